@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Swift 6 mode for every room: an import is internal unless a public declaration needs it, and no warning stays.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let certificates = Target.Dependency.product(name: "X509", package: "swift-certificates")
+
+let package = Package(
+    name: "hecate",
+    products: [
+        .executable(name: "hecate", targets: ["hecate"]),
+        .library(name: "PipelineKit", targets: ["PipelineKit"]),
+        .library(name: "HecateCommand", targets: ["HecateCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        // The rooms, in the order in which they build on each other. Sources/README.md says what lives in each.
+        .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .target(name: "Wire", swiftSettings: settings),
+        .target(name: "YAML", dependencies: ["CLibYAML"], swiftSettings: settings),
+        .target(
+            name: "PipelineKit", dependencies: ["Wire", logging, metrics, collections], swiftSettings: settings),
+        .target(name: "PipelineFile", dependencies: ["YAML", "PipelineKit"], swiftSettings: settings),
+        .target(name: "Webhooks", dependencies: ["Wire", crypto], swiftSettings: settings),
+        .target(
+            name: "HTTPService",
+            dependencies: [
+                logging, nio, nioTLS, .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: settings),
+        .target(
+            name: "AWS",
+            dependencies: [
+                "Wire", httpClient, crypto, certificates, nio,
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ], swiftSettings: settings),
+        .target(
+            name: "Stages",
+            dependencies: [
+                "Wire", "PipelineKit", "Webhooks", "AWS", "HTTPService", httpClient, logging, metrics, nio, nioHTTP,
+                nioTLS, nioPosix,
+            ], swiftSettings: settings),
+        .target(
+            name: "ArgusStore",
+            dependencies: [
+                "Wire", "Webhooks", "HTTPService", logging, .product(name: "GRDB", package: "GRDB.swift"),
+            ], swiftSettings: settings),
+        .target(
+            name: "Operations", dependencies: ["Wire", "PipelineKit", "HTTPService", logging, metrics],
+            swiftSettings: settings),
+        .target(
+            name: "HecateCommand",
+            dependencies: [
+                "PipelineKit", "PipelineFile", "Stages", "ArgusStore", "Operations", "HTTPService", "Wire",
+                argumentParser,
+                logging, metrics,
+            ], swiftSettings: settings),
+        .executableTarget(name: "hecate", dependencies: ["HecateCommand", "Stages"], swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,108 @@
+import Foundation
+public import Wire
+
+/// The usual chain: environment, web identity, shared files with profiles, container, instance metadata; the first that
+/// has credentials gives them. They are kept until five minutes before they end; callers at the same time share one
+/// look-up.
+public actor CredentialsChain: CredentialsProvider {
+    /// What the chain looks at, as parameters.
+    public struct Surroundings: Sendable {
+        /// The environment's variables.
+        public var environment: [String: String]
+        /// A file's text; nil where it cannot be read.
+        public var file: @Sendable (String) -> String?
+        /// The wall clock.
+        public var now: @Sendable () -> Timestamp
+        /// The network.
+        public var transport: HTTPTransport
+
+        /// Surroundings.
+        public init(
+            environment: [String: String], file: @escaping @Sendable (String) -> String?,
+            now: @escaping @Sendable () -> Timestamp, transport: HTTPTransport
+        ) {
+            self.environment = environment
+            self.file = file
+            self.now = now
+            self.transport = transport
+        }
+
+        /// The process's own environment, the file system and the system's clock.
+        public static func system(transport: HTTPTransport) -> Surroundings {
+            Surroundings(
+                environment: ProcessInfo.processInfo.environment,
+                file: { path in FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } },
+                now: { .now() }, transport: transport)
+        }
+    }
+
+    private static let margin = Duration.seconds(300)
+
+    private let providers: [any CredentialsProvider]
+    private let now: @Sendable () -> Timestamp
+    private var cached: AWSCredentials?
+    private var lookUp: Task<AWSCredentials, any Error>?
+
+    /// The chain, with a profile to be used rather than `AWS_PROFILE`.
+    ///
+    /// - Parameter region: the region of the token service, for web identities.
+    public init(_ surroundings: Surroundings, profile: String? = nil, region: String) {
+        now = surroundings.now
+        let files = SharedFileCredentials(surroundings, profile: profile, region: region)
+        providers =
+            profile != nil
+            ? [files]
+            : [
+                EnvironmentCredentials(surroundings.environment), WebIdentityCredentials(surroundings, region: region), files,
+                ContainerCredentials(surroundings), InstanceMetadataCredentials(surroundings),
+            ]
+    }
+
+    /// Credentials that are good now.
+    ///
+    /// - Throws: `CredentialsError` where there are none anywhere.
+    public func credentials() async throws -> AWSCredentials? {
+        if let cached, isFresh(cached, by: Self.margin) { return cached }
+        let task = lookUp ?? Task { try await find() }
+        lookUp = task
+        defer { lookUp = nil }
+        do {
+            let found = try await task.value
+            cached = found
+            return found
+        } catch {
+            // What still works is better than nothing while the place they come from is down.
+            if let cached, isFresh(cached, by: .zero) { return cached }
+            throw error
+        }
+    }
+
+    private func isFresh(_ credentials: AWSCredentials, by margin: Duration) -> Bool {
+        credentials.expiration.map { $0 > now() + margin } ?? true
+    }
+
+    private func find() async throws -> AWSCredentials {
+        for provider in providers {
+            if let found = try await provider.credentials() { return found }
+        }
+        throw CredentialsError(
+            "no AWS credentials: looked at the option 'credentials', AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE, the shared credentials file, the container's and the instance's metadata"
+        )
+    }
+}
+
+/// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
+struct EnvironmentCredentials: CredentialsProvider {
+    private let environment: [String: String]
+
+    init(_ environment: [String: String]) { self.environment = environment }
+
+    func credentials() async throws -> AWSCredentials? {
+        guard let id = environment["AWS_ACCESS_KEY_ID"], !id.isEmpty else { return nil }
+        guard let secret = environment["AWS_SECRET_ACCESS_KEY"], !secret.isEmpty else {
+            throw CredentialsError("AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not")
+        }
+        let token = environment["AWS_SESSION_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+        return AWSCredentials(accessKeyID: id, secretAccessKey: secret, sessionToken: token)
+    }
+}

@@ -1,0 +1,79 @@
+import Wire
+
+/// The credentials of a container: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` on ECS, `..._FULL_URI` on EKS and elsewhere,
+/// with the authorization token from the environment or a file.
+struct ContainerCredentials: CredentialsProvider {
+    private let surroundings: CredentialsChain.Surroundings
+
+    init(_ surroundings: CredentialsChain.Surroundings) { self.surroundings = surroundings }
+
+    func credentials() async throws -> AWSCredentials? {
+        let environment = surroundings.environment
+        let url: String
+        if let relative = environment["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] {
+            url = "http://169.254.170.2\(relative)"
+        } else if let full = environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] {
+            url = full
+        } else {
+            return nil
+        }
+        var headers: [String: String] = [:]
+        if let file = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] {
+            guard let token = surroundings.file(file) else {
+                throw CredentialsError("the container authorization token file '\(file)' cannot be read")
+            }
+            headers["Authorization"] = Substring(token).trimmed
+        } else if let token = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"] {
+            headers["Authorization"] = token
+        }
+        let response = try await surroundings.transport.send(.init("GET", url, headers: headers), .seconds(5), 1 << 20)
+        guard response.status == 200 else {
+            throw CredentialsError("the container's credentials cannot be had: status \(response.status)")
+        }
+        return try MetadataDocument.credentials(from: response.body, what: "container")
+    }
+}
+
+/// The credentials of an EC2 instance's role, from its metadata service, version 2.
+struct InstanceMetadataCredentials: CredentialsProvider {
+    private let surroundings: CredentialsChain.Surroundings
+
+    init(_ surroundings: CredentialsChain.Surroundings) { self.surroundings = surroundings }
+
+    func credentials() async throws -> AWSCredentials? {
+        guard surroundings.environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() != "true" else { return nil }
+        let base = surroundings.environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? "http://169.254.169.254"
+        let roles = "\(base)/latest/meta-data/iam/security-credentials/"
+        func get(_ request: HTTPTransport.Request) async -> [UInt8]? {
+            // Outside EC2 nothing answers there; that is no error, only the end of the chain.
+            guard let response = try? await surroundings.transport.send(request, .seconds(1), 1 << 20), response.status == 200
+            else { return nil }
+            return response.body
+        }
+        let ask = HTTPTransport.Request(
+            "PUT", "\(base)/latest/api/token", headers: ["X-aws-ec2-metadata-token-ttl-seconds": "21600"])
+        guard let token = await get(ask)?.text else { return nil }
+        let headers = ["X-aws-ec2-metadata-token": token]
+        guard let names = await get(.init("GET", roles, headers: headers))?.text,
+            let role = names.split(whereSeparator: \.isNewline).first,
+            let document = await get(.init("GET", roles + role, headers: headers))
+        else { return nil }
+        return try MetadataDocument.credentials(from: document, what: "instance")
+    }
+}
+
+/// The JSON in which both metadata services give credentials.
+private enum MetadataDocument {
+    private static func field(_ name: String, _ json: [UInt8]) -> String? {
+        FieldPath(name).flatMap { try? $0.text(in: json) }
+    }
+
+    static func credentials(from json: [UInt8], what: String) throws -> AWSCredentials {
+        guard let id = field("AccessKeyId", json), let secret = field("SecretAccessKey", json) else {
+            throw CredentialsError("the \(what)'s metadata service answered without credentials")
+        }
+        return AWSCredentials(
+            accessKeyID: id, secretAccessKey: secret, sessionToken: field("Token", json),
+            expiration: field("Expiration", json).flatMap { RFC3339.parse($0)?.timestamp })
+    }
+}

@@ -1,0 +1,146 @@
+public import Wire
+
+/// The calls of the SNS query API that a subscriber needs. Failures that may pass are tried again with back-off.
+///
+/// Source: Amazon SNS API reference, version 2010-03-31.
+public struct SNSClient: Sendable {
+    /// A subscription as `ListSubscriptionsByTopic` tells it.
+    public struct Subscription: Sendable, Equatable {
+        /// Its ARN, or `PendingConfirmation`.
+        public var arn: String
+        /// `http`, `https`, `sqs`, ...
+        public var protocolName: String
+        /// Where it delivers.
+        public var endpoint: String
+    }
+
+    /// An answer that is an error.
+    public struct APIError: Error, CustomStringConvertible, Sendable {
+        /// The HTTP status.
+        public var status: Int
+        /// The service's code, such as `NotFound`; empty where it gave none.
+        public var code: String
+        /// What was called, and what the service said about it.
+        public var description: String
+    }
+
+    private static let longestAnswer = 4 << 20
+    /// How many pages of subscriptions are read at most: SNS gives 100 on each.
+    private static let mostPages = 1000
+    private static let attempts = 4
+
+    private let endpoint: String
+    private let signer: SignatureV4
+    private let credentials: any CredentialsProvider
+    private let transport: HTTPTransport
+    private let now: @Sendable () -> Timestamp
+    private let pause: @Sendable (Duration) async throws -> Void
+
+    /// A client.
+    ///
+    /// - Parameters:
+    ///   - endpoint: the service's URL; Amazon's own of the region where nil.
+    ///   - pause: waits between tries.
+    public init(
+        region: String, endpoint: String?, credentials: any CredentialsProvider, transport: HTTPTransport,
+        now: @escaping @Sendable () -> Timestamp = { .now() },
+        pause: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+    ) {
+        let suffix = region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
+        let url = endpoint ?? "https://sns.\(region).\(suffix)/"
+        self.endpoint = url.hasSuffix("/") ? url : url + "/"
+        signer = SignatureV4(service: "sns", region: region)
+        self.credentials = credentials
+        self.transport = transport
+        self.now = now
+        self.pause = pause
+    }
+
+    /// Asks for a subscription; the endpoint is sent a confirmation then.
+    public func subscribe(
+        topicARN: String, protocolName: String, endpoint: String, attributes: [String: String] = [:]
+    ) async throws {
+        var parameters = [("TopicArn", topicARN), ("Protocol", protocolName), ("Endpoint", endpoint)]
+        for (index, attribute) in attributes.sorted(by: { $0.key < $1.key }).enumerated() {
+            parameters.append(("Attributes.entry.\(index + 1).key", attribute.key))
+            parameters.append(("Attributes.entry.\(index + 1).value", attribute.value))
+        }
+        _ = try await call("Subscribe", parameters)
+    }
+
+    /// Confirms a subscription with the token that its endpoint was sent.
+    ///
+    /// - Returns: the subscription's ARN.
+    public func confirmSubscription(topicARN: String, token: String) async throws -> String {
+        let answer = try await call("ConfirmSubscription", [("TopicArn", topicARN), ("Token", token)])
+        guard let arn = answer.text("SubscriptionArn"), arn.hasPrefix("arn:") else {
+            throw APIError(status: 200, code: "", description: "ConfirmSubscription answered without a subscription")
+        }
+        return arn
+    }
+
+    /// All subscriptions of a topic.
+    public func subscriptions(topicARN: String) async throws -> [Subscription] {
+        var result: [Subscription] = []
+        var next: String?
+        for _ in 0..<Self.mostPages {
+            var parameters = [("TopicArn", topicARN)]
+            if let next { parameters.append(("NextToken", next)) }
+            let answer = try await call("ListSubscriptionsByTopic", parameters)
+            for member in answer.first("Subscriptions")?.all("member") ?? [] {
+                result.append(
+                    Subscription(
+                        arn: member.text("SubscriptionArn") ?? "", protocolName: member.text("Protocol") ?? "",
+                        endpoint: member.text("Endpoint") ?? ""))
+            }
+            next = answer.text("NextToken").flatMap { $0.isEmpty ? nil : $0 }
+            if next == nil { break }
+        }
+        return result
+    }
+
+    /// Ends a subscription.
+    public func unsubscribe(subscriptionARN: String) async throws {
+        _ = try await call("Unsubscribe", [("SubscriptionArn", subscriptionARN)])
+    }
+
+    private func call(_ action: String, _ parameters: [(String, String)]) async throws -> XMLTree {
+        var attempt = 1
+        while true {
+            do {
+                return try await callOnce(action, parameters)
+            } catch let error as APIError where !Self.mayPass(error) {
+                throw error
+            } catch {
+                guard attempt < Self.attempts, !(error is CredentialsError), !(error is CancellationError) else { throw error }
+                try await pause(.milliseconds(200) * (1 << attempt) * Double.random(in: 0.5...1))
+                attempt += 1
+            }
+        }
+    }
+
+    private func callOnce(_ action: String, _ parameters: [(String, String)]) async throws -> XMLTree {
+        guard let credentials = try await credentials.credentials() else {
+            throw CredentialsError("there are no AWS credentials")
+        }
+        let form = FormEncoding.form([("Action", action), ("Version", "2010-03-31")] + parameters)
+        let request = HTTPTransport.Request(
+            "POST", endpoint, headers: ["Content-Type": "application/x-www-form-urlencoded; charset=utf-8"],
+            body: Array(form.utf8))
+        let signed = try signer.sign(request, credentials: credentials, at: now())
+        let response = try await transport.send(signed, .seconds(15), Self.longestAnswer)
+        let xml = XMLTree.parse(response.body)
+        guard response.status == 200, let xml else {
+            let code = xml?.text("Code") ?? ""
+            let reason = xml?.text("Message") ?? "no reason given"
+            throw APIError(
+                status: response.status, code: code,
+                description: "\(action): \(code.isEmpty ? "status \(response.status)" : code): \(reason)")
+        }
+        return xml
+    }
+
+    private static func mayPass(_ error: APIError) -> Bool {
+        error.status >= 500 || error.status == 429 || error.code.contains("Throttl") || error.code == "RequestTimeout"
+    }
+}

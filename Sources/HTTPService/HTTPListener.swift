@@ -1,0 +1,178 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
+public import Logging
+import NIOCore
+import NIOSSL
+import ServiceLifecycle
+import Synchronization
+
+/// Bounds on what a client may send, so that none can exhaust the machine.
+public struct HTTPLimits: Sendable {
+    /// The largest body, in bytes.
+    public var bodyBytes: Int
+    /// The largest header, in bytes.
+    public var headerBytes = 32 << 10
+    /// The most connections at once; more wait to be accepted.
+    public var connections = 4096
+    /// How long a connection may be silent.
+    public var idle: Duration = .seconds(60)
+
+    /// Limits.
+    public init(bodyBytes: Int) { self.bodyBytes = bodyBytes }
+}
+
+/// The certificate a server shows.
+public struct ServerTLS: Sendable, Equatable {
+    /// The file with the certificate and its chain, PEM.
+    public var certificate: String
+    /// The file with the private key, PEM.
+    public var key: String
+
+    /// A certificate and its key.
+    public init(certificate: String, key: String) {
+        self.certificate = certificate
+        self.key = key
+    }
+
+    func configuration() throws -> TLSConfiguration {
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
+            let key = NIOSSLPrivateKeySource.privateKey(try NIOSSLPrivateKey(file: key, format: .pem))
+            return .makeServerConfiguration(certificateChain: chain, privateKey: key)
+        } catch {
+            throw HTTPListenerError("the TLS certificate '\(certificate)' or its key '\(key)' cannot be read: \(error)")
+        }
+    }
+}
+
+/// Why a server cannot serve.
+public struct HTTPListenerError: Error, CustomStringConvertible {
+    /// The reason, for people.
+    public let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// An HTTP/1.1 server on one address, whose requests are answered by one function.
+///
+/// Answers 413 to a body over the limit by itself. May be used from any thread.
+public final class HTTPListener: Sendable {
+    /// Answers a request. Runs on Swift's concurrent executor.
+    public typealias Handler = @Sendable (HTTPServiceRequest) async -> HTTPServiceResponse
+
+    private enum State {
+        case idle
+        case running(ServiceGroup)
+        case stopped
+    }
+
+    private let address: ListenAddress
+    private let tls: ServerTLS?
+    private let limits: HTTPLimits
+    private let logger: Logger
+    private let handler: Handler
+    private let state = Mutex(State.idle)
+    private let boundPort = Mutex<Int?>(nil)
+
+    /// A server that does not listen yet.
+    public init(
+        address: ListenAddress, tls: ServerTLS? = nil, limits: HTTPLimits, logger: Logger, handler: @escaping Handler
+    ) {
+        self.address = address
+        self.tls = tls
+        self.limits = limits
+        var logger = logger
+        logger.logLevel = max(logger.logLevel, .warning)
+        self.logger = logger
+        self.handler = handler
+    }
+
+    /// The port that is listened on; nil before it is.
+    public var port: Int? { boundPort.withLock { $0 } }
+
+    /// Listens until `stop` is called; returns when every request that had come is answered.
+    ///
+    /// - Parameter onListening: called once when connections are accepted.
+    /// - Throws: `HTTPListenerError` where the address cannot be had.
+    public func run(onListening: @escaping @Sendable () async -> Void = {}) async throws {
+        let group = ServiceGroup(
+            configuration: .init(services: [try application(onListening)], gracefulShutdownSignals: [], logger: logger))
+        let isStopped = state.withLock { state in
+            if case .stopped = state { return true }
+            state = .running(group)
+            return false
+        }
+        guard !isStopped else { return }
+        do {
+            try await group.run()
+        } catch let error as IOError {
+            throw HTTPListenerError("cannot listen on \(address): \(error.errnoCode == 98 ? "the port is taken" : "\(error)")")
+        }
+    }
+
+    /// Accepts nothing more and lets `run` return when what has come is answered.
+    public func stop() async {
+        let group: ServiceGroup? = state.withLock { state in
+            defer { state = .stopped }
+            if case .running(let group) = state { return group }
+            return nil
+        }
+        await group?.triggerGracefulShutdown()
+    }
+
+    private func application(_ onListening: @escaping @Sendable () async -> Void) throws -> some ApplicationProtocol {
+        var decoder = HTTP1Channel.Configuration.DecoderConfiguration()
+        decoder.maxHeaderListSize = limits.headerBytes
+        decoder.maxHeaderFieldSize = limits.headerBytes
+        decoder.maxHeaderFieldCount = 100
+        let idle = TimeAmount.nanoseconds(limits.idle.components.seconds * 1_000_000_000)
+        var server = HTTPServerBuilder.http1(
+            configuration: .init(idleTimeout: idle, httpDecoderConfiguration: decoder))
+        if let tls { server = try .tls(server, tlsConfiguration: try tls.configuration()) }
+        let responder = CallbackResponder { [limits, handler] (request: Request, _: BasicRequestContext) in
+            await Self.respond(to: request, limits: limits, handler: handler)
+        }
+        return Application(
+            responder: responder, server: server,
+            configuration: .init(
+                address: .hostname(address.host, port: address.port),
+                availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
+            onServerRunning: { [self] channel in
+                boundPort.withLock { $0 = channel.localAddress?.port }
+                await onListening()
+            },
+            logger: logger)
+    }
+
+    private static func respond(to request: Request, limits: HTTPLimits, handler: Handler) async -> Response {
+        let tooLarge = HTTPServiceResponse.text(413, "the body is larger than \(limits.bodyBytes) bytes")
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limits.bodyBytes {
+            return response(tooLarge)
+        }
+        let body: ByteBuffer
+        do {
+            body = try await request.body.collect(upTo: limits.bodyBytes)
+        } catch is NIOTooManyBytesError {
+            return response(tooLarge)
+        } catch {
+            return response(.text(400, "the body could not be read"))
+        }
+        let answer = await handler(
+            HTTPServiceRequest(
+                method: request.method.rawValue, path: request.uri.path, query: request.uri.query,
+                headers: request.headers, body: Array(body.readableBytesView)))
+        return response(answer)
+    }
+
+    private static func response(_ answer: HTTPServiceResponse) -> Response {
+        var headers = HTTPFields()
+        for (name, value) in answer.headers {
+            if let name = HTTPField.Name(name) { headers[name] = value }
+        }
+        if let contentType = answer.contentType { headers[.contentType] = contentType }
+        return Response(
+            status: .init(code: answer.status), headers: headers,
+            body: answer.body.isEmpty ? .init() : .init(byteBuffer: ByteBuffer(bytes: answer.body)))
+    }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import PipelineKit
+import YAML
+
+/// A file of configuration, read: its tree with every `${...}` replaced, and its lines for excerpts in messages.
+struct ConfigurationFile {
+    let path: String
+    let text: String
+    /// nil where the file cannot be read or is not YAML.
+    let root: ConfigNode?
+
+    /// Reads a file; what is wrong with it is noted.
+    init(path: String, substitution: Substitution, _ diagnostics: inout Diagnostics) {
+        let limit = YAMLLimits().bytes
+        if let handle = FileHandle(forReadingAtPath: path), let data = try? handle.read(upToCount: limit + 1) ?? Data() {
+            self.init(path: path, bytes: [UInt8](data), substitution: substitution, &diagnostics)
+        } else {
+            diagnostics.error("the file '\(path)' cannot be read: does it exist, and may it be read?", at: nil)
+            self.init(unreadable: path)
+        }
+    }
+
+    private init(unreadable path: String) {
+        self.path = path
+        text = ""
+        root = nil
+    }
+
+    init(path: String, bytes: [UInt8], substitution: Substitution, _ diagnostics: inout Diagnostics) {
+        self.path = path
+        text = String(decoding: bytes, as: UTF8.self)
+        let (node, problems) = YAMLParser.parse(bytes)
+        for problem in problems {
+            diagnostics.error(problem.message, at: SourceLocation(file: path, problem.mark))
+        }
+        root = node.map { Self.convert($0, path, substitution, &diagnostics) }
+    }
+
+    private static func convert(
+        _ node: YAMLNode, _ path: String, _ substitution: Substitution, _ diagnostics: inout Diagnostics
+    ) -> ConfigNode {
+        let location = SourceLocation(file: path, node.mark)
+        switch node.content {
+        case .scalar(var scalar):
+            do {
+                scalar.text = try substitution.apply(to: scalar.text)
+            } catch {
+                diagnostics.error(error.message, at: location)
+            }
+            return ConfigNode(content(of: scalar), at: location)
+        case .sequence(let nodes):
+            return ConfigNode(.list(nodes.map { convert($0, path, substitution, &diagnostics) }), at: location)
+        case .mapping(let members):
+            let entries = members.map { member in
+                ConfigNode.Entry(
+                    key: member.key, keyLocation: SourceLocation(file: path, member.keyMark),
+                    value: convert(member.value, path, substitution, &diagnostics))
+            }
+            return ConfigNode(.map(entries), at: location)
+        }
+    }
+
+    private static func content(of scalar: YAMLScalar) -> ConfigNode.Content {
+        switch scalar.resolved {
+        case .null: .null
+        case .bool(let value): .bool(value)
+        case .int(let value): .int(value)
+        case .double(let value): .double(value)
+        case .string(let value): .string(value)
+        }
+    }
+}
+
+extension SourceLocation {
+    init(file: String, _ mark: YAMLMark) {
+        self.init(file: file, line: mark.line, column: mark.column, length: mark.length)
+    }
+}

@@ -1,0 +1,95 @@
+import Foundation
+
+/// Replaces `${...}` in the texts of a file by what the environment or another file says:
+/// `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${file:PATH}`; `$$` is a dollar.
+struct Substitution: Sendable {
+    /// Why a text could not be completed. Never holds a value.
+    struct Failure: Error {
+        let message: String
+    }
+
+    /// The longest file that `${file:...}` reads.
+    static let largestFile = 64 << 10
+
+    /// A variable's value; nil where it is not set.
+    let variable: @Sendable (String) -> String?
+    /// A file's text.
+    let file: @Sendable (String) throws -> String
+
+    /// The process's environment and the file system.
+    static let system = Substitution(
+        variable: { ProcessInfo.processInfo.environment[$0] },
+        file: { path in
+            guard let handle = FileHandle(forReadingAtPath: path) else {
+                throw Failure(message: "the file '\(path)' cannot be read")
+            }
+            defer { try? handle.close() }
+            let data = try handle.read(upToCount: largestFile + 1) ?? Data()
+            guard data.count <= largestFile else {
+                throw Failure(message: "the file '\(path)' is larger than \(largestFile) bytes")
+            }
+            // The line end that editors put at the end of a file belongs to the file, not to the value.
+            var text = Substring(String(decoding: data, as: UTF8.self))
+            while text.last?.isNewline == true { text.removeLast() }
+            return String(text)
+        })
+
+    /// The text with everything replaced. What is put in is not looked at again.
+    func apply(to text: String) throws(Failure) -> String {
+        guard text.utf8.contains(UInt8(ascii: "$")) else { return text }
+        var result = ""
+        var rest = Substring(text)
+        while let dollar = rest.firstIndex(of: "$") {
+            result += rest[..<dollar]
+            rest = rest[rest.index(after: dollar)...]
+            switch rest.first {
+            case "$":
+                result.append("$")
+                rest.removeFirst()
+            case "{":
+                guard let end = rest.firstIndex(of: "}") else { throw Failure(message: "'${' without its '}'") }
+                result += try value(of: rest[rest.index(after: rest.startIndex)..<end])
+                rest = rest[rest.index(after: end)...]
+            default: result.append("$")
+            }
+        }
+        return result + rest
+    }
+
+    private func value(of expression: Substring) throws(Failure) -> String {
+        if expression.hasPrefix("file:") {
+            let path = String(expression.dropFirst(5))
+            do {
+                return try file(path)
+            } catch let failure as Failure {
+                throw failure
+            } catch {
+                throw Failure(message: "the file '\(path)' cannot be read")
+            }
+        }
+        let name = expression.prefix { $0 == "_" || $0.isASCII && ($0.isLetter || $0.isNumber) }
+        let operation = expression.dropFirst(name.count)
+        guard !name.isEmpty, name.first?.isNumber == false else {
+            throw Failure(
+                message: "'${\(expression)}' is none of ${VAR}, ${VAR:-default}, ${VAR:?message}, ${file:PATH}")
+        }
+        let value = variable(String(name))
+        switch operation.prefix(2) {
+        case "":
+            guard let value else {
+                throw Failure(
+                    message: "the environment variable \(name) is not set; set it or write ${\(name):-default}")
+            }
+            return value
+        case ":-": return value.flatMap { $0.isEmpty ? nil : $0 } ?? String(operation.dropFirst(2))
+        case ":?":
+            guard let value, !value.isEmpty else {
+                throw Failure(message: "the environment variable \(name) is not set: \(operation.dropFirst(2))")
+            }
+            return value
+        default:
+            throw Failure(
+                message: "'${\(expression)}' is none of ${VAR}, ${VAR:-default}, ${VAR:?message}, ${file:PATH}")
+        }
+    }
+}

@@ -1,0 +1,83 @@
+/// Something to say about a configuration, at a place where that is known.
+public struct Diagnostic: Sendable, Equatable {
+    /// How bad it is.
+    public enum Severity: String, Sendable {
+        /// The configuration cannot be used.
+        case error
+        /// It can be used, but probably not as meant.
+        case warning
+    }
+
+    /// How bad it is.
+    public var severity: Severity
+    /// What is wrong and what to do, without a full stop. Never holds the value of a secret.
+    public var message: String
+    /// Where.
+    public var location: SourceLocation?
+
+    /// A diagnostic.
+    public init(_ severity: Severity = .error, _ message: String, at location: SourceLocation?) {
+        self.severity = severity
+        self.message = message
+        self.location = location
+    }
+}
+
+/// The diagnostics of one pass, collected so that all mistakes are reported at once.
+public struct Diagnostics: Sendable {
+    /// In the order they were found.
+    public private(set) var all: [Diagnostic] = []
+
+    /// None yet.
+    public init() {}
+
+    /// Notes an error.
+    public mutating func error(_ message: String, at location: SourceLocation?) {
+        all.append(Diagnostic(.error, message, at: location))
+    }
+
+    /// Notes a warning.
+    public mutating func warning(_ message: String, at location: SourceLocation?) {
+        all.append(Diagnostic(.warning, message, at: location))
+    }
+
+    /// Takes over what another pass found.
+    public mutating func append(contentsOf other: [Diagnostic]) { all += other }
+
+    /// Whether there is an error among them.
+    public var hasErrors: Bool { all.contains { $0.severity == .error } }
+}
+
+/// The candidate nearest to a misspelt word, if one is near enough to be meant: `; did you mean 'x'?`, else nothing.
+public func suggestion(for word: String, among candidates: some Sequence<String>) -> String {
+    let limit = max(1, word.count / 3)
+    let nearest =
+        candidates
+        .map { (name: $0, distance: editDistance(word.lowercased(), $0.lowercased())) }
+        .filter { $0.distance <= limit }
+        .min { ($0.distance, $0.name) < ($1.distance, $1.name) }
+    return nearest.map { "; did you mean '\($0.name)'?" } ?? ""
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that lead from one word to the other (optimal string
+/// alignment). Words over 64 characters are not compared.
+private func editDistance(_ left: String, _ right: String) -> Int {
+    let left = Array(left), right = Array(right)
+    guard left.count <= 64, right.count <= 64 else { return .max }
+    guard !left.isEmpty, !right.isEmpty else { return max(left.count, right.count) }
+    var beforePrevious: [Int] = []
+    var previous = Array(0...right.count)
+    for row in 1...left.count {
+        var current = [row]
+        for column in 1...right.count {
+            let replacement = previous[column - 1] + (left[row - 1] == right[column - 1] ? 0 : 1)
+            var best = min(previous[column] + 1, current[column - 1] + 1, replacement)
+            if row > 1, column > 1, left[row - 1] == right[column - 2], left[row - 2] == right[column - 1] {
+                best = min(best, beforePrevious[column - 2] + 1)
+            }
+            current.append(best)
+        }
+        (beforePrevious, previous) = (previous, current)
+    }
+    return previous[right.count]
+}

@@ -1,0 +1,116 @@
+public import Logging
+public import Metrics
+public import Wire
+
+/// A pipeline as somebody wants it: checked, but not made yet.
+public struct PipelineSpec: Sendable {
+    /// A stage with its checked options.
+    public struct StageSpec: Sendable {
+        /// Its name in the pipeline, unique there.
+        public var name: String
+        /// What it is.
+        public var kind: StageRegistry.Kind
+        /// Its options.
+        public var options: Options
+        /// Where it is written.
+        public var location: SourceLocation?
+
+        /// A stage.
+        public init(name: String, kind: StageRegistry.Kind, options: Options, location: SourceLocation?) {
+            self.name = name
+            self.kind = kind
+            self.options = options
+            self.location = location
+        }
+    }
+
+    /// Its name.
+    public var name: String
+    /// Where messages come from.
+    public var source: StageSpec
+    /// Filters and transforms in order.
+    public var stages: [StageSpec]
+    /// Where messages go.
+    public var sink: StageSpec
+    /// How the runner works.
+    public var settings: RunnerSettings
+
+    /// A pipeline.
+    public init(
+        name: String, source: StageSpec, stages: [StageSpec], sink: StageSpec,
+        settings: RunnerSettings = RunnerSettings()
+    ) {
+        self.name = name
+        self.source = source
+        self.stages = stages
+        self.sink = sink
+        self.settings = settings
+    }
+
+    /// Makes the stages, without I/O, and notes what does not go together.
+    ///
+    /// - Parameter dryRunSink: takes the place of the sink in a trial run.
+    /// - Returns: nil where there was an error.
+    public func build(
+        logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory,
+        now: @escaping @Sendable () -> Timestamp = { .now() }, dryRunSink: (any Sink)? = nil,
+        _ diagnostics: inout Diagnostics
+    ) -> Pipeline? {
+        func make(_ spec: StageSpec) -> AnyStage? {
+            var stageLogger = logger
+            stageLogger[metadataKey: "pipeline"] = "\(name)"
+            stageLogger[metadataKey: "stage"] = "\(spec.name)"
+            let context = StageContext(
+                pipeline: name, stage: spec.name, logger: stageLogger, metrics: metrics, now: now,
+                isDryRun: dryRunSink != nil)
+            do {
+                return try spec.kind.make(spec.options, context)
+            } catch let error as OptionError {
+                diagnostics.error("\(spec.kind.title): \(error)", at: error.location ?? spec.location)
+            } catch {
+                diagnostics.error("\(spec.kind.title): \(error)", at: spec.location)
+            }
+            return nil
+        }
+        let madeSource = make(source)
+        let madeStages = stages.map(make)
+        let madeSink = make(sink)
+        guard case .source(let source) = madeSource, case .sink(let sink) = madeSink else { return nil }
+        var steps: [StageChain.Step] = []
+        for (spec, made) in zip(stages, madeStages) {
+            switch made {
+            case .filter(let filter): steps.append(.init(name: spec.name, work: .filter(filter)))
+            case .transform(let transform): steps.append(.init(name: spec.name, work: .transform(transform)))
+            default: return nil
+            }
+        }
+        var settings = settings
+        if settings.retry.maxElapsed == nil, self.source.kind.redelivers { settings.retry.maxElapsed = .seconds(8) }
+        return Pipeline(
+            name: name, source: source, steps: steps, sink: dryRunSink ?? sink, sinkName: self.sink.name,
+            settings: settings, logger: logger, metrics: metrics, now: now)
+    }
+}
+
+/// How a runner works.
+public struct RunnerSettings: Sendable {
+    /// How many lanes run filters and transforms side by side.
+    public var lanes: Int
+    /// The most messages inside at once.
+    public var capacity: Int
+    /// What is done about transient failures.
+    public var retry: RetryPolicy
+    /// How long messages inside may take to end once a stop was asked for.
+    public var shutdownGrace: Duration
+
+    /// Settings; by default as many lanes as there are processors.
+    public init(
+        lanes: Int = availableProcessors(), capacity: Int = 1024, retry: RetryPolicy = RetryPolicy(),
+        shutdownGrace: Duration = .seconds(20)
+    ) {
+        self.lanes = lanes
+        self.capacity = capacity
+        self.retry = retry
+        self.shutdownGrace = shutdownGrace
+    }
+}

@@ -1,0 +1,89 @@
+import Synchronization
+
+/// How a message ended. Every message that was taken in ends in exactly one of these.
+public enum Settlement: Sendable, Equatable {
+    /// The sink has it.
+    case delivered
+    /// A filter, named here, stopped it on purpose.
+    case filtered(stage: String)
+    /// It lost its meaning on the way and was not written.
+    case expired
+    /// A newer message of the same key was written instead.
+    case superseded
+    /// It can never succeed as it is and was put aside, where a person can see it.
+    case deadLettered(reason: String)
+    /// It can never succeed as it is: the sender is told so.
+    case refused(stage: String, reason: String)
+    /// It did not succeed this time: the sender should send it again, not before `retryAfter`.
+    case failed(reason: String, retryAfter: Duration?)
+
+    /// Whether the sender may forget the message.
+    public var isGood: Bool {
+        switch self {
+        case .delivered, .filtered, .expired, .superseded, .deadLettered: true
+        case .refused, .failed: false
+        }
+    }
+
+    /// The outcome as metrics and logs name it.
+    public var name: String {
+        switch self {
+        case .delivered: "delivered"
+        case .filtered: "filtered"
+        case .expired: "expired"
+        case .superseded: "superseded"
+        case .deadLettered: "dead_lettered"
+        case .refused: "refused"
+        case .failed: "failed"
+        }
+    }
+
+    /// Every name that `name` can give.
+    static let names = ["delivered", "filtered", "expired", "superseded", "dead_lettered", "refused", "failed"]
+
+    /// Of several messages made from one, the ending that the sender has to hear.
+    var weight: Int {
+        switch self {
+        case .filtered: 0
+        case .expired: 1
+        case .superseded: 2
+        case .delivered: 3
+        case .deadLettered: 4
+        case .refused: 5
+        case .failed: 6
+        }
+    }
+}
+
+/// The answer that is owed for one message taken in. It is given exactly once, when all that was made from the message
+/// has ended; what comes after that is ignored.
+///
+/// May be used from any thread. The handler runs on the thread that settles the last part.
+final class Receipt: Sendable {
+    private struct State {
+        var parts = 1
+        var worst: Settlement?
+        var isGiven = false
+    }
+
+    private let state = Mutex(State())
+    private let handler: @Sendable (Settlement) -> Void
+
+    init(_ handler: @escaping @Sendable (Settlement) -> Void) { self.handler = handler }
+
+    /// The message became several: each of them owes a settlement now. Called before any of them is settled.
+    func split(into parts: Int) { state.withLock { $0.parts += parts - 1 } }
+
+    /// Settles one part.
+    func settle(_ settlement: Settlement) {
+        let answer: Settlement? = state.withLock { state in
+            guard !state.isGiven else { return nil }
+            if settlement.weight >= (state.worst?.weight ?? -1) { state.worst = settlement }
+            state.parts -= 1
+            guard state.parts <= 0 else { return nil }
+            state.isGiven = true
+            return state.worst
+        }
+        if let answer { handler(answer) }
+    }
+}

@@ -1,0 +1,192 @@
+import Collections
+import Wire
+
+/// What waits between the stages of a lane and the sink: which message may be written next, which waits behind one of
+/// its own key, which waits for its retry.
+///
+/// A value without queues, threads or clocks: the lane that owns it tells it the time. Guarantees: never two messages
+/// of one key are out at once; messages of one key go out in the order in which they came, except that into an upsert
+/// sink only the newest of those that wait goes; every receipt handed in is settled exactly once.
+struct Delivery {
+    /// A message on its way to the sink.
+    struct Entry {
+        var message: Message
+        let receipt: Receipt
+        let acceptedAt: Duration
+        var attempts = 0
+        /// The receipts of older messages of the same key in whose place this one is written.
+        var superseded: [Receipt] = []
+
+        init(message: Message, receipt: Receipt, acceptedAt: Duration) {
+            self.message = message
+            self.receipt = receipt
+            self.acceptedAt = acceptedAt
+        }
+    }
+
+    private enum Phase { case ready, inFlight, backingOff }
+
+    private struct Slot {
+        var phase: Phase
+        var head: Entry
+        var waiting: Deque<Entry> = []
+    }
+
+    private struct Timer: Comparable {
+        let due: Duration
+        let key: String
+        static func < (left: Timer, right: Timer) -> Bool { left.due < right.due }
+    }
+
+    private let sinkName: String
+    private let isUpsert: Bool
+    private let retry: RetryPolicy
+    private var slots: [String: Slot] = [:]
+    private var ready: Deque<String> = []
+    private var timers = Heap<Timer>()
+
+    init(sinkName: String, isUpsert: Bool, retry: RetryPolicy) {
+        self.sinkName = sinkName
+        self.isUpsert = isUpsert
+        self.retry = retry
+    }
+
+    /// Whether nothing waits and nothing is out.
+    var isEmpty: Bool { slots.isEmpty }
+
+    /// Whether something may be written now.
+    var hasReady: Bool { !ready.isEmpty }
+
+    /// When the next retry is due.
+    var nextRetry: Duration? { timers.min?.due }
+
+    /// Takes in a message.
+    mutating func enqueue(_ entry: Entry) {
+        let key = entry.message.key
+        guard slots[key] != nil else {
+            slots[key] = Slot(phase: .ready, head: entry)
+            ready.append(key)
+            return
+        }
+        guard isUpsert else {
+            slots[key]!.waiting.append(entry)
+            return
+        }
+        coalesce(entry, into: &slots[key]!)
+    }
+
+    /// The next messages to write, at most `limit`, each of another key. What has expired is settled instead.
+    mutating func take(atMost limit: Int, now: Timestamp) -> [Entry] {
+        var batch: [Entry] = []
+        while batch.count < limit, let key = ready.popFirst() {
+            guard let head = slots[key]?.head else { continue }
+            if head.message.payload.isExpired(at: now) {
+                finish(key, .expired)
+            } else {
+                slots[key]!.phase = .inFlight
+                batch.append(head)
+            }
+        }
+        return batch
+    }
+
+    /// Notes how the writing of a key's message ended.
+    ///
+    /// - Returns: whether it will be tried again.
+    @discardableResult
+    mutating func complete(
+        _ key: String, _ outcome: WriteOutcome, now: Duration, using generator: inout some RandomNumberGenerator
+    ) -> Bool {
+        guard let slot = slots[key], slot.phase == .inFlight else { return false }
+        switch outcome {
+        case .delivered: finish(key, .delivered)
+        case .expired: finish(key, .expired)
+        case .permanent(let reason): finish(key, .refused(stage: sinkName, reason: reason))
+        case .transient(let reason, let retryAfter):
+            let attempts = slot.head.attempts + 1
+            let pause = retry.pause(after: attempts, retryAfter: retryAfter, using: &generator)
+            if let limit = retry.maxElapsed, now + pause - slot.head.acceptedAt > limit {
+                finish(key, .failed(reason: reason, retryAfter: retryAfter))
+                return false
+            }
+            slots[key]!.head.attempts = attempts
+            slots[key]!.phase = .backingOff
+            timers.insert(Timer(due: now + pause, key: key))
+            return true
+        }
+        return false
+    }
+
+    /// Makes ready what has waited long enough for its retry.
+    mutating func wake(now: Duration) {
+        while let timer = timers.min, timer.due <= now {
+            timers.removeMin()
+            guard slots[timer.key]?.phase == .backingOff else { continue }
+            slots[timer.key]!.phase = .ready
+            ready.append(timer.key)
+        }
+    }
+
+    /// Settles everything as failed: there is no more time.
+    mutating func abandon(reason: String) {
+        let everything = slots.values
+        slots = [:]
+        ready = []
+        timers = Heap()
+        for slot in everything {
+            for entry in CollectionOfOne(slot.head) + Array(slot.waiting) {
+                Self.settle(entry, .failed(reason: reason, retryAfter: nil))
+            }
+        }
+    }
+
+    /// Puts a message beside one of its key that has not gone out yet: the newer by publication is kept, and answers
+    /// for the older. One that is older than what is out just now is not written after it either.
+    private func coalesce(_ entry: Entry, into slot: inout Slot) {
+        if slot.phase != .inFlight {
+            slot.head = Self.merge(slot.head, entry)
+        } else if slot.head.message.originatedAt > entry.message.originatedAt {
+            slot.head.superseded += [entry.receipt] + entry.superseded
+        } else if let waiting = slot.waiting.popLast() {
+            slot.waiting.append(Self.merge(waiting, entry))
+        } else {
+            slot.waiting.append(entry)
+        }
+    }
+
+    private static func merge(_ earlier: Entry, _ later: Entry) -> Entry {
+        let laterWins = later.message.originatedAt >= earlier.message.originatedAt
+        var winner = laterWins ? later : earlier
+        let loser = laterWins ? earlier : later
+        winner.attempts = earlier.attempts
+        winner.superseded += [loser.receipt] + loser.superseded
+        return winner
+    }
+
+    private mutating func finish(_ key: String, _ settlement: Settlement) {
+        guard let slot = slots[key] else { return }
+        if let next = slot.waiting.first {
+            slots[key]!.waiting.removeFirst()
+            slots[key]!.head = next
+            slots[key]!.phase = .ready
+            ready.append(key)
+        } else {
+            slots[key] = nil
+        }
+        Self.settle(slot.head, settlement)
+    }
+
+    /// Settles a message and those in whose place it stood. They share its success; if it failed, however, they failed
+    /// too and are sent again, since nothing of their key was written.
+    private static func settle(_ entry: Entry, _ settlement: Settlement) {
+        let ofOthers: Settlement =
+            switch settlement {
+            case .refused(_, let reason):
+                .failed(reason: "a newer message of its key was refused: \(reason)", retryAfter: nil)
+            case .failed: settlement
+            default: .superseded
+            }
+        for receipt in entry.superseded { receipt.settle(ofOthers) }
+        entry.receipt.settle(settlement)
+    }
+}

@@ -1,0 +1,105 @@
+import Collections
+import Synchronization
+
+/// The credits that bound what is inside a pipeline. Who finds none free waits in line, in the order of coming.
+///
+/// May be used from any thread. What is handed in runs on the thread that gives the credit back, outside the lock.
+final class Gate: Sendable {
+    /// Called with true when there is a credit for the caller, with false when there will be none any more.
+    typealias Entry = @Sendable (Bool) -> Void
+
+    private struct State {
+        var free: Int
+        var isClosed = false
+        var nextTicket: UInt64 = 0
+        var line: Deque<UInt64> = []
+        var waiting: [UInt64: Entry] = [:]
+        var whenEmpty: [@Sendable () -> Void] = []
+    }
+
+    private let capacity: Int
+    private let state: Mutex<State>
+
+    init(capacity: Int) {
+        self.capacity = max(1, capacity)
+        state = Mutex(State(free: max(1, capacity)))
+    }
+
+    /// How many credits are out.
+    var used: Int { capacity - state.withLock { $0.free } }
+
+    /// Takes a credit now or in turn.
+    ///
+    /// - Returns: a ticket to withdraw with, where the caller has to wait.
+    @discardableResult
+    func enter(_ entry: @escaping Entry) -> UInt64? {
+        enum Now { case enters, refused, waits(UInt64) }
+        let now: Now = state.withLock { state in
+            if state.isClosed { return .refused }
+            if state.free > 0 {
+                state.free -= 1
+                return .enters
+            }
+            state.nextTicket += 1
+            state.line.append(state.nextTicket)
+            state.waiting[state.nextTicket] = entry
+            return .waits(state.nextTicket)
+        }
+        switch now {
+        case .enters: entry(true)
+        case .refused: entry(false)
+        case .waits(let ticket): return ticket
+        }
+        return nil
+    }
+
+    /// Leaves the line; what was handed in is not called any more, unless it has been.
+    func withdraw(_ ticket: UInt64) {
+        state.withLock { state in
+            state.waiting[ticket] = nil
+            if state.line.count > 2 * state.waiting.count + 16 {
+                state.line.removeAll { state.waiting[$0] == nil }
+            }
+        }
+    }
+
+    /// Gives a credit back.
+    func leave() {
+        let (next, callbacks): (Entry?, [@Sendable () -> Void]) = state.withLock { state in
+            while let ticket = state.line.popFirst() {
+                if let entry = state.waiting.removeValue(forKey: ticket) { return (entry, []) }
+            }
+            state.free += 1
+            guard state.free == capacity else { return (nil, []) }
+            defer { state.whenEmpty = [] }
+            return (nil, state.whenEmpty)
+        }
+        next?(true)
+        for callback in callbacks { callback() }
+    }
+
+    /// Lets nobody in any more; whoever waits is told so.
+    func close() {
+        let turnedAway = state.withLock { state in
+            state.isClosed = true
+            defer {
+                state.waiting = [:]
+                state.line = []
+            }
+            return Array(state.waiting.values)
+        }
+        for entry in turnedAway { entry(false) }
+    }
+
+    /// Returns when all credits are back.
+    func waitUntilEmpty() async {
+        await withCheckedContinuation { continuation in
+            let isEmpty = state.withLock { state in
+                if state.free == capacity { return true }
+                state.whenEmpty.append { continuation.resume() }
+                return false
+            }
+            if isEmpty { continuation.resume() }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import Collections
+import Synchronization
+
+/// How many writes may be out at once, over all lanes of a pipeline. A lane that finds none free is called when there is
+/// one. May be used from any thread.
+final class InFlightWindow: Sendable {
+    private struct State {
+        var free: Int
+        var waiting: Deque<Int> = []
+    }
+
+    private let size: Int
+    private let state: Mutex<State>
+
+    init(size: Int) {
+        self.size = max(1, size)
+        state = Mutex(State(free: max(1, size)))
+    }
+
+    /// How many writes are out.
+    var used: Int { size - state.withLock { $0.free } }
+
+    /// Takes a place for a write; false where none is free, and the lane is noted as waiting.
+    func acquire(lane: Int) -> Bool {
+        state.withLock { state in
+            if state.free > 0 {
+                state.free -= 1
+                return true
+            }
+            if !state.waiting.contains(lane) { state.waiting.append(lane) }
+            return false
+        }
+    }
+
+    /// Gives a place back.
+    ///
+    /// - Returns: the lane that has waited longest for one, to be woken.
+    func release() -> Int? {
+        state.withLock { state in
+            state.free += 1
+            return state.waiting.popFirst()
+        }
+    }
+}

@@ -1,0 +1,144 @@
+import Logging
+import Metrics
+import Synchronization
+import Wire
+
+/// A running pipeline: one source, its lanes, one sink. `run` is called once; everything else from any thread.
+public final class Pipeline: Sendable {
+    private enum Phase: Equatable { case idle, opening, running, stopping }
+
+    /// The pipeline's name.
+    public let name: String
+    private let source: any Source
+    private let sink: any Sink
+    private let settings: RunnerSettings
+    private let logger: Logger
+    private let gate: Gate
+    private let lanes: [Lane]
+    private let intake: Intake
+    private let metrics: PipelineMetrics
+    private let phase = Mutex(Phase.idle)
+
+    init(
+        name: String, source: any Source, steps: [StageChain.Step], sink: any Sink, sinkName: String,
+        settings: RunnerSettings, logger: Logger, metrics factory: any MetricsFactory,
+        now: @escaping @Sendable () -> Timestamp, clock: MonotonicClock = .system
+    ) {
+        self.name = name
+        self.source = source
+        self.sink = sink
+        self.settings = settings
+        var logger = logger
+        logger[metadataKey: "pipeline"] = "\(name)"
+        self.logger = logger
+        let gate = Gate(capacity: settings.capacity)
+        self.gate = gate
+        let metrics = PipelineMetrics(pipeline: name, sink: sinkName, factory: factory) { gate.used }
+        self.metrics = metrics
+        let chain = StageChain(
+            steps, metrics: steps.map { StageMetrics(pipeline: name, stage: $0.name, factory: factory) }, clock: clock)
+        let capabilities = sink.capabilities
+        let window = InFlightWindow(size: capabilities.inFlight)
+        let directory = LaneDirectory()
+        lanes = (0..<max(1, settings.lanes)).map { index in
+            Lane(
+                index: index, pipeline: name, chain: chain, sink: sink,
+                delivery: Delivery(sinkName: sinkName, isUpsert: capabilities.isUpsert, retry: settings.retry),
+                window: window, metrics: metrics, clock: clock, now: now, wakeLane: { directory.wake($0) })
+        }
+        directory.fill(lanes)
+        intake = Intake(
+            gate: gate, lanes: lanes, patience: Patience(pipeline: name, clock: clock), metrics: metrics, clock: clock)
+    }
+
+    /// How many messages ended in which way so far, by the settlement's name (`delivered`, `filtered`, ...).
+    public var counts: [String: Int] { metrics.counts }
+
+    /// Whether messages can arrive and are taken.
+    public var readiness: Readiness {
+        switch phase.withLock({ $0 }) {
+        case .idle, .opening: .notReady("the sink is not open yet")
+        case .running: source.readiness
+        case .stopping: .notReady("shutting down")
+        }
+    }
+
+    /// Opens the sink, runs the source to its end, waits for what is inside, closes the sink.
+    ///
+    /// - Throws: what ended the source before its time.
+    public func run() async throws {
+        guard advance(to: .opening), await openSink(), advance(to: .running) else { return }
+        logger.info("running", metadata: ["lanes": "\(lanes.count)"])
+        let result: Result<Void, any Error>
+        do {
+            try await source.run(into: intake)
+            result = .success(())
+        } catch {
+            result = .failure(error)
+            await stop()
+        }
+        await gate.waitUntilEmpty()
+        gate.close()
+        await sink.close()
+        let summary = counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        logger.info("ended", metadata: ["messages": "\(summary.isEmpty ? "none" : summary)"])
+        try result.get()
+    }
+
+    /// Takes nothing more and lets what is inside end, within the grace period; what has not ended by then is told to its
+    /// sender as failed. Returns when the source has been told; `run` returns when all has ended.
+    public func stop() async {
+        guard advance(to: .stopping) else { return }
+        logger.info("stopping", metadata: ["inside": "\(gate.used)"])
+        Task {
+            try? await Task.sleep(for: settings.shutdownGrace)
+            abandon()
+        }
+        await source.stop()
+    }
+
+    /// Settles everything that is still inside as failed, at once.
+    public func abandon() {
+        let left = gate.used
+        gate.close()
+        if left > 0 { logger.warning("out of time: messages are left unfinished", metadata: ["inside": "\(left)"]) }
+        for lane in lanes { lane.abandon(reason: "the pipeline is shutting down") }
+    }
+
+    /// Goes on to a later phase; false where a stop came before.
+    private func advance(to next: Phase) -> Bool {
+        phase.withLock { phase in
+            guard phase != .stopping else { return false }
+            phase = next
+            return true
+        }
+    }
+
+    /// Opens the sink, with back-off for as long as it takes; false where a stop came before.
+    private func openSink() async -> Bool {
+        var generator = SystemRandomNumberGenerator()
+        var attempts = 0
+        while phase.withLock({ $0 != .stopping }) {
+            do {
+                try await sink.open()
+                return true
+            } catch {
+                attempts += 1
+                let pause = max(
+                    .milliseconds(50), settings.retry.pause(after: attempts, retryAfter: nil, using: &generator))
+                logger.error("the sink cannot be opened; it is tried again", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: pause)
+            }
+        }
+        return false
+    }
+}
+
+/// The lanes of a pipeline, for the lanes themselves: filled once, before the first message.
+private final class LaneDirectory: Sendable {
+    private struct WeakLane: Sendable { weak let lane: Lane? }
+    private let lanes = Mutex<[WeakLane]>([])
+
+    func fill(_ lanes: [Lane]) { self.lanes.withLock { $0 = lanes.map { WeakLane(lane: $0) } } }
+    func wake(_ index: Int) { lanes.withLock { $0[index].lane }?.wake() }
+}

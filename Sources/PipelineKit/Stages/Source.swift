@@ -1,0 +1,36 @@
+/// Where messages come from.
+///
+/// The runner calls `run` once. Retries, ordering, metrics of what follows and shutdown are the runner's.
+public protocol Source: Stage {
+    /// Whether the sender sends a message again when it is told that it failed. Where it does not, the runner retries a
+    /// transient failure for as long as it takes.
+    static var redelivers: Bool { get }
+
+    /// Takes messages and hands them to the intake, until there are no more or `stop` was called. Every message that
+    /// was handed over must have been answered to the outside when this returns.
+    ///
+    /// - Throws: what makes it impossible to go on; the pipeline is shut down in order and the process ends with 1.
+    func run(into intake: Intake) async throws
+
+    /// Asks `run` to take nothing more and to return as soon as what it took is answered. Called at most once, from
+    /// any thread, also before or after `run`.
+    func stop() async
+
+    /// Whether messages can arrive now: what `/ready` says.
+    var readiness: Readiness { get }
+}
+
+extension Source {
+    /// No: a file is read once.
+    public static var redelivers: Bool { false }
+    /// Ready.
+    public var readiness: Readiness { .ready }
+}
+
+/// Whether a part is able to do its work.
+public enum Readiness: Sendable, Equatable {
+    /// It is.
+    case ready
+    /// It is not, for a reason.
+    case notReady(String)
+}

@@ -1,0 +1,121 @@
+public import Wire
+
+/// A webhook registration, complete: what every generation of reader can be served from.
+public struct Webhook: Sendable, Equatable {
+    /// Where events are delivered; the webhook's identity. Never empty.
+    public var url: String
+    /// The content type the receiver wants; may be empty.
+    public var contentType: String
+    /// The key for signing what is delivered; empty for none. A secret.
+    public var secret: String
+    /// Further addresses to deliver to.
+    public var alternativeURLs: [String]
+    /// Where failures are reported; may be empty.
+    public var failureURL: String
+    /// Patterns of the events wanted. Never empty.
+    public var events: [String]
+    /// Patterns of the devices wanted; `.*` for all.
+    public var deviceIDs: [String]
+    /// Who registered it; may be empty.
+    public var registeredFromAddress: String
+    /// How long it is to live, in nanoseconds.
+    public var duration: Int64
+    /// When it ends.
+    public var until: RFC3339.DateTime
+    /// Whether the record itself said when it ends.
+    public var hasOwnUntil: Bool
+}
+
+/// Why a record is not a webhook that can be stored.
+public struct WebhookError: Error, Equatable, CustomStringConvertible {
+    /// The reason, for people.
+    public let description: String
+
+    init(_ reason: String) { description = reason }
+}
+
+/// How records are read where they do not say it themselves.
+public struct WebhookRules: Sendable {
+    /// The unit of an integer `duration` in a record without `until`.
+    public enum BareDuration: String, Sendable, CaseIterable {
+        /// Seconds, as newer publishers write it.
+        case seconds
+        /// Nanoseconds, as publishers of the SNS era write it.
+        case nanoseconds
+    }
+
+    /// What a registration lives where nothing else is said, in nanoseconds (webpa-common, webhook: 5 minutes).
+    public static let defaultDuration: Int64 = 300_000_000_000
+    /// The longest duration in the legacy shape, and what it has where it says none: 300,000 seconds.
+    public static let longestLegacySeconds: Int64 = 300_000
+
+    /// The unit of an integer `duration` in a record without `until`.
+    public var bareDuration: BareDuration
+    /// Whether the record's own duration holds; otherwise it is 300 s, as the SNS-era publisher and the original
+    /// gateway set it.
+    public var keepDuration: Bool
+
+    /// Rules.
+    public init(bareDuration: BareDuration = .seconds, keepDuration: Bool = true) {
+        self.bareDuration = bareDuration
+        self.keepDuration = keepDuration
+    }
+}
+
+extension Webhook {
+    /// Reads a record in any of its three shapes and completes it.
+    ///
+    /// The shapes are told apart by `until`: an integer makes a legacy record. What is missing is filled in as Tr1d1um
+    /// does it (webpa-common 1.x, webhook.W).
+    /// - Parameters:
+    ///   - json: the record, or an array whose first element counts.
+    ///   - publishedAt: from when a record without `until` lives.
+    /// - Throws: `WebhookError` where it is no webhook.
+    public init(json: [UInt8], publishedAt: Timestamp, rules: WebhookRules) throws {
+        let record = try WebhookRecord(json: json)
+        guard !record.url.isEmpty else { throw WebhookError("config.url is missing or empty") }
+        guard !record.events.isEmpty else { throw WebhookError("events is missing or empty") }
+        let duration = try rules.keepDuration ? Self.duration(of: record, rules) : WebhookRules.defaultDuration
+        var until: RFC3339.DateTime?
+        switch record.until {
+        case .absent: until = nil
+        case .dateTime(let value): until = value == WebhookRecord.goZeroTime ? nil : value
+        case .epoch(let seconds): until = seconds > 0 ? RFC3339.DateTime(Timestamp(seconds: seconds)) : nil
+        }
+        if let until, !(0...9999).contains(RFC3339.year(of: until)) {
+            throw WebhookError("until lies outside the years 0 to 9999")
+        }
+        self.init(
+            url: record.url, contentType: record.contentType, secret: record.secret,
+            alternativeURLs: record.alternativeURLs, failureURL: record.failureURL, events: record.events,
+            deviceIDs: record.deviceIDs.isEmpty ? [".*"] : record.deviceIDs,
+            registeredFromAddress: record.registeredFromAddress, duration: duration,
+            until: until ?? RFC3339.DateTime(publishedAt + .nanoseconds(duration)), hasOwnUntil: until != nil)
+    }
+
+    private static func duration(of record: WebhookRecord, _ rules: WebhookRules) throws -> Int64 {
+        switch record.duration {
+        case .absent:
+            if case .epoch = record.until { return WebhookRules.longestLegacySeconds * 1_000_000_000 }
+            return WebhookRules.defaultDuration
+        case .text(let text):
+            guard let value = GoDuration.nanoseconds(text) else {
+                throw WebhookError("duration is text but no duration such as \"5m\" or \"1h30m\"")
+            }
+            return value > 0 ? value : WebhookRules.defaultDuration
+        case .integer(let value):
+            switch record.until {
+            case .epoch:
+                let longest = WebhookRules.longestLegacySeconds
+                return (value <= 0 || value > longest ? longest : value) * 1_000_000_000
+            case .dateTime: return value > 0 ? value : WebhookRules.defaultDuration
+            case .absent:
+                guard value > 0 else { return WebhookRules.defaultDuration }
+                guard rules.bareDuration == .seconds else { return value }
+                let (product, overflow) = value.multipliedReportingOverflow(by: 1_000_000_000)
+                guard !overflow else { throw WebhookError("duration is too large: \(value) s") }
+                return product
+            }
+        }
+    }
+}
