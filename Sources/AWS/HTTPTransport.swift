@@ -51,7 +51,8 @@ public struct HTTPTransport: Sendable {
             outgoing.method = .init(rawValue: request.method)
             for (name, value) in request.headers { outgoing.headers.add(name: name, value: value) }
             if !request.body.isEmpty { outgoing.body = .bytes(request.body) }
-            let response = try await client.execute(outgoing, timeout: .nanoseconds(limit.components.seconds * 1_000_000_000))
+            let response = try await client.execute(
+                outgoing, timeout: .nanoseconds(limit.components.seconds * 1_000_000_000))
             let body = try await response.body.collect(upTo: largestBody)
             return Response(status: Int(response.status.code), body: Array(body.readableBytesView))
         }

@@ -107,7 +107,8 @@ public final class HTTPListener: Sendable {
         do {
             try await group.run()
         } catch let error as IOError {
-            throw HTTPListenerError("cannot listen on \(address): \(error.errnoCode == 98 ? "the port is taken" : "\(error)")")
+            throw HTTPListenerError(
+                "cannot listen on \(address): \(error.errnoCode == 98 ? "the port is taken" : "\(error)")")
         }
     }
 

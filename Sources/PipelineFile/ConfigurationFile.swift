@@ -12,7 +12,8 @@ struct ConfigurationFile {
     /// Reads a file; what is wrong with it is noted.
     init(path: String, substitution: Substitution, _ diagnostics: inout Diagnostics) {
         let limit = YAMLLimits().bytes
-        if let handle = FileHandle(forReadingAtPath: path), let data = try? handle.read(upToCount: limit + 1) ?? Data() {
+        if let handle = FileHandle(forReadingAtPath: path), let data = try? handle.read(upToCount: limit + 1) ?? Data()
+        {
             self.init(path: path, bytes: [UInt8](data), substitution: substitution, &diagnostics)
         } else {
             diagnostics.error("the file '\(path)' cannot be read: does it exist, and may it be read?", at: nil)

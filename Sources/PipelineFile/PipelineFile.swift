@@ -49,3 +49,8 @@ public struct PipelineFile: Sendable {
         return (files, report)
     }
 }
+
+extension PipelineFile {
+    /// The options of a file beside its source, stages and sink, as documentation.
+    public static var settings: [any OptionDeclaration] { PipelineReader.settings }
+}

@@ -163,7 +163,8 @@ struct WebhookRecord {
         list = found
     }
 
-    private static func mismatch(_ field: String, _ expected: String, _ reader: inout JSONReader) throws -> WebhookError {
+    private static func mismatch(_ field: String, _ expected: String, _ reader: inout JSONReader) throws -> WebhookError
+    {
         WebhookError("\(field): \(expected) was expected, \(try reader.kind().name) was found")
     }
 }

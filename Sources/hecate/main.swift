@@ -1,1 +1,4 @@
-print("building")
+import HecateCommand
+import Stages
+
+await HecateCommand.main(registry: .standard)

@@ -31,7 +31,8 @@ public actor CredentialsChain: CredentialsProvider {
         public static func system(transport: HTTPTransport) -> Surroundings {
             Surroundings(
                 environment: ProcessInfo.processInfo.environment,
-                file: { path in FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } },
+                file: { path in FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+                },
                 now: { .now() }, transport: transport)
         }
     }
@@ -53,7 +54,8 @@ public actor CredentialsChain: CredentialsProvider {
             profile != nil
             ? [files]
             : [
-                EnvironmentCredentials(surroundings.environment), WebIdentityCredentials(surroundings, region: region), files,
+                EnvironmentCredentials(surroundings.environment), WebIdentityCredentials(surroundings, region: region),
+                files,
                 ContainerCredentials(surroundings), InstanceMetadataCredentials(surroundings),
             ]
     }

@@ -46,7 +46,8 @@ struct InstanceMetadataCredentials: CredentialsProvider {
         let roles = "\(base)/latest/meta-data/iam/security-credentials/"
         func get(_ request: HTTPTransport.Request) async -> [UInt8]? {
             // Outside EC2 nothing answers there; that is no error, only the end of the chain.
-            guard let response = try? await surroundings.transport.send(request, .seconds(1), 1 << 20), response.status == 200
+            guard let response = try? await surroundings.transport.send(request, .seconds(1), 1 << 20),
+                response.status == 200
             else { return nil }
             return response.body
         }

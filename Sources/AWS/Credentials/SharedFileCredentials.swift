@@ -20,7 +20,10 @@ struct SharedFileCredentials: CredentialsProvider {
         let home = environment["HOME"] ?? ""
         let credentialsFile = environment["AWS_SHARED_CREDENTIALS_FILE"] ?? "\(home)/.aws/credentials"
         let configFile = environment["AWS_CONFIG_FILE"] ?? "\(home)/.aws/config"
-        var values = surroundings.file(configFile).map { Self.section(name == "default" ? "default" : "profile \(name)", of: $0) } ?? [:]
+        var values =
+            surroundings.file(configFile).map {
+                Self.section(name == "default" ? "default" : "profile \(name)", of: $0)
+            } ?? [:]
         values.merge(surroundings.file(credentialsFile).map { Self.section(name, of: $0) } ?? [:]) { $1 }
         if let id = values["aws_access_key_id"], let secret = values["aws_secret_access_key"] {
             return AWSCredentials(accessKeyID: id, secretAccessKey: secret, sessionToken: values["aws_session_token"])
@@ -31,9 +34,12 @@ struct SharedFileCredentials: CredentialsProvider {
         }
         for key in ["source_profile", "credential_source", "credential_process", "sso_session", "sso_start_url"]
         where values[key] != nil {
-            throw CredentialsError("the AWS profile '\(name)' uses \(key), which is not supported; give it keys or a web identity")
+            throw CredentialsError(
+                "the AWS profile '\(name)' uses \(key), which is not supported; give it keys or a web identity")
         }
-        if named != nil { throw CredentialsError("there is no AWS profile '\(name)' with keys in \(credentialsFile) or \(configFile)") }
+        if named != nil {
+            throw CredentialsError("there is no AWS profile '\(name)' with keys in \(credentialsFile) or \(configFile)")
+        }
         return nil
     }
 

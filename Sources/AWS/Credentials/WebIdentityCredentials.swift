@@ -13,7 +13,9 @@ struct WebIdentityCredentials: CredentialsProvider {
 
     func credentials() async throws -> AWSCredentials? {
         let environment = surroundings.environment
-        guard let file = environment["AWS_WEB_IDENTITY_TOKEN_FILE"], let role = environment["AWS_ROLE_ARN"] else { return nil }
+        guard let file = environment["AWS_WEB_IDENTITY_TOKEN_FILE"], let role = environment["AWS_ROLE_ARN"] else {
+            return nil
+        }
         return try await Self.assume(
             role: role, session: environment["AWS_ROLE_SESSION_NAME"], tokenFile: file, surroundings, region: region)
     }

@@ -10,10 +10,16 @@ public struct CertificateURLPolicy: Sendable {
     ///   `http://sns.local` would also trust `http://sns.local.evil.example`.
     public init(trustedPrefixes: [String] = []) throws {
         for prefix in trustedPrefixes {
-            let rest = prefix.hasPrefix("https://") ? prefix.dropFirst(8) : prefix.hasPrefix("http://") ? prefix.dropFirst(7) : ""
-            guard let slash = rest.firstIndex(of: "/"), slash > rest.startIndex, !rest.contains("@"), !rest.contains("..") else {
+            let rest =
+                prefix.hasPrefix("https://")
+                ? prefix.dropFirst(8) : prefix.hasPrefix("http://") ? prefix.dropFirst(7) : ""
+            guard let slash = rest.firstIndex(of: "/"), slash > rest.startIndex, !rest.contains("@"),
+                !rest.contains("..")
+            else {
                 throw PolicyError(
-                    description: "'\(prefix)' is no prefix of URLs such as http://localhost:4100/ (with the slash after the host)")
+                    description:
+                        "'\(prefix)' is no prefix of URLs such as http://localhost:4100/ (with the slash after the host)"
+                )
             }
         }
         self.trustedPrefixes = trustedPrefixes

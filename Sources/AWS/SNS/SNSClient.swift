@@ -99,6 +99,13 @@ public struct SNSClient: Sendable {
         return result
     }
 
+    /// Sets an attribute of a subscription.
+    public func setSubscriptionAttribute(_ name: String, to value: String, subscriptionARN: String) async throws {
+        _ = try await call(
+            "SetSubscriptionAttributes",
+            [("SubscriptionArn", subscriptionARN), ("AttributeName", name), ("AttributeValue", value)])
+    }
+
     /// Ends a subscription.
     public func unsubscribe(subscriptionARN: String) async throws {
         _ = try await call("Unsubscribe", [("SubscriptionArn", subscriptionARN)])
@@ -112,7 +119,9 @@ public struct SNSClient: Sendable {
             } catch let error as APIError where !Self.mayPass(error) {
                 throw error
             } catch {
-                guard attempt < Self.attempts, !(error is CredentialsError), !(error is CancellationError) else { throw error }
+                guard attempt < Self.attempts, !(error is CredentialsError), !(error is CancellationError) else {
+                    throw error
+                }
                 try await pause(.milliseconds(200) * (1 << attempt) * Double.random(in: 0.5...1))
                 attempt += 1
             }

@@ -91,7 +91,9 @@ public final class SNSVerifier: Sendable {
                 state.certificates[url]!.lastUsed = state.uses
                 return .has(state.certificates[url]!)
             }
-            guard policy.allows(url) else { return .fails(.forged("SigningCertURL is not on the list of trusted places")) }
+            guard policy.allows(url) else {
+                return .fails(.forged("SigningCertURL is not on the list of trusted places"))
+            }
             if let fetch = state.fetches[url] { return .waits(fetch) }
             if let failure = state.failures[url], failure.until > now { return .fails(.unavailable(failure.reason)) }
             guard state.fetches.count < Self.mostFetches else {
@@ -157,7 +159,8 @@ public final class SNSVerifier: Sendable {
                 throw Failure.unavailable("the signing certificate has no RSA key")
             }
             return Certificate(
-                key: key, validFrom: Timestamp(certificate.notValidBefore), validUntil: Timestamp(certificate.notValidAfter),
+                key: key, validFrom: Timestamp(certificate.notValidBefore),
+                validUntil: Timestamp(certificate.notValidAfter),
                 lastUsed: 0)
         } catch let failure as Failure {
             throw failure

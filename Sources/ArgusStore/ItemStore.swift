@@ -1,0 +1,139 @@
+import Synchronization
+public import Wire
+
+/// An item as it is kept.
+public struct StoredItem: Sendable, Equatable {
+    /// Whose it is; empty for nobody's.
+    public var owner: String
+    /// A JSON object.
+    public var data: [UInt8]
+    /// When it ends.
+    public var end: Timestamp
+}
+
+/// The items of all buckets, in memory, with a journal on disk where they are to survive. May be used from any thread.
+public final class ItemStore: Sendable {
+    /// What became of a write.
+    public enum PutResult: Sendable, Equatable {
+        /// There was none, or it had ended.
+        case created
+        /// There was one of the same owner.
+        case updated
+        /// There is one of another owner.
+        case forbidden
+        /// There is room for no more items.
+        case full
+    }
+
+    /// What became of a look-up.
+    public enum FindResult: Sendable, Equatable {
+        /// It is there.
+        case found(StoredItem)
+        /// There is none, or it has ended.
+        case absent
+        /// It is another owner's.
+        case forbidden
+    }
+
+    private static let mostItems = 2_000_000
+
+    private struct State {
+        var buckets: [String: [String: StoredItem]] = [:]
+        var count = 0
+    }
+
+    private let state: Mutex<State>
+    private let journal: Journal?
+
+    /// A store; with a file, it begins with what the file holds.
+    ///
+    /// - Parameter path: the SQLite file; nil to keep items in memory only.
+    /// - Throws: where the file cannot be opened.
+    public init(path: String? = nil, now: Timestamp = .now()) throws {
+        guard let path else {
+            journal = nil
+            state = Mutex(State())
+            return
+        }
+        let journal = try Journal(path: path)
+        var loaded = State()
+        try journal.load(after: now) { bucket, id, item in
+            loaded.buckets[bucket, default: [:]][id] = item
+            loaded.count += 1
+        }
+        self.journal = journal
+        state = Mutex(loaded)
+    }
+
+    /// Writes an item. With a file, it is on the disk when this returns.
+    public func put(_ bucket: String, _ id: String, _ item: StoredItem, now: Timestamp) async throws -> PutResult {
+        try await changing(bucket, id) { state in
+            let existing = state.buckets[bucket]?[id]
+            if let existing, existing.end > now, existing.owner != item.owner { return (.forbidden, nil) }
+            if existing == nil {
+                guard state.count < Self.mostItems else { return (.full, nil) }
+                state.count += 1
+            }
+            state.buckets[bucket, default: [:]][id] = item
+            return ((existing?.end ?? now) > now ? .updated : .created, .put(bucket, id, item))
+        }
+    }
+
+    /// Takes an item out. With a file, that is on the disk when this returns.
+    public func delete(_ bucket: String, _ id: String, owner: String, now: Timestamp) async throws -> FindResult {
+        try await changing(bucket, id) { state in
+            let result = Self.find(state, bucket, id, owner, now)
+            guard case .found = result else { return (result, nil) }
+            state.buckets[bucket]?[id] = nil
+            state.count -= 1
+            return (result, .delete(bucket, id))
+        }
+    }
+
+    /// Looks an item up.
+    public func get(_ bucket: String, _ id: String, owner: String, now: Timestamp) -> FindResult {
+        state.withLock { Self.find($0, bucket, id, owner, now) }
+    }
+
+    /// The owner's items of a bucket, ordered by id.
+    public func list(_ bucket: String, owner: String, now: Timestamp) -> [(id: String, item: StoredItem)] {
+        let items = state.withLock { $0.buckets[bucket] ?? [:] }
+        return items.filter { $0.value.owner == owner && $0.value.end > now }
+            .map { (id: $0.key, item: $0.value) }
+            .sorted { $0.id < $1.id }
+    }
+
+    /// Forgets what has ended.
+    public func sweep(now: Timestamp) {
+        state.withLock { state in
+            for bucket in state.buckets.keys {
+                let before = state.buckets[bucket]!.count
+                state.buckets[bucket] = state.buckets[bucket]!.filter { $0.value.end > now }
+                state.count -= before - state.buckets[bucket]!.count
+                if state.buckets[bucket]!.isEmpty { state.buckets[bucket] = nil }
+            }
+        }
+        journal?.sweep(before: now)
+    }
+
+    private static func find(
+        _ state: borrowing State, _ bucket: String, _ id: String, _ owner: String, _ now: Timestamp
+    ) -> FindResult {
+        guard let item = state.buckets[bucket]?[id], item.end > now else { return .absent }
+        return item.owner == owner ? .found(item) : .forbidden
+    }
+
+    /// Changes the items and, in the same order, the journal.
+    private func changing<Result: Sendable>(
+        _ bucket: String, _ id: String, _ change: (inout State) -> (Result, Journal.Change?)
+    ) async throws -> Result {
+        guard let journal else { return state.withLock { change(&$0).0 } }
+        return try await withCheckedThrowingContinuation { continuation in
+            state.withLock { state in
+                let (result, entry) = change(&state)
+                guard let entry else { return continuation.resume(returning: result) }
+                journal.append(entry) { continuation.resume(with: $0.map { result }) }
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import PipelineKit
+import Wire
+
+/// What stands in for the sink in a dry run: prints what would be written, the secrets of webhooks left out.
+struct DryRunSink: Sink {
+    static let declaration = StageDeclaration(name: "dry-run", summary: "prints what would be written", example: "")
+
+    let capabilities = SinkCapabilities(batch: 256, inFlight: 1)
+
+    init(_ options: Options, _ context: StageContext) throws {}
+    init() {}
+
+    func write(_ batch: [Message]) async -> [WriteOutcome] {
+        var lines = ""
+        for message in batch {
+            let bytes = message.payload.bytes(at: .now())
+            lines += "would write \(type(of: message.payload).kind) \(message.key): \(SecretMask.masked(bytes).text)\n"
+        }
+        do {
+            try FileHandle.standardOutput.write(contentsOf: Data(lines.utf8))
+        } catch {
+            return Array(repeating: .transient(reason: "\(error)", retryAfter: nil), count: batch.count)
+        }
+        return Array(repeating: .delivered, count: batch.count)
+    }
+}
+
+/// JSON in which the value of every key `secret` is left out.
+enum SecretMask {
+    static func masked(_ json: [UInt8]) -> [UInt8] {
+        var output: [UInt8] = []
+        do {
+            try JSONReader.read(json) { try copy(&$0, to: &output) }
+            return output
+        } catch {
+            // Not JSON: nothing is known of where a secret could stand.
+            return Array("(\(json.count) bytes that are not JSON)".utf8)
+        }
+    }
+
+    private static func copy(_ reader: inout JSONReader, to output: inout [UInt8], depth: Int = 0) throws {
+        guard depth < 64 else { return try reader.copyCompact(to: &output) }
+        switch try reader.kind() {
+        case .object:
+            output.append(UInt8(ascii: "{"))
+            var isFirst = true
+            try reader.object { reader, key in
+                if !isFirst { output.append(UInt8(ascii: ",")) }
+                isFirst = false
+                JSONWriter.append(string: key.text, to: &output)
+                output.append(UInt8(ascii: ":"))
+                if key.matches("secret") {
+                    try reader.skip()
+                    JSONWriter.append("\"[redacted]\"", to: &output)
+                } else {
+                    try copy(&reader, to: &output, depth: depth + 1)
+                }
+            }
+            output.append(UInt8(ascii: "}"))
+        case .array:
+            output.append(UInt8(ascii: "["))
+            try reader.array { reader, index in
+                if index > 0 { output.append(UInt8(ascii: ",")) }
+                try copy(&reader, to: &output, depth: depth + 1)
+            }
+            output.append(UInt8(ascii: "]"))
+        default: try reader.copyCompact(to: &output)
+        }
+    }
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+import Foundation
+public import PipelineKit
+
+/// The command line. A package with stages of its own calls `main` with its registry.
+public enum HecateCommand {
+    /// The kinds of stages that this process knows.
+    @TaskLocal static var registry = StageRegistry()
+
+    /// Runs the command that the process's arguments name, and ends the process: with 0 where all went well, 1 where it did
+    /// not, 2 where the arguments or a file are not as they have to be.
+    public static func main(registry: StageRegistry) async -> Never {
+        signal(SIGPIPE, SIG_IGN)
+        let status = await $registry.withValue(registry) { await run() }
+        exit(status)
+    }
+
+    private static func run() async -> Int32 {
+        do {
+            let command = try RootCommand.parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                var command = command
+                try command.run()
+            }
+            return 0
+        } catch let code as ExitCode {
+            return code.rawValue
+        } catch {
+            switch RootCommand.exitCode(for: error) {
+            case .success:
+                print(RootCommand.fullMessage(for: error))
+                return 0
+            case .validationFailure:
+                Console.error(RootCommand.fullMessage(for: error))
+                return ExitCode.badConfiguration.rawValue
+            default:
+                Console.error("error: \(error)")
+                return 1
+            }
+        }
+    }
+}
+
+/// `hecate` itself.
+private struct RootCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hecate",
+        abstract: "Carries webhook registrations from Amazon SNS into Argus, through pipelines.",
+        subcommands: [
+            RunCommand.self, ValidateCommand.self, ListCommand.self, DescribeCommand.self, ArgusCommand.self,
+            VersionCommand.self,
+        ])
+}
+
+extension ExitCode {
+    /// The arguments or a file are not as they have to be.
+    static let badConfiguration = ExitCode(2)
+}
+
+/// Standard error, for what is not the command's result.
+enum Console {
+    static func error(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
+}

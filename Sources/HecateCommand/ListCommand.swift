@@ -1,0 +1,21 @@
+import ArgumentParser
+import PipelineKit
+
+/// `hecate list`: the kinds of stages there are.
+struct ListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the kinds of sources, filters, transforms and sinks.")
+
+    func run() async throws {
+        for role in StageRegistry.Role.allCases {
+            print("\(role.rawValue)s")
+            for kind in HecateCommand.registry.kinds(role) {
+                let name = kind.declaration.name
+                print("  \(name)\(String(repeating: " ", count: max(1, 14 - name.count)))\(kind.declaration.summary)")
+            }
+        }
+        print(
+            "\n'hecate describe source sns' says more about one of them, 'hecate describe pipeline' about a file as a whole."
+        )
+    }
+}

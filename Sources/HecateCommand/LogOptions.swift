@@ -1,0 +1,21 @@
+public import ArgumentParser
+public import Logging
+public import Operations
+
+/// How to log, as arguments.
+struct LogOptions: ParsableArguments {
+    @ArgumentParser.Option(help: "What is logged: trace, debug, info, notice, warning, error or critical.")
+    var logLevel = Logger.Level.info
+
+    @ArgumentParser.Option(help: "How it is logged: text or json.")
+    var logFormat = LogFormat.text
+
+    /// The process's logger, for everything that is made from here on. Logs go to standard error.
+    func bootstrap() -> Logger {
+        LoggingSystem.bootstrap { [logFormat, logLevel] label in logFormat.handler(label: label, level: logLevel) }
+        return Logger(label: "hecate")
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
+extension LogFormat: ExpressibleByArgument {}

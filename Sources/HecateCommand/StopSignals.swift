@@ -1,0 +1,40 @@
+import Dispatch
+import Foundation
+import Logging
+import Synchronization
+
+/// SIGTERM and SIGINT: the first asks for an orderly end, the second ends the process at once.
+final class StopSignals {
+    private let sources: [any DispatchSourceSignal]
+
+    /// Begins to listen for signals.
+    ///
+    /// - Parameter stop: called once, at the first signal.
+    init(logger: Logger, stop: @escaping @Sendable () async -> Void) {
+        let received = Received()
+        sources = [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler {
+                guard received.next() == 1 else {
+                    Console.error("a second signal: ending at once")
+                    _exit(130)
+                }
+                logger.notice("a signal to stop", metadata: ["signal": "\(number == SIGTERM ? "SIGTERM" : "SIGINT")"])
+                Task { await stop() }
+            }
+            source.resume()
+            return source
+        }
+    }
+
+    private final class Received: Sendable {
+        private let count = Atomic<Int>(0)
+        func next() -> Int { count.wrappingAdd(1, ordering: .relaxed).newValue }
+    }
+
+    /// Listens no more.
+    func cancel() {
+        for source in sources { source.cancel() }
+    }
+}

@@ -1,0 +1,43 @@
+/// Every metric there is: its type and what it means. The one list that `/metrics` is described from.
+///
+/// The names without a unit and with `_count` are those that dashboards of this ecosystem graph already. They break
+/// Prometheus's rules for names, so they are exposed without a type, which keeps `promtool check metrics` content.
+enum MetricCatalog {
+    struct Entry {
+        let type: String
+        let help: String
+    }
+
+    static let entries: [String: Entry] = [
+        "xmidt_hecate_messages_total": .init(type: "counter", help: "Messages that have ended, by how they ended."),
+        "xmidt_hecate_message_seconds": .init(type: "histogram", help: "Time from taking a message to its end."),
+        "xmidt_hecate_stage_messages_total": .init(
+            type: "counter", help: "Messages that have left a stage, by outcome; for a sink, writes by outcome."),
+        "xmidt_hecate_stage_seconds": .init(
+            type: "histogram", help: "Time a stage takes for a message; for a sink, for a write."),
+        "xmidt_hecate_retries_total": .init(type: "counter", help: "Writes that are tried again."),
+        "xmidt_hecate_in_flight": .init(type: "gauge", help: "Writes under way."),
+        "xmidt_hecate_queue_depth": .init(type: "gauge", help: "Messages inside the pipeline."),
+        "xmidt_hecate_unsubscriptions_total": .init(
+            type: "counter", help: "Times SNS said that a subscription has ended."),
+        "xmidt_hecate_webhook_list_size_value": .init(
+            type: "untyped", help: "Distinct webhooks written to Argus that have not ended."),
+        "xmidt_hecate_notification_unmarshall_failed_count": .init(
+            type: "untyped", help: "Requests to the SNS endpoint that are no SNS envelope."),
+        "xmidt_hecate_webhook_sns_notification_received_count": .init(
+            type: "untyped", help: "Requests to the SNS endpoint, by the hundred of the answer's status."),
+        "xmidt_hecate_webhook_sns_notification_sent_count": .init(
+            type: "untyped", help: "Notifications published to SNS by this process."),
+        "xmidt_hecate_webhook_sns_subscribe_attempt_count": .init(
+            type: "untyped", help: "Attempts to subscribe to the topic."),
+        "xmidt_hecate_webhook_sns_subscribed_value": .init(
+            type: "untyped", help: "Whether the subscription is confirmed."),
+        "xmidt_hecate_dns_ready": .init(type: "gauge", help: "Whether the public host has an address."),
+        "xmidt_hecate_dns_ready_query_count": .init(type: "untyped", help: "Look-ups of the public host."),
+        "process_resident_memory_bytes": .init(type: "gauge", help: "Resident memory."),
+        "process_cpu_seconds_total": .init(type: "counter", help: "Processor time, user and system."),
+        "process_open_fds": .init(type: "gauge", help: "Open file descriptors."),
+        "process_start_time_seconds": .init(
+            type: "gauge", help: "When the process started, in seconds since the epoch."),
+    ]
+}

@@ -1,0 +1,74 @@
+public import HTTPService
+public import Logging
+public import PipelineKit
+import Wire
+
+/// Serves `/metrics`, `/health` and `/ready` on listeners of their own.
+public struct OperationsServer: Sendable {
+    private let listeners: [HTTPListener]
+
+    /// A server that does not listen yet.
+    ///
+    /// - Parameters:
+    ///   - readiness: asked at each `/ready`, for every pipeline by name.
+    public init(
+        metrics: Set<ListenAddress>, health: Set<ListenAddress>, registry: PrometheusRegistry, logger: Logger,
+        readiness: @escaping @Sendable () -> [(pipeline: String, readiness: Readiness)]
+    ) {
+        ProcessFigures.begin()
+        listeners = metrics.union(health).map { address in
+            HTTPListener(address: address, limits: HTTPLimits(bodyBytes: 0), logger: logger) { request in
+                guard ["GET", "HEAD"].contains(request.method) else {
+                    return .text(405, "only GET is answered here", headers: ["Allow": "GET"])
+                }
+                switch request.path {
+                case "/metrics" where metrics.contains(address):
+                    return HTTPServiceResponse(
+                        status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
+                        body: Array((registry.text() + ProcessFigures.text()).utf8))
+                case "/health" where health.contains(address): return Self.answer(200, [("status", "\"ok\"")])
+                case "/ready" where health.contains(address): return Self.ready(readiness())
+                default: return .text(404, "there is nothing at this path")
+                }
+            }
+        }
+    }
+
+    /// Listens until `stop`.
+    ///
+    /// - Throws: `HTTPListenerError` where an address cannot be had.
+    public func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for listener in listeners { group.addTask { try await listener.run() } }
+            do {
+                try await group.waitForAll()
+            } catch {
+                for listener in listeners { await listener.stop() }
+                throw error
+            }
+        }
+    }
+
+    /// Lets `run` return.
+    public func stop() async {
+        for listener in listeners { await listener.stop() }
+    }
+
+    private static func ready(_ pipelines: [(pipeline: String, readiness: Readiness)]) -> HTTPServiceResponse {
+        let states = pipelines.map { pipeline, readiness in
+            switch readiness {
+            case .ready: (JSONWriter.quoted(pipeline), "\"ready\"")
+            case .notReady(let reason): (JSONWriter.quoted(pipeline), JSONWriter.quoted(reason))
+            }
+        }
+        let isReady = pipelines.allSatisfy { $0.readiness == .ready }
+        let details = states.map { "\($0):\($1)" }.joined(separator: ",")
+        return answer(
+            isReady ? 200 : 503, [("status", isReady ? "\"ready\"" : "\"not ready\""), ("pipelines", "{\(details)}")])
+    }
+
+    private static func answer(_ status: Int, _ members: [(String, String)]) -> HTTPServiceResponse {
+        let body = "{" + members.map { "\"\($0)\":\($1)" }.joined(separator: ",") + "}\n"
+        return HTTPServiceResponse(status: status, contentType: "application/json", body: Array(body.utf8))
+    }
+}

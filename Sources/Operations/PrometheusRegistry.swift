@@ -1,0 +1,152 @@
+public import Metrics
+import Synchronization
+import Wire
+
+/// The process's metrics, and their text for Prometheus. May be used from any thread.
+///
+/// Source of the text: Prometheus documentation, "Exposition formats", version 0.0.4.
+public final class PrometheusRegistry: MetricsFactory {
+    private struct Key: Hashable {
+        let name: String
+        let labels: String
+    }
+
+    private let series = Mutex<[Key: any Series]>([:])
+
+    /// A registry that begins with what counts nothing yet but dashboards ask for.
+    public init() {
+        // This process publishes nothing to SNS unless a sink does; dashboards sum this with the publishers' own.
+        _ = makeCounter(label: "xmidt_hecate_webhook_sns_notification_sent_count", dimensions: [])
+    }
+
+    /// A counter; the same one for the same name and dimensions.
+    public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+        find(label, dimensions) { CounterSeries() }
+    }
+
+    /// A gauge, or a histogram where values are aggregated.
+    public func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
+        aggregate ? find(label, dimensions) { HistogramSeries() } : find(label, dimensions) { GaugeSeries() }
+    }
+
+    /// A histogram in seconds.
+    public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+        find(label, dimensions) { HistogramSeries() }
+    }
+
+    /// Nothing: series live as long as the process.
+    public func destroyCounter(_ handler: any CounterHandler) {}
+    /// Nothing: series live as long as the process.
+    public func destroyRecorder(_ handler: any RecorderHandler) {}
+    /// Nothing: series live as long as the process.
+    public func destroyTimer(_ handler: any TimerHandler) {}
+
+    /// All series as text, names and labels in order.
+    public func text() -> String {
+        let all = series.withLock { $0 }.sorted { ($0.key.name, $0.key.labels) < ($1.key.name, $1.key.labels) }
+        var output = ""
+        var previous = ""
+        for (key, series) in all {
+            if key.name != previous {
+                let entry = MetricCatalog.entries[key.name] ?? .init(type: "untyped", help: key.name)
+                output += "# HELP \(key.name) \(entry.help)\n# TYPE \(key.name) \(entry.type)\n"
+                previous = key.name
+            }
+            series.append(key.name, key.labels, to: &output)
+        }
+        return output
+    }
+
+    private func find<Found: Series>(
+        _ name: String, _ dimensions: [(String, String)], _ make: () -> Found
+    ) -> Found {
+        let labels = dimensions.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
+        return series.withLock { series in
+            let key = Key(name: name, labels: labels)
+            if let found = series[key] as? Found { return found }
+            let made = make()
+            series[key] = made
+            return made
+        }
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var output = ""
+        for character in text {
+            switch character {
+            case "\\": output += "\\\\"
+            case "\"": output += "\\\""
+            case "\n": output += "\\n"
+            default: output.append(character)
+            }
+        }
+        return output
+    }
+}
+
+/// The values of one name and one set of labels.
+private protocol Series: Sendable {
+    func append(_ name: String, _ labels: String, to output: inout String)
+}
+
+private func line(_ name: String, _ labels: String, _ value: String) -> String {
+    labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+}
+
+private final class CounterSeries: CounterHandler, Series {
+    private let value = Atomic<Int64>(0)
+
+    func increment(by amount: Int64) { value.wrappingAdd(amount, ordering: .relaxed) }
+    func reset() { value.store(0, ordering: .relaxed) }
+    func append(_ name: String, _ labels: String, to output: inout String) {
+        output += line(name, labels, "\(value.load(ordering: .relaxed))")
+    }
+}
+
+private final class GaugeSeries: RecorderHandler, Series {
+    private let bits = Atomic<UInt64>(0)
+
+    func record(_ value: Int64) { record(Double(value)) }
+    func record(_ value: Double) { bits.store(value.bitPattern, ordering: .relaxed) }
+    func append(_ name: String, _ labels: String, to output: inout String) {
+        let value = Double(bitPattern: bits.load(ordering: .relaxed))
+        output += line(name, labels, value == value.rounded() && abs(value) < 1e15 ? "\(Int64(value))" : "\(value)")
+    }
+}
+
+private final class HistogramSeries: RecorderHandler, TimerHandler, Series {
+    private struct State {
+        var counts = [UInt64](repeating: 0, count: bounds.count + 1)
+        var sum = 0.0
+    }
+
+    /// In seconds: from a filter's work to a write that waited for its time-out.
+    private static let bounds = [
+        0.000_01, 0.000_1, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60,
+    ]
+
+    private let state = Mutex(State())
+
+    func record(_ value: Int64) { record(Double(value)) }
+    func record(_ value: Double) {
+        let index = Self.bounds.firstIndex { value <= $0 } ?? Self.bounds.count
+        state.withLock { state in
+            state.counts[index] += 1
+            state.sum += value
+        }
+    }
+    func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
+
+    func append(_ name: String, _ labels: String, to output: inout String) {
+        let state = state.withLock { $0 }
+        var total: UInt64 = 0
+        for (index, count) in state.counts.enumerated() {
+            total += count
+            let bound = index < Self.bounds.count ? "\(Self.bounds[index])" : "+Inf"
+            output += line(
+                "\(name)_bucket", labels.isEmpty ? "le=\"\(bound)\"" : "\(labels),le=\"\(bound)\"", "\(total)")
+        }
+        output += line("\(name)_sum", labels, "\(state.sum)")
+        output += line("\(name)_count", labels, "\(total)")
+    }
+}

@@ -1,0 +1,225 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+public import PipelineKit
+import Synchronization
+import Webhooks
+import Wire
+
+/// Writes items into Argus: the last station of a webhook on its way.
+///
+/// Source of the protocol: Argus 0.9 and 0.11, `PUT /api/v1/store/{bucket}/{id}`.
+public final class ArgusSink: Sink {
+    private static let addresses = Option(
+        "address", .list(of: .httpAddress),
+        help: "the URL of Argus; of several, the next is used while one does not answer")
+    private static let bucket = Option("bucket", bucketType, default: "webhooks", help: "the bucket")
+    private static let basic = Option(
+        optional: "basic", .secret, help: "user:password, or a whole header \"Basic ...\"")
+    private static let bearer = Option(optional: "bearer", .secret, help: "a token")
+    private static let auth = Option(
+        "auth", .group("auth", [basic, bearer]), default: Options(), shown: "",
+        help: "how to authenticate; else not at all")
+    private static let ownerHeaders = Option(
+        "ownerHeaders", .list(of: headerName), default: ["X-Midt-Owner", "X-Xmidt-Owner"],
+        shown: "[X-Midt-Owner, X-Xmidt-Owner]",
+        help: "the headers that name the owner: the first for Argus up to 0.9, the second for newer")
+    private static let timeout = Option(
+        "timeout", .duration, default: .seconds(5), shown: "5s", help: "how long one write may take")
+    private static let inFlight = Option("inFlight", .int(1...1024), default: 16, help: "the most writes at once")
+
+    /// What it says of itself.
+    public static let declaration = StageDeclaration(
+        name: "argus",
+        summary: "writes items into Argus",
+        details: """
+            200 and 201 are delivered. 408, 425, 429, 5xx and failures of the network are tried again, not before a Retry-After. Every
+            other answer is final: the message is refused with what Argus says of it.
+            """,
+        options: [addresses, bucket, auth, ownerHeaders, timeout, inFlight, ClientTLS.option],
+        takes: ArgusItem.kind,
+        example: """
+            sink:
+              argus:
+                address: ${ARGUS_URL:-http://localhost:6600}
+                bucket: webhooks
+                auth: {basic: "${file:/run/secrets/argus}"}
+            """)
+
+    /// Only the newest state of a webhook matters, so one that waits gives way to a newer one.
+    public let capabilities: SinkCapabilities
+
+    private let stores: [String]
+    private let headers: HTTPHeaders
+    private let ownerHeaders: [String]
+    private let timeout: TimeAmount
+    private let tls: ClientTLS
+    private let context: StageContext
+    private let liveItems: LiveItems
+    private let client = Mutex<HTTPClient?>(nil)
+    private let current = Atomic<Int>(0)
+
+    /// A sink with options; nothing is connected yet.
+    public init(_ options: Options, _ context: StageContext) throws {
+        let bucket = options[Self.bucket]
+        stores = options[Self.addresses].map { "\($0)/api/v1/store/\(bucket)/" }
+        guard !stores.isEmpty else { throw OptionError("'address' is empty", at: options.location(of: Self.addresses)) }
+        let auth = options[Self.auth]
+        var headers: HTTPHeaders = ["Content-Type": "application/json"]
+        switch (auth[Self.basic], auth[Self.bearer]) {
+        case (let basic?, nil): headers.add(name: "Authorization", value: try Self.basicHeader(basic))
+        case (nil, let token?): headers.add(name: "Authorization", value: try Self.bearerHeader(token))
+        case (nil, nil): break
+        default: throw OptionError("'basic' and 'bearer' exclude each other", at: options.location(of: Self.auth))
+        }
+        self.headers = headers
+        ownerHeaders = options[Self.ownerHeaders]
+        timeout = .nanoseconds(options[Self.timeout].inNanoseconds)
+        tls = try ClientTLS(options[ClientTLS.option])
+        capabilities = SinkCapabilities(batch: 1, inFlight: options[Self.inFlight], isUpsert: true)
+        self.context = context
+        liveItems = LiveItems(context)
+    }
+
+    /// Makes the client; connections come with the first writes.
+    public func open() async throws {
+        let made = try tls.makeClient(connections: capabilities.inFlight)
+        let previous = client.withLock { client in
+            defer { client = made }
+            return client
+        }
+        try await previous?.shutdown()
+        liveItems.startSweeping()
+    }
+
+    /// Writes an item; its ttl is that of this moment.
+    public func write(_ batch: [Message]) async -> [WriteOutcome] {
+        var outcomes: [WriteOutcome] = []
+        for message in batch { outcomes.append(await write(message)) }
+        return outcomes
+    }
+
+    /// Closes the connections.
+    public func close() async {
+        let last = client.withLock { client in
+            defer { client = nil }
+            return client
+        }
+        // A client that cannot be shut down in order is shut down already.
+        try? await last?.shutdown()
+        liveItems.stopSweeping()
+    }
+
+    private func write(_ message: Message) async -> WriteOutcome {
+        guard let item = message.payload as? ArgusItem else {
+            return .permanent(reason: "the message is no item of Argus")
+        }
+        guard item.id.utf8.count == 64, item.id.utf8.allSatisfy(Self.isLowerHex) else {
+            return .permanent(reason: "'\(item.id.prefix(80))' is no id that Argus takes: 64 characters 0-9a-f")
+        }
+        guard let client = client.withLock({ $0 }) else {
+            return .transient(reason: "the sink is closed", retryAfter: nil)
+        }
+        let now = context.now()
+        if item.isExpired(at: now) { return .expired }
+        let store = current.load(ordering: .relaxed)
+        var request = HTTPClientRequest(url: stores[store] + item.id)
+        request.method = .PUT
+        request.headers = headers
+        if !item.owner.isEmpty {
+            for name in ownerHeaders { request.headers.add(name: name, value: item.owner) }
+        }
+        request.body = .bytes(ByteBuffer(bytes: item.body(at: now)))
+        let outcome: WriteOutcome
+        do {
+            let response = try await client.execute(request, timeout: timeout)
+            _ = try await response.body.collect(upTo: 64 << 10)
+            outcome = Self.outcome(response.status.code, response.headers)
+        } catch {
+            outcome = .transient(reason: "Argus does not answer: \(error)", retryAfter: nil)
+        }
+        switch outcome {
+        case .delivered: liveItems.note(item, now: now)
+        case .transient: moveOn(from: store)
+        case .expired, .permanent: break
+        }
+        return outcome
+    }
+
+    /// What an answer means.
+    static func outcome(_ status: UInt, _ headers: HTTPHeaders) -> WriteOutcome {
+        let said = ["X-Midt-Error", "X-Xmidt-Error"].lazy.compactMap { headers.first(name: $0) }.first
+        let reason = "Argus answered \(status)" + (said.map { ": \($0.prefix(300))" } ?? "")
+        switch status {
+        case 200..<300: return .delivered
+        case 408, 425, 429, 500...:
+            return .transient(reason: reason, retryAfter: RetryAfter.read(headers.first(name: "Retry-After")))
+        default: return .permanent(reason: reason)
+        }
+    }
+
+    /// Lets the next write go to the next address, unless another has seen to it.
+    private func moveOn(from store: Int) {
+        guard stores.count > 1 else { return }
+        _ = current.compareExchange(expected: store, desired: (store + 1) % stores.count, ordering: .relaxed)
+    }
+
+    private static func isLowerHex(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
+
+    // MARK: - Options
+
+    private static let bucketType = OptionType<String>.string.map(named: "bucket") { text in
+        let isGood = text.utf8.allSatisfy {
+            isLowerHex($0) || (UInt8(ascii: "g")...UInt8(ascii: "z")).contains($0) || $0 == UInt8(ascii: "-")
+        }
+        guard isGood, (3...63).contains(text.utf8.count), text.first != "-", text.last != "-" else {
+            throw OptionError("'\(text)' is no bucket: 3 to 63 characters a-z, 0-9 and -, which stands at neither end")
+        }
+        return text
+    }
+
+    private static let headerName = OptionType<String>.string.map(named: "header") { text in
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && !":()<>@,;\\\"/[]?={}".utf8.contains($0) }) else {
+            throw OptionError("'\(text)' is no name of a header")
+        }
+        return text
+    }
+
+    private static func basicHeader(_ secret: Secret) throws -> String {
+        let text = secret.revealed
+        let encoded =
+            if text.lowercased().hasPrefix("basic ") {
+                String(text.dropFirst(6))
+            } else if text.contains(":") {
+                Data(text.utf8).base64EncodedString()
+            } else {
+                text
+            }
+        guard let decoded = Data(base64Encoded: encoded), decoded.contains(UInt8(ascii: ":")) else {
+            throw OptionError("auth.basic is neither user:password nor \"Basic\" with the two in base 64")
+        }
+        return "Basic \(encoded)"
+    }
+
+    private static func bearerHeader(_ secret: Secret) throws -> String {
+        let text = secret.revealed
+        let token = text.lowercased().hasPrefix("bearer ") ? String(text.dropFirst(7)) : text
+        guard !token.isEmpty, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+            throw OptionError("auth.bearer is no token: it holds white space or characters beyond ASCII")
+        }
+        return "Bearer \(token)"
+    }
+}
+
+/// `Retry-After` in seconds. A date, the other form RFC 9110 allows, is passed over: the back-off does instead.
+enum RetryAfter {
+    /// The longest that is believed.
+    private static let longest = 3600
+
+    static func read(_ value: String?) -> Duration? {
+        value.flatMap { Int($0) }.flatMap { $0 >= 0 ? .seconds(min($0, longest)) : nil }
+    }
+}

@@ -1,0 +1,34 @@
+public import PipelineKit
+import Wire
+
+/// Writes messages to standard output, one a line.
+public struct StdoutSink: Sink {
+    /// What it says of itself.
+    public static let declaration = StageDeclaration(
+        name: "stdout",
+        summary: "writes messages to standard output, one a line",
+        details: "Secrets that messages carry are written too. Logs go to standard error.",
+        example: """
+            sink: stdout
+            """)
+
+    /// One batch at a time, so that lines stay in order.
+    public let capabilities = SinkCapabilities(batch: 256, inFlight: 1)
+    private let context: StageContext
+
+    /// A sink.
+    public init(_ options: Options, _ context: StageContext) throws { self.context = context }
+
+    /// Writes a line for each message.
+    public func write(_ batch: [Message]) async -> [WriteOutcome] {
+        let now = context.now()
+        var lines: [UInt8] = []
+        for message in batch { JSONLine.append(message.payload.bytes(at: now), to: &lines) }
+        do {
+            try await FileDescriptorIO.blocking { [lines] in try FileDescriptorIO.writeAll(lines, to: 1) }
+            return Array(repeating: .delivered, count: batch.count)
+        } catch {
+            return Array(repeating: .transient(reason: "\(error)", retryAfter: nil), count: batch.count)
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import Foundation
+public import PipelineKit
+
+/// Reads messages from a file, one a line.
+public final class FileSource: Source {
+    private static let path = Option("path", .path, help: "the file, JSON Lines")
+
+    /// What it says of itself.
+    public static let declaration = StageDeclaration(
+        name: "file",
+        summary: "reads messages from a file, one a line",
+        details: "Ends with the file; the process then ends with 1 if a line was refused.",
+        options: [path, LineReader.keyField, LineReader.maxLineBytes],
+        makes: .bytes,
+        example: """
+            source:
+              file: {path: webhooks.jsonl}
+            """)
+
+    private let path: String
+    private let reader: LineReader
+
+    /// A source with options; the file is opened when it runs.
+    public init(_ options: Options, _ context: StageContext) throws {
+        path = options[Self.path]
+        reader = LineReader(options, context)
+    }
+
+    /// Reads to the end of the file.
+    public func run(into intake: Intake) async throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileDescriptorIO.systemError("the file '\(path)' cannot be read") }
+        defer { close(descriptor) }
+        try await reader.run(descriptor: descriptor, name: path, into: intake)
+    }
+
+    /// Reads no further.
+    public func stop() async { reader.stop() }
+}

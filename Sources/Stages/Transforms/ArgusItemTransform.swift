@@ -1,0 +1,135 @@
+public import PipelineKit
+public import Webhooks
+public import Wire
+
+/// An item of Argus, on its way through a pipeline.
+extension ArgusItem: PipelineKit.Payload {
+    /// `argus-item`.
+    public static let kind = PayloadKind("argus-item")
+    /// The body of the request that writes it, with the ttl of this moment.
+    public func bytes(at now: Timestamp) -> [UInt8] { body(at: now) }
+    /// Whether it has ended.
+    public func isExpired(at now: Timestamp) -> Bool { lifetime.isOver(at: now) }
+}
+
+/// Turns a webhook record into the item under which Argus keeps it.
+public struct ArgusItemTransform: Transform {
+    enum Origin: String, CaseIterable {
+        case duration, until, earliest
+    }
+
+    enum Expired: String, CaseIterable {
+        case drop, keep
+    }
+
+    private static let owner = Option(
+        optional: "owner", .string,
+        help:
+            "the owner of every item (Argus wants 10 to 60 characters, unless it is configured otherwise); else nobody")
+    private static let partnerIDs = Option(
+        "partnerIDs", .list(of: .string), default: [],
+        help: "the partners of every item; the original gateway wrote [comcast]")
+    private static let schema = Option(
+        "schema", OptionType<ItemSchema>.choice, default: .webhook, shown: "webhook",
+        help:
+            "the shape of the data: webhook for Caduceus up to 0.9 and Tr1d1um 0.6 and 0.7, the other for the newest Tr1d1um"
+    )
+    private static let from = Option(
+        "from", OptionType<Origin>.choice, default: .duration, shown: "duration",
+        help: "what an item's end is taken from; see above")
+    private static let minimum = Option(
+        "min", .duration, default: .zero, shown: "0s", help: "the least an item that lives is given")
+    private static let maximum = Option(optional: "max", .duration, help: "the most an item is given")
+    private static let expired = Option(
+        "expired", OptionType<Expired>.choice, default: .drop, shown: "drop",
+        help: "what becomes of an item that has ended: it is left out, or written with a ttl of 0 as the original did")
+    private static let ttl = Option(
+        "ttl", .group("ttl", [from, minimum, maximum, expired]), default: Options(), shown: "",
+        help: "how long items live")
+    private static let bareDuration = Option(
+        "bareDuration", OptionType<WebhookRules.BareDuration>.choice, default: .seconds, shown: "seconds",
+        help: "the unit of an integer duration in a record without until")
+    private static let keepDuration = Option(
+        "keepDuration", .bool, default: true,
+        help: "whether the record's duration holds; false makes each 300 s, as the original gateway did")
+
+    /// What it says of itself.
+    public static let declaration = StageDeclaration(
+        name: "argus-item",
+        summary: "turns a webhook record into the item under which Argus keeps it",
+        details: """
+            Reads the three shapes of a record: that of the SNS era (duration in nanoseconds, until as a date-time), the legacy one
+            (duration in seconds, until as epoch seconds) and the newer registration (duration in seconds or as "1h30m"). The item's id
+            is the SHA-256 of config.url.
+
+            ttl.from says when an item ends: 'duration' counts from when the message was published, and an until in the record caps it;
+            'until' is the record's until, whatever its duration; 'earliest' is whichever of the two comes first. A record without until
+            ends its duration after it was published. The ttl itself is worked out when the item is written, so the time a message waited
+            is taken off.
+            """,
+        options: [owner, partnerIDs, schema, ttl, bareDuration, keepDuration],
+        takes: .bytes, makes: ArgusItem.kind,
+        example: """
+            stages:
+              - transform:
+                  argus-item:
+                    owner: xmidt-migration
+                    ttl: {from: duration, max: 24h, expired: drop}
+            """)
+
+    private let owner: String
+    private let partnerIDs: [String]
+    private let schema: ItemSchema
+    private let origin: Origin
+    private let minimum: Int64
+    private let maximum: Int64
+    private let keepsExpired: Bool
+    private let rules: WebhookRules
+
+    /// A transform with options.
+    public init(_ options: Options, _ context: StageContext) throws {
+        owner = options[Self.owner] ?? ""
+        guard owner.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }), owner.utf8.count <= 256 else {
+            throw OptionError(
+                "'owner' goes into a header: at most 256 printable ASCII characters",
+                at: options.location(of: Self.owner))
+        }
+        partnerIDs = options[Self.partnerIDs]
+        schema = options[Self.schema]
+        let ttl = options[Self.ttl]
+        origin = ttl[Self.from]
+        minimum = ttl[Self.minimum].components.seconds
+        maximum = ttl[Self.maximum]?.components.seconds ?? .max
+        guard minimum <= maximum else {
+            throw OptionError("ttl.min is more than ttl.max", at: ttl.location(of: Self.minimum))
+        }
+        guard maximum > 0 else {
+            throw OptionError("ttl.max is less than a second", at: ttl.location(of: Self.maximum))
+        }
+        keepsExpired = ttl[Self.expired] == .keep
+        rules = WebhookRules(bareDuration: options[Self.bareDuration], keepDuration: options[Self.keepDuration])
+    }
+
+    /// The item of the message's record; an expired one is made too and left out when its turn to be written comes.
+    public func transform(_ message: Message) throws -> [Message] {
+        let published = message.originatedAt
+        let webhook = try Webhook(
+            json: message.payload.bytes(at: message.receivedAt), publishedAt: published, rules: rules)
+        var item = message
+        item.payload = ArgusItem(
+            id: ArgusItem.id(ofURL: webhook.url), owner: owner,
+            data: webhook.itemData(partnerIDs: partnerIDs, schema: schema),
+            lifetime: ItemLifetime(
+                end: end(of: webhook, published), minimum: minimum, maximum: maximum, keepsExpired: keepsExpired))
+        return [item]
+    }
+
+    private func end(of webhook: Webhook, _ published: Timestamp) -> Timestamp {
+        let until = webhook.until.timestamp
+        let byDuration = published + .nanoseconds(webhook.duration)
+        switch origin {
+        case .until: return until
+        case .duration, .earliest: return webhook.hasOwnUntil ? min(byDuration, until) : byDuration
+        }
+    }
+}
