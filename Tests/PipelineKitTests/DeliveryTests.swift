@@ -1,0 +1,210 @@
+import TestSupport
+import Testing
+import Wire
+
+@testable import PipelineKit
+
+/// The delivery on a clock of its own: no queues, no threads, no waiting. Each seed is one schedule of arrivals, writes, failures
+/// and retries.
+@Suite struct DeliverySimulation {
+    /// Where the receipts report to.
+    private final class Ledger: Sendable {
+        let entries = Protected<[Int: [Settlement]]>([:])
+        func receipt(_ number: Int) -> Receipt {
+            Receipt { settlement in self.entries.with { $0[number, default: []].append(settlement) } }
+        }
+    }
+
+    private func run(seed: UInt64, isUpsert: Bool, maxElapsed: Duration?) {
+        var generator = SeededGenerator(seed: seed)
+        let retry = RetryPolicy(initial: .milliseconds(100), max: .seconds(1), maxElapsed: maxElapsed)
+        var delivery = Delivery(sinkName: "sink", isUpsert: isUpsert, retry: retry)
+        let ledger = Ledger()
+        var now = Duration.zero
+        var out: [Delivery.Entry] = []
+        var deliveredOrder: [String: [Int]] = [:]
+        var arrived = 0
+        let total = 60
+        var steps = 0
+        while arrived < total || !delivery.isEmpty {
+            steps += 1
+            guard steps < 100_000 else {
+                Issue.record("stuck with seed \(seed)")
+                return
+            }
+            switch Int.random(in: 0..<4, using: &generator) {
+            case 0 where arrived < total:
+                let key = "key-\(Int.random(in: 0..<4, using: &generator))"
+                // Some arrive later than they were published.
+                let published = isUpsert ? max(0, arrived - Int.random(in: 0...2, using: &generator)) : arrived
+                let message = Message(
+                    id: "\(arrived)", key: key, payload: Bytes([]), publishedAt: Timestamp(seconds: Int64(published)),
+                    receivedAt: Timestamp(seconds: 0))
+                delivery.enqueue(.init(message: message, receipt: ledger.receipt(arrived), acceptedAt: now))
+                arrived += 1
+            case 1:
+                let limit = Int.random(in: 1...3, using: &generator)
+                let batch = delivery.take(atMost: limit, now: Timestamp(seconds: 0))
+                for entry in batch {
+                    #expect(!out.contains { $0.message.key == entry.message.key }, "two of one key are out, seed \(seed)")
+                    out.append(entry)
+                }
+            case 2 where !out.isEmpty:
+                let entry = out.remove(at: Int.random(in: 0..<out.count, using: &generator))
+                let outcome: WriteOutcome =
+                    switch Int.random(in: 0..<10, using: &generator) {
+                    case 0: .permanent(reason: "no")
+                    case 1...4: .transient(reason: "later", retryAfter: Bool.random(using: &generator) ? .milliseconds(300) : nil)
+                    default: .delivered
+                    }
+                if outcome == .delivered {
+                    let key = entry.message.key
+                    deliveredOrder[key, default: []].append(isUpsert ? Int(entry.message.originatedAt.seconds) : Int(entry.message.id)!)
+                }
+                delivery.complete(entry.message.key, outcome, now: now, using: &generator)
+            default:
+                now += .milliseconds(Int.random(in: 0...200, using: &generator))
+                delivery.wake(now: now)
+            }
+        }
+        let entries = ledger.entries.with { $0 }
+        #expect(entries.count == total && entries.values.allSatisfy { $0.count == 1 }, "receipts, seed \(seed)")
+        if !isUpsert {
+            for (key, order) in deliveredOrder { #expect(order == order.sorted(), "order of \(key), seed \(seed)") }
+            let delivered = entries.filter { $0.value == [.delivered] }.count
+            #expect(delivered == deliveredOrder.values.reduce(0) { $0 + $1.count })
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func everyReceiptOnceAndOrderKeptOverRandomSchedules(isUpsert: Bool) {
+        for seed in 0..<1500 { run(seed: UInt64(seed), isUpsert: isUpsert, maxElapsed: seed.isMultiple(of: 2) ? nil : .seconds(2)) }
+    }
+}
+
+@Suite struct DeliveryTests {
+    private let settled = Protected<[String]>([])
+
+    private func entry(_ id: String, key: String = "k", published: Int64 = 0, payload: any Payload = Bytes([])) -> Delivery.Entry {
+        let message = Message(
+            id: id, key: key, payload: payload, publishedAt: Timestamp(seconds: published), receivedAt: Timestamp(seconds: 0))
+        return .init(
+            message: message, receipt: Receipt { settlement in self.settled.with { $0.append("\(id) \(settlement.name)") } },
+            acceptedAt: .zero)
+    }
+
+    private func delivery(isUpsert: Bool, maxElapsed: Duration? = nil) -> Delivery {
+        Delivery(sinkName: "sink", isUpsert: isUpsert, retry: RetryPolicy(initial: .seconds(1), max: .seconds(1), maxElapsed: maxElapsed))
+    }
+
+    private let start = Timestamp(seconds: 0)
+
+    @Test func aNewerMessageReplacesOneThatWaitsForItsRetry() {
+        var generator = SeededGenerator(seed: 1)
+        var delivery = delivery(isUpsert: true)
+        delivery.enqueue(entry("old", published: 1))
+        _ = delivery.take(atMost: 1, now: start)
+        #expect(delivery.complete("k", .transient(reason: "x", retryAfter: nil), now: .zero, using: &generator))
+        delivery.enqueue(entry("new", published: 2))
+        delivery.wake(now: .seconds(2))
+        #expect(delivery.take(atMost: 5, now: start).map(\.message.id) == ["new"])
+        #expect(settled.with { $0 }.isEmpty)
+        delivery.complete("k", .delivered, now: .zero, using: &generator)
+        #expect(settled.with { $0 } == ["old superseded", "new delivered"])
+        #expect(delivery.isEmpty)
+    }
+
+    @Test func anOlderMessageDoesNotFollowANewerOneThatIsOut() {
+        var generator = SeededGenerator(seed: 1)
+        var delivery = delivery(isUpsert: true)
+        delivery.enqueue(entry("new", published: 2))
+        _ = delivery.take(atMost: 1, now: start)
+        delivery.enqueue(entry("late", published: 1))
+        delivery.complete("k", .delivered, now: .zero, using: &generator)
+        #expect(settled.with { $0 } == ["late superseded", "new delivered"])
+        #expect(delivery.isEmpty)
+    }
+
+    @Test func whatWasSupersededFailsWithTheOneThatTookItsPlace() {
+        var generator = SeededGenerator(seed: 1)
+        var delivery = delivery(isUpsert: true)
+        delivery.enqueue(entry("old", published: 1))
+        delivery.enqueue(entry("new", published: 2))
+        _ = delivery.take(atMost: 1, now: start)
+        delivery.complete("k", .permanent(reason: "no"), now: .zero, using: &generator)
+        #expect(settled.with { $0 } == ["old failed", "new refused"])
+    }
+
+    @Test func aSinkThatIsNoUpsertGetsEveryMessageInOrder() {
+        var generator = SeededGenerator(seed: 1)
+        var delivery = delivery(isUpsert: false)
+        for id in ["1", "2", "3"] { delivery.enqueue(entry(id)) }
+        for id in ["1", "2", "3"] {
+            #expect(delivery.take(atMost: 5, now: start).map(\.message.id) == [id])
+            delivery.complete("k", .delivered, now: .zero, using: &generator)
+        }
+        #expect(settled.with { $0 } == ["1 delivered", "2 delivered", "3 delivered"])
+    }
+
+    @Test func theSenderIsToldWhenThereIsNoTimeForAnotherTry() {
+        var generator = SeededGenerator(seed: 1)
+        var delivery = delivery(isUpsert: true, maxElapsed: .seconds(5))
+        delivery.enqueue(entry("a"))
+        _ = delivery.take(atMost: 1, now: start)
+        let outcome = WriteOutcome.transient(reason: "x", retryAfter: .seconds(3))
+        #expect(delivery.complete("k", outcome, now: .seconds(1), using: &generator))
+        delivery.wake(now: .seconds(4))
+        _ = delivery.take(atMost: 1, now: start)
+        #expect(!delivery.complete("k", outcome, now: .seconds(4), using: &generator))
+        #expect(settled.with { $0 } == ["a failed"])
+    }
+
+    @Test func aRetryWaitsForWhatTheOtherSideAskedFor() {
+        var generator = SeededGenerator(seed: 1)
+        var delivery = delivery(isUpsert: true)
+        delivery.enqueue(entry("a"))
+        _ = delivery.take(atMost: 1, now: start)
+        delivery.complete("k", .transient(reason: "x", retryAfter: .seconds(30)), now: .zero, using: &generator)
+        #expect(delivery.nextRetry == .seconds(30))
+        delivery.wake(now: .seconds(29))
+        #expect(!delivery.hasReady)
+    }
+
+    private struct Perishable: Payload {
+        static let kind = PayloadKind("perishable")
+        func bytes(at now: Timestamp) -> [UInt8] { [] }
+        func isExpired(at now: Timestamp) -> Bool { now >= Timestamp(seconds: 10) }
+    }
+
+    @Test func whatExpiredWhileItWaitedIsNotWritten() {
+        var delivery = delivery(isUpsert: true)
+        delivery.enqueue(entry("a", payload: Perishable()))
+        #expect(delivery.take(atMost: 1, now: Timestamp(seconds: 10)).isEmpty)
+        #expect(settled.with { $0 } == ["a expired"])
+        #expect(delivery.isEmpty)
+    }
+
+    @Test func whatIsAbandonedFails() {
+        var generator = SeededGenerator(seed: 1)
+        var delivery = delivery(isUpsert: false)
+        for id in ["1", "2"] { delivery.enqueue(entry(id)) }
+        _ = delivery.take(atMost: 1, now: start)
+        delivery.abandon(reason: "over")
+        #expect(settled.with { $0 } == ["1 failed", "2 failed"])
+        delivery.complete("k", .delivered, now: .zero, using: &generator)
+        #expect(settled.with { $0 }.count == 2)
+    }
+}
+
+@Suite struct RetryPolicyTests {
+    @Test func pausesGrowToTheirLimitWithFullJitter() {
+        var generator = SeededGenerator(seed: 3)
+        let policy = RetryPolicy(initial: .milliseconds(100), max: .seconds(2))
+        for (attempts, limit) in [(1, 100), (2, 200), (5, 1600), (6, 2000), (100, 2000)] {
+            let pauses = (0..<200).map { _ in policy.pause(after: attempts, retryAfter: nil, using: &generator) }
+            #expect(pauses.allSatisfy { $0 >= .zero && $0 <= .milliseconds(limit) })
+            #expect(pauses.max()! > .milliseconds(limit * 9 / 10))
+            #expect(pauses.min()! < .milliseconds(limit / 10))
+        }
+    }
+}

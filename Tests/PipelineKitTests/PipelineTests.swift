@@ -1,0 +1,272 @@
+import Logging
+import Metrics
+import Synchronization
+import TestSupport
+import Testing
+import Wire
+
+@testable import PipelineKit
+
+/// A source that sends what a closure tells it to.
+private final class ScriptedSource: Source {
+    static let declaration = StageDeclaration(name: "scripted", summary: "", example: "")
+    private let script: @Sendable (Intake) async throws -> Void
+    let stops = Atomic<Int>(0)
+
+    init(_ options: Options, _ context: StageContext) throws { fatalError("made by tests only") }
+    init(_ script: @escaping @Sendable (Intake) async throws -> Void) { self.script = script }
+    func run(into intake: Intake) async throws { try await script(intake) }
+    func stop() async { stops.add(1, ordering: .relaxed) }
+}
+
+/// A sink that answers what a closure decides, and watches how it is used.
+private final class WatchedSink: Sink {
+    static let declaration = StageDeclaration(name: "watched", summary: "", example: "")
+    struct Seen: Sendable {
+        var delivered: [String: [Int]] = [:]
+        var out: Set<String> = []
+        var calls = 0
+        var mostCalls = 0
+        var violations: [String] = []
+        var isClosed = false
+    }
+
+    let capabilities: SinkCapabilities
+    let seen = Protected(Seen())
+    private let outcome: @Sendable (Message, inout SystemRandomNumberGenerator) -> WriteOutcome
+
+    init(_ options: Options, _ context: StageContext) throws { fatalError("made by tests only") }
+    init(_ capabilities: SinkCapabilities, outcome: @escaping @Sendable (Message, inout SystemRandomNumberGenerator) -> WriteOutcome) {
+        self.capabilities = capabilities
+        self.outcome = outcome
+    }
+
+    func write(_ batch: [Message]) async -> [WriteOutcome] {
+        seen.with { seen in
+            seen.calls += 1
+            seen.mostCalls = max(seen.mostCalls, seen.calls)
+            for message in batch where !seen.out.insert(message.key).inserted {
+                seen.violations.append("two writes of \(message.key) at once")
+            }
+        }
+        for _ in 0..<Int.random(in: 0...3) { await Task.yield() }
+        var generator = SystemRandomNumberGenerator()
+        let outcomes = batch.map { outcome($0, &generator) }
+        seen.with { seen in
+            seen.calls -= 1
+            for (message, outcome) in zip(batch, outcomes) {
+                seen.out.remove(message.key)
+                if outcome == .delivered { seen.delivered[message.key, default: []].append(Int(message.id)!) }
+            }
+        }
+        return outcomes
+    }
+
+    func close() async { seen.with { $0.isClosed = true } }
+}
+
+/// Stops a tenth, refuses some, makes two of a few.
+private struct ScriptedFilter: Filter {
+    static let declaration = StageDeclaration(name: "scripted", summary: "", example: "")
+    let admitsNumber: @Sendable (Int) throws -> Bool
+    init(_ options: Options, _ context: StageContext) throws { fatalError("made by tests only") }
+    init(_ admits: @escaping @Sendable (Int) throws -> Bool) { admitsNumber = admits }
+    func admits(_ message: Message) throws -> Bool { try admitsNumber(Int(message.id)!) }
+}
+
+@Suite struct PipelineProperties {
+    private func pipeline(
+        _ source: ScriptedSource, _ steps: [StageChain.Step], _ sink: WatchedSink, lanes: Int = 4, capacity: Int = 32,
+        retry: RetryPolicy = RetryPolicy(initial: .zero, max: .zero), grace: Duration = .seconds(20)
+    ) -> Pipeline {
+        Pipeline(
+            name: "test", source: source, steps: steps, sink: sink, sinkName: "sink",
+            settings: RunnerSettings(lanes: lanes, capacity: capacity, retry: retry, shutdownGrace: grace),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, metrics: NOOPMetricsHandler.instance,
+            now: { Timestamp(seconds: 0) })
+    }
+
+    private static func message(_ number: Int, key: String) -> Message {
+        Message(id: "\(number)", key: key, payload: Bytes([]), receivedAt: Timestamp(seconds: 0))
+    }
+
+    @Test(arguments: [1, 4], [1, 8])
+    func everyReceiptOnceInOrderAndBounded(lanes: Int, batch: Int) async throws {
+        let total = 4000
+        let capacity = 32
+        let settlements = Protected<[Int: [String]]>([:])
+        let inside = Protected<(now: Int, most: Int)>((0, 0))
+        let source = ScriptedSource { intake in
+            await withTaskGroup(of: Void.self) { group in
+                for sender in 0..<4 {
+                    group.addTask {
+                        for index in 0..<total / 4 {
+                            let number = index * 4 + sender
+                            // Each sender has keys of its own, so that the order in which they are sent is known.
+                            let key = "\(sender)-\(index % 7)"
+                            try? await intake.send(Self.message(number, key: key)) { settlement in
+                                inside.with { $0.now -= 1 }
+                                settlements.with { $0[number, default: []].append(settlement.name) }
+                            }
+                            inside.with { inside in
+                                inside.now += 1
+                                inside.most = max(inside.most, inside.now)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let filter = ScriptedFilter { number in
+            if number % 97 == 0 { throw StageError("refused") }
+            return number % 10 != 3
+        }
+        let sink = WatchedSink(SinkCapabilities(batch: batch, inFlight: 6)) { _, generator in
+            switch Int.random(in: 0..<20, using: &generator) {
+            case 0: .permanent(reason: "no")
+            case 1...6: .transient(reason: "later", retryAfter: nil)
+            default: .delivered
+            }
+        }
+        let pipeline = pipeline(source, [.init(name: "filter", work: .filter(filter))], sink, lanes: lanes, capacity: capacity)
+        try await pipeline.run()
+
+        let all = settlements.with { $0 }
+        #expect(all.count == total && all.values.allSatisfy { $0.count == 1 })
+        let seen = sink.seen.with { $0 }
+        #expect(seen.violations.isEmpty)
+        #expect(seen.mostCalls <= 6)
+        #expect(seen.isClosed)
+        for (key, order) in seen.delivered { #expect(order == order.sorted(), "\(key)") }
+        let delivered = seen.delivered.values.reduce(0) { $0 + $1.count }
+        #expect(pipeline.counts["delivered"] == delivered)
+        #expect(all.values.filter { $0 == ["delivered"] }.count == delivered)
+        #expect(pipeline.counts["filtered"] == (0..<total).filter { $0 % 10 == 3 && $0 % 97 != 0 }.count)
+        // One more than there are credits: the sender counts after it was let in.
+        #expect(inside.with { $0.most } <= capacity + 4)
+    }
+
+    @Test func aMessageThatBecameSeveralIsAnsweredWhenAllHaveEnded() async throws {
+        struct Triple: Transform {
+            static let declaration = StageDeclaration(name: "triple", summary: "", example: "")
+            init(_ options: Options, _ context: StageContext) throws {}
+            init() {}
+            func transform(_ message: Message) throws -> [Message] {
+                (0..<3).map { index in
+                    var copy = message
+                    copy.key = "\(message.id)-\(index)"
+                    return copy
+                }
+            }
+        }
+        let answers = Protected<[String]>([])
+        let source = ScriptedSource { intake in
+            for number in 0..<50 {
+                try await intake.send(Self.message(number, key: "k")) { settlement in answers.with { $0.append(settlement.name) } }
+            }
+        }
+        let sink = WatchedSink(SinkCapabilities(batch: 2, inFlight: 3)) { message, _ in
+            message.key.hasSuffix("-2") && message.id == "7" ? .permanent(reason: "no") : .delivered
+        }
+        let pipeline = pipeline(source, [.init(name: "triple", work: .transform(Triple()))], sink)
+        try await pipeline.run()
+        #expect(answers.with { $0 }.count == 50)
+        #expect(answers.with { $0.filter { $0 == "refused" } }.count == 1)
+        #expect(sink.seen.with { $0.delivered.count } == 149)
+    }
+
+    @Test func aSenderIsNotHeldLongerThanItWants() async throws {
+        let source = ScriptedSource { intake in
+            let first = await intake.submit(Self.message(1, key: "a"), within: .milliseconds(1))
+            let second = await intake.submit(Self.message(2, key: "b"), within: .milliseconds(1))
+            for settlement in [first, second] {
+                guard case .failed = settlement else {
+                    Issue.record("\(settlement)")
+                    return
+                }
+            }
+        }
+        let calls = Atomic<Int>(0)
+        // The first message fails until both senders have been sent away; the second never gets a credit.
+        let sink = WatchedSink(SinkCapabilities(inFlight: 1)) { _, _ in
+            calls.add(1, ordering: .relaxed).newValue > 3 ? .delivered : .transient(reason: "later", retryAfter: .milliseconds(100))
+        }
+        let pipeline = pipeline(source, [], sink, lanes: 1, capacity: 1)
+        try await pipeline.run()
+        #expect(pipeline.counts == ["delivered": 1])
+    }
+
+    @Test func whatCannotEndWithinTheGraceIsToldToItsSender() async throws {
+        let answer = Protected<Settlement?>(nil)
+        let started = AsyncStream.makeStream(of: Void.self)
+        let source = ScriptedSource { intake in
+            started.continuation.yield()
+            let settlement = await intake.submit(Self.message(1, key: "a"), within: .seconds(60))
+            answer.with { $0 = settlement }
+        }
+        let sink = WatchedSink(SinkCapabilities()) { _, _ in .transient(reason: "down", retryAfter: .milliseconds(5)) }
+        let pipeline = pipeline(source, [], sink, grace: .milliseconds(20))
+        async let run: Void = pipeline.run()
+        for await _ in started.stream { break }
+        await pipeline.stop()
+        try await run
+        guard case .failed = answer.with({ $0 }) else {
+            Issue.record("\(String(describing: answer.with { $0 }))")
+            return
+        }
+        #expect(source.stops.load(ordering: .relaxed) == 1)
+        #expect(sink.seen.with { $0.isClosed })
+    }
+
+    @Test func aSourceThatFailsEndsThePipelineInOrder() async throws {
+        let source = ScriptedSource { intake in
+            for number in 0..<20 { try await intake.send(Self.message(number, key: "\(number)")) }
+            throw StageError("the source is broken")
+        }
+        let sink = WatchedSink(SinkCapabilities(inFlight: 4)) { _, _ in .delivered }
+        let pipeline = pipeline(source, [], sink)
+        await #expect(throws: StageError.self) { try await pipeline.run() }
+        #expect(pipeline.counts == ["delivered": 20])
+    }
+
+    @Test func readinessFollowsTheLife() async throws {
+        let pipeline = pipeline(ScriptedSource { _ in }, [], WatchedSink(SinkCapabilities()) { _, _ in .delivered })
+        #expect(pipeline.readiness == .notReady("the sink is not open yet"))
+        try await pipeline.run()
+        #expect(pipeline.readiness == .ready)
+        await pipeline.stop()
+        #expect(pipeline.readiness == .notReady("shutting down"))
+    }
+}
+
+@Suite struct ReceiptTests {
+    @Test func theWorstOfSeveralPartsIsTheAnswerAndThereIsOnlyOne() {
+        let answers = Protected<[Settlement]>([])
+        let receipt = Receipt { settlement in answers.with { $0.append(settlement) } }
+        receipt.split(into: 3)
+        receipt.settle(.delivered)
+        receipt.settle(.failed(reason: "x", retryAfter: nil))
+        #expect(answers.with { $0 }.isEmpty)
+        receipt.settle(.filtered(stage: "s"))
+        receipt.settle(.delivered)
+        #expect(answers.with { $0 } == [.failed(reason: "x", retryAfter: nil)])
+    }
+}
+
+@Suite struct GateTests {
+    @Test func letsInInOrderAndForgetsWhoWithdrew() {
+        let gate = Gate(capacity: 1)
+        let entered = Protected<[String]>([])
+        gate.enter { _ in entered.with { $0.append("a") } }
+        gate.enter { _ in entered.with { $0.append("b") } }
+        let ticket = gate.enter { _ in entered.with { $0.append("c") } }
+        gate.enter { isOpen in entered.with { $0.append(isOpen ? "d" : "turned away") } }
+        gate.withdraw(ticket!)
+        gate.leave()
+        #expect(entered.with { $0 } == ["a", "b"])
+        gate.close()
+        #expect(entered.with { $0 } == ["a", "b", "turned away"])
+        gate.leave()
+        #expect(gate.used == 0)
+    }
+}
