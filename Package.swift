@@ -36,6 +36,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -88,6 +89,38 @@ let package = Package(
                 logging, metrics,
             ], swiftSettings: settings),
         .executableTarget(name: "hecate", dependencies: ["HecateCommand", "Stages"], swiftSettings: settings),
+
+        // What tests and benchmarks share, and the tests of each room.
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "HTTPService", httpClient, crypto, certificates, logging,
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+            ], path: "Tests/TestSupport", swiftSettings: settings),
+        .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
+        .testTarget(
+            name: "PipelineKitTests", dependencies: ["PipelineKit", "Wire", "TestSupport", logging, metrics],
+            swiftSettings: settings),
+        .testTarget(
+            name: "PipelineFileTests", dependencies: ["PipelineFile", "PipelineKit", "Stages", logging],
+            swiftSettings: settings),
+        .testTarget(name: "AWSTests", dependencies: ["AWS", "Wire", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "ArgusStoreTests",
+            dependencies: ["ArgusStore", "HTTPService", "Wire", "TestSupport", httpClient, logging, nio],
+            swiftSettings: settings),
+        .testTarget(
+            name: "StagesTests",
+            dependencies: [
+                "Stages", "PipelineKit", "Webhooks", "AWS", "HTTPService", "Wire", "YAML", "TestSupport", httpClient,
+                logging,
+                metrics, nioHTTP, .product(name: "HTTPTypes", package: "swift-http-types"),
+            ], swiftSettings: settings),
+        .testTarget(
+            name: "OperationsTests", dependencies: ["Operations", "HTTPService", "Wire", logging, metrics],
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -13,6 +13,15 @@ public struct HTTPServiceRequest: Sendable {
     /// The body, within the limit.
     public var body: [UInt8]
 
+    /// A request.
+    public init(method: String, path: String, query: String? = nil, headers: HTTPFields = [:], body: [UInt8] = []) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+    }
+
     /// The first value of a header field, by its name in any case.
     public func header(_ name: String) -> String? {
         HTTPField.Name(name).flatMap { headers[$0] }

@@ -6,12 +6,15 @@ import Wire
 
 @Suite struct CredentialsTests {
     private func chain(
-        _ environment: [String: String], files: [String: String] = [:], profile: String? = nil, clock: Protected<Timestamp>? = nil,
+        _ environment: [String: String], files: [String: String] = [:], profile: String? = nil,
+        clock: Protected<Timestamp>? = nil,
         answers: [String: (Int, String)] = [:], asked: Protected<[HTTPTransport.Request]> = Protected([])
     ) -> CredentialsChain {
         let transport = HTTPTransport { request, _, _ in
             asked.with { $0.append(request) }
-            guard let (status, body) = answers["\(request.method) \(request.url)"] else { throw CredentialsError("nothing is there") }
+            guard let (status, body) = answers["\(request.method) \(request.url)"] else {
+                throw CredentialsError("nothing is there")
+            }
             return .init(status: status, body: Array(body.utf8))
         }
         return CredentialsChain(
@@ -26,23 +29,30 @@ import Wire
         """
 
     @Test func theEnvironmentComesFirst() async throws {
-        let found = try await chain(["AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"]).credentials()
+        let found = try await chain(["AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"])
+            .credentials()
         #expect(found == AWSCredentials(accessKeyID: "a", secretAccessKey: "b", sessionToken: "c"))
         await #expect(throws: CredentialsError.self) { try await chain(["AWS_ACCESS_KEY_ID": "a"]).credentials() }
     }
 
     @Test func profilesOfTheSharedFilesAreRead() async throws {
         let files = [
-            "/h/.aws/credentials": "# x\n[default]\naws_access_key_id = d\naws_secret_access_key=ds\n[ other ]\naws_access_key_id=o\n",
-            "/h/.aws/config": "[profile other]\naws_secret_access_key = os\n[profile sso]\nsso_session = x\n  nested = 1\n",
+            "/h/.aws/credentials":
+                "# x\n[default]\naws_access_key_id = d\naws_secret_access_key=ds\n[ other ]\naws_access_key_id=o\n",
+            "/h/.aws/config":
+                "[profile other]\naws_secret_access_key = os\n[profile sso]\nsso_session = x\n  nested = 1\n",
         ]
         let home = ["HOME": "/h", "AWS_EC2_METADATA_DISABLED": "true"]
         #expect(try await chain(home, files: files).credentials()?.accessKeyID == "d")
         let other = try await chain(home.merging(["AWS_PROFILE": "other"]) { $1 }, files: files).credentials()
         #expect(other == AWSCredentials(accessKeyID: "o", secretAccessKey: "os"))
         #expect(try await chain(home, files: files, profile: "other").credentials() == other)
-        await #expect(throws: CredentialsError.self) { try await chain(home, files: files, profile: "sso").credentials() }
-        await #expect(throws: CredentialsError.self) { try await chain(home, files: files, profile: "none").credentials() }
+        await #expect(throws: CredentialsError.self) {
+            try await chain(home, files: files, profile: "sso").credentials()
+        }
+        await #expect(throws: CredentialsError.self) {
+            try await chain(home, files: files, profile: "none").credentials()
+        }
     }
 
     @Test func aWebIdentityIsExchanged() async throws {
@@ -53,7 +63,8 @@ import Wire
             <AccessKeyId>I</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>
             """
         let found = try await chain(
-            ["AWS_WEB_IDENTITY_TOKEN_FILE": "/token", "AWS_ROLE_ARN": "arn:aws:iam::1:role/r"], files: ["/token": "web token\n"],
+            ["AWS_WEB_IDENTITY_TOKEN_FILE": "/token", "AWS_ROLE_ARN": "arn:aws:iam::1:role/r"],
+            files: ["/token": "web token\n"],
             answers: ["POST https://sts.us-east-1.amazonaws.com/": (200, answer)], asked: asked
         ).credentials()
         #expect(found?.secretAccessKey == "S&S" && found?.sessionToken == "T")
@@ -63,7 +74,10 @@ import Wire
     @Test func aContainersCredentialsCarryItsToken() async throws {
         let asked = Protected<[HTTPTransport.Request]>([])
         let found = try await chain(
-            ["AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://localhost/c", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/t"],
+            [
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://localhost/c",
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/t",
+            ],
             files: ["/t": "auth\n"], answers: ["GET http://localhost/c": (200, Self.document)], asked: asked
         ).credentials()
         #expect(found?.accessKeyID == "ID")
@@ -77,7 +91,9 @@ import Wire
         let asked = Protected<[HTTPTransport.Request]>([])
         let chain = chain(
             [:], clock: clock,
-            answers: ["PUT \(base)/api/token": (200, "session"), roles: (200, "role\n"), roles + "role": (200, Self.document)], asked: asked)
+            answers: [
+                "PUT \(base)/api/token": (200, "session"), roles: (200, "role\n"), roles + "role": (200, Self.document),
+            ], asked: asked)
         #expect(try await chain.credentials()?.sessionToken == "TOKEN")
         #expect(asked.with { $0.dropFirst().allSatisfy { $0.headers["X-aws-ec2-metadata-token"] == "session" } })
         // Kept until five minutes before they end.
@@ -126,16 +142,23 @@ import Wire
         let found = try await client(answers, asked: asked).subscriptions(topicARN: "t")
         #expect(found.map(\.arn) == ["arn:x", "arn:y", "arn:z"])
         #expect(found[0].endpoint == "http://x/?a=1&b=2")
-        #expect(asked.with { $0[1] } == "Action=ListSubscriptionsByTopic&Version=2010-03-31&TopicArn=t&NextToken=n%2B%2F%3D")
+        #expect(
+            asked.with { $0[1] } == "Action=ListSubscriptionsByTopic&Version=2010-03-31&TopicArn=t&NextToken=n%2B%2F%3D"
+        )
     }
 
     @Test func triesAgainWhatMayPassAndTellsWhatDoesNot() async throws {
-        let ok = "<R><ConfirmSubscriptionResult><SubscriptionArn>arn:s</SubscriptionArn></ConfirmSubscriptionResult></R>"
+        let ok =
+            "<R><ConfirmSubscriptionResult><SubscriptionArn>arn:s</SubscriptionArn></ConfirmSubscriptionResult></R>"
         let asked = Protected<[String]>([])
-        let answers = Protected([(503, ""), (400, "<E><Error><Code>Throttling</Code><Message>slow</Message></Error></E>"), (200, ok)])
+        let answers = Protected([
+            (503, ""), (400, "<E><Error><Code>Throttling</Code><Message>slow</Message></Error></E>"), (200, ok),
+        ])
         #expect(try await client(answers, asked: asked).confirmSubscription(topicARN: "t", token: "k") == "arn:s")
         #expect(asked.with { $0.count } == 3)
-        let refused = Protected([(404, "<E><Error><Code>NotFound</Code><Message>Topic does not exist</Message></Error></E>")])
+        let refused = Protected([
+            (404, "<E><Error><Code>NotFound</Code><Message>Topic does not exist</Message></Error></E>")
+        ])
         do {
             try await client(refused, asked: asked).unsubscribe(subscriptionARN: "arn:s")
             Issue.record("an error was expected")
@@ -147,7 +170,8 @@ import Wire
 
     @Test func anAnswerThatIsNoXMLIsAnError() async {
         let asked = Protected<[String]>([])
-        let hostile = "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><R><SubscriptionArn>&e;</SubscriptionArn></R>"
+        let hostile =
+            "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><R><SubscriptionArn>&e;</SubscriptionArn></R>"
         for body in ["", "hello", "<a>", hostile, String(repeating: "<a>", count: 1000)] {
             await #expect(throws: (any Error).self) {
                 try await client(Protected([(200, body)]), asked: asked).confirmSubscription(topicARN: "t", token: "k")

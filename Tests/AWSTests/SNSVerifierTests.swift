@@ -36,7 +36,9 @@ import Wire
         return try SNSEnvelope(json: Array(try Self.signer.sign(envelope)))
     }
 
-    @Test(arguments: ["1", "2"], [nil, "new webhook"]) func believesWhatIsSigned(version: String, subject: String?) async throws {
+    @Test(arguments: ["1", "2"], [nil, "new webhook"]) func believesWhatIsSigned(version: String, subject: String?)
+        async throws
+    {
         let verifier = try verifier(Certificates(Self.signer.certificate))
         try await verifier.verify(
             try envelope {
@@ -55,7 +57,8 @@ import Wire
     @Test func believesNothingThatWasChanged() async throws {
         let verifier = try verifier(Certificates(Self.signer.certificate))
         let changes: [(inout SNSEnvelope) -> Void] = [
-            { $0.message += " " }, { $0.messageID += "x" }, { $0.topicARN += "x" }, { $0.timestamp += "x" }, { $0.subject = "x" },
+            { $0.message += " " }, { $0.messageID += "x" }, { $0.topicARN += "x" }, { $0.timestamp += "x" },
+            { $0.subject = "x" },
             { $0.signature = "" }, { $0.signature = "AAAA" }, { $0.signature = "%%%" }, { $0.signatureVersion = "3" },
             { $0.signatureVersion = "2" },
         ]
@@ -69,13 +72,16 @@ import Wire
     @Test(arguments: [
         "http://sns.us-east-1.amazonaws.com/cert.pem", "https://sns.us-east-1.amazonaws.com.evil.example/cert.pem",
         "https://evil.example/cert.pem", "https://evil.example/sns.us-east-1.amazonaws.com/cert.pem",
-        "https://sns.us-east-1.amazonaws.com@evil.example/cert.pem", "https://sns.us-east-1.amazonaws.com:8080/cert.pem",
+        "https://sns.us-east-1.amazonaws.com@evil.example/cert.pem",
+        "https://sns.us-east-1.amazonaws.com:8080/cert.pem",
         "https://sns.us-east-1.amazonaws.com/cert.txt", "https://sns.us-east-1.amazonaws.com/cert.pem?x=.pem",
         "https://sns.us-east-1.amazonaws.com/cert.pem#.pem", "https://sns..amazonaws.com/cert.pem",
         "https://sns.a.b.amazonaws.com/cert.pem", "https://s3.us-east-1.amazonaws.com/cert.pem",
         "HTTPS://sns.us-east-1.amazonaws.com/cert.pem", "https://sns.us-east-1.amazonaws.com/../cert.pem",
-        "https://sns.us-east-1.amazonaws.com//evil.example/cert.pem", "https://sns.us-east-1.amazonaws.com\\@evil.example/cert.pem",
-        "https://sns.us-east-1.amazonaws.com/%2e%2e/cert.pem", "file:///etc/cert.pem", "http://127.0.0.1:4100.evil.example/cert.pem",
+        "https://sns.us-east-1.amazonaws.com//evil.example/cert.pem",
+        "https://sns.us-east-1.amazonaws.com\\@evil.example/cert.pem",
+        "https://sns.us-east-1.amazonaws.com/%2e%2e/cert.pem", "file:///etc/cert.pem",
+        "http://127.0.0.1:4100.evil.example/cert.pem",
         "http://127.0.0.1:4100/_aws/snsx/cert.pem", "http://127.0.0.1:4100/_aws/sns/../../cert.pem", "",
     ])
     func fetchesNothingFromElsewhere(url: String) async throws {
@@ -95,7 +101,8 @@ import Wire
     ])
     func fetchesFromAmazonAndWhatIsTrusted(url: String) async throws {
         let certificates = Certificates(Self.signer.certificate)
-        try await verifier(certificates, trusted: ["http://127.0.0.1:4100/_aws/sns/"]).verify(try envelope { $0.certURL = url })
+        try await verifier(certificates, trusted: ["http://127.0.0.1:4100/_aws/sns/"]).verify(
+            try envelope { $0.certURL = url })
         #expect(certificates.requests.with { $0 } == [url])
     }
 
@@ -112,7 +119,8 @@ import Wire
 
     @Test func aCertificateThatIsNotValidNowIsNotBelieved() async throws {
         for (from, until) in [(-7200.0, -3600.0), (3600, 7200)] {
-            let signer = try SNSSigner(validFrom: Date(timeIntervalSinceNow: from), validUntil: Date(timeIntervalSinceNow: until))
+            let signer = try SNSSigner(
+                validFrom: Date(timeIntervalSinceNow: from), validUntil: Date(timeIntervalSinceNow: until))
             let verifier = try verifier(Certificates(signer.certificate))
             let envelope = try SNSEnvelope(json: Array(try signer.sign(SNSSigner.Envelope())))
             await #expect(throws: SNSVerifier.Failure.forged("the signing certificate is not valid at this time")) {
@@ -128,7 +136,9 @@ import Wire
             policy: try CertificateURLPolicy(), transport: certificates.transport, now: { clock.with { $0 } })
         let envelope = try envelope()
         for _ in 0..<3 {
-            await #expect(throws: SNSVerifier.Failure.unavailable("the signing certificate cannot be fetched: status 404")) {
+            await #expect(
+                throws: SNSVerifier.Failure.unavailable("the signing certificate cannot be fetched: status 404")
+            ) {
                 try await verifier.verify(envelope)
             }
         }
@@ -143,7 +153,8 @@ import Wire
         let verifier = try verifier(certificates)
         for round in 0..<2 {
             for index in 0..<40 {
-                try await verifier.verify(try envelope { $0.certURL = "https://sns.us-east-1.amazonaws.com/\(index).pem" })
+                try await verifier.verify(
+                    try envelope { $0.certURL = "https://sns.us-east-1.amazonaws.com/\(index).pem" })
             }
             // Had all been kept, the second round would ask for none.
             #expect(certificates.requests.with { $0 }.count == 40 * (round + 1))
@@ -153,7 +164,8 @@ import Wire
 
 @Suite struct SNSEnvelopeTests {
     @Test(arguments: [
-        "", "hello", "[]", "{}", "5", #"{"Type":"Notification"}"#, #"{"Type":"Other","MessageId":"1","TopicArn":"t","Message":"m"}"#,
+        "", "hello", "[]", "{}", "5", #"{"Type":"Notification"}"#,
+        #"{"Type":"Other","MessageId":"1","TopicArn":"t","Message":"m"}"#,
         #"{"type":"Notification","MessageId":"1","TopicArn":"t","Message":"m"}"#,
         #"{"Type":"SubscriptionConfirmation","MessageId":"1","TopicArn":"t","Message":"m"}"#,
         #"{"Type":"Notification","MessageId":1,"TopicArn":"t","Message":"m"}"#,

@@ -38,7 +38,8 @@ import Wire
         let text =
             "\(time.prefix(4))-\(time.dropFirst(4).prefix(2))-\(time.dropFirst(6).prefix(5)):\(time.dropFirst(11).prefix(2)):\(time.dropFirst(13))"
         let request = HTTPTransport.Request(
-            vector.request.method, vector.request.url, headers: vector.request.headers, body: Array(vector.request.body.utf8))
+            vector.request.method, vector.request.url, headers: vector.request.headers,
+            body: Array(vector.request.body.utf8))
         let signed = try SignatureV4(service: vector.service, region: vector.region).sign(
             request,
             credentials: AWSCredentials(

@@ -10,13 +10,16 @@ import Testing
     private func load(
         _ text: String, environment: [String: String] = [:], files: [String: String] = [:]
     ) throws -> (files: [PipelineFile], report: String) {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("hecate-\(UUID().uuidString).yaml").path
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("hecate-\(UUID().uuidString).yaml")
+            .path
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path) }
         let substitution = Substitution(
             variable: { environment[$0] },
             file: { path in
-                guard let text = files[path] else { throw Substitution.Failure(message: "the file '\(path)' cannot be read") }
+                guard let text = files[path] else {
+                    throw Substitution.Failure(message: "the file '\(path)' cannot be read")
+                }
                 return text
             })
         let (loaded, report) = PipelineFile.load([path], registry: .standard, substitution: substitution)
@@ -75,13 +78,22 @@ import Testing
         ("source: stdin\nsink: drop\nstages: {}", "a list of stages is expected"),
         ("source: stdin\nsink: drop\nstages: [{name: x}]", "exactly one of 'filter' and 'transform'"),
         ("source: stdin\nsink: drop\nsinks: drop", "a pipeline has no 'sinks'; did you mean 'sink'?"),
-        ("source: stdin\nsink: {argus: {address: http://a}}", "sink argus takes argus-item, but what comes here is bytes; put 'transform argus-item'"),
-        ("source: stdin\nsink: drop\nstages: [{filter: {sample: 1}}, {filter: {sample: 2}}]", "another stage is called 'sample' too"),
+        (
+            "source: stdin\nsink: {argus: {address: http://a}}",
+            "sink argus takes argus-item, but what comes here is bytes; put 'transform argus-item'"
+        ),
+        (
+            "source: stdin\nsink: drop\nstages: [{filter: {sample: 1}}, {filter: {sample: 2}}]",
+            "another stage is called 'sample' too"
+        ),
         ("source: stdin\nsink: drop\nstages: [{filter: {match: {field: a}}}]", "exactly one of equals"),
         ("source: stdin\nsink: drop\nstages: [{filter: {match: {field: a, regex: \"(\"}}}]", "no regular expression"),
         ("source: {sns: {topicArn: x, subscribe: false}}\nsink: drop", "is no topic's ARN"),
         ("source: {sns: {topicArn: \"arn:aws:sns:r:1:t\"}}\nsink: drop", "'publicURL' is needed"),
-        ("source: {sns: {topicArn: \"arn:aws:sns:r:1:t\", subscribe: false, trustedCertificateURLs: [\"http://a\"]}}\nsink: drop", "with the slash after the host"),
+        (
+            "source: {sns: {topicArn: \"arn:aws:sns:r:1:t\", subscribe: false, trustedCertificateURLs: [\"http://a\"]}}\nsink: drop",
+            "with the slash after the host"
+        ),
         ("source: stdin\nsink: ${NOPE}", "the environment variable NOPE is not set"),
         ("source: stdin\nsink: ${NOPE:?set it}", "NOPE is not set: set it"),
         ("source: stdin\nsink: ${file:/nope}", "the file '/nope' cannot be read"),
@@ -114,7 +126,9 @@ import Testing
             "auth: {basic: hunter2, xx: 1}", "auth: {basicc: hunter2}", "auth: {bearer: 'hunter2', basic: [hunter2]}",
             "secretAccessKey: hunter2", "passwort: hunter2",
         ] {
-            let (_, report) = try load("source: stdin\nstages: [{transform: argus-item}]\nsink:\n  argus:\n    address: http://a\n    \(line)\n")
+            let (_, report) = try load(
+                "source: stdin\nstages: [{transform: argus-item}]\nsink:\n  argus:\n    address: http://a\n    \(line)\n"
+            )
             #expect(report.contains("error"))
             #expect(!report.contains("hunter2"), "\(report)")
         }

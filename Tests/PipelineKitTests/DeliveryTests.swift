@@ -46,7 +46,8 @@ import Wire
                 let limit = Int.random(in: 1...3, using: &generator)
                 let batch = delivery.take(atMost: limit, now: Timestamp(seconds: 0))
                 for entry in batch {
-                    #expect(!out.contains { $0.message.key == entry.message.key }, "two of one key are out, seed \(seed)")
+                    #expect(
+                        !out.contains { $0.message.key == entry.message.key }, "two of one key are out, seed \(seed)")
                     out.append(entry)
                 }
             case 2 where !out.isEmpty:
@@ -54,12 +55,15 @@ import Wire
                 let outcome: WriteOutcome =
                     switch Int.random(in: 0..<10, using: &generator) {
                     case 0: .permanent(reason: "no")
-                    case 1...4: .transient(reason: "later", retryAfter: Bool.random(using: &generator) ? .milliseconds(300) : nil)
+                    case 1...4:
+                        .transient(
+                            reason: "later", retryAfter: Bool.random(using: &generator) ? .milliseconds(300) : nil)
                     default: .delivered
                     }
                 if outcome == .delivered {
                     let key = entry.message.key
-                    deliveredOrder[key, default: []].append(isUpsert ? Int(entry.message.originatedAt.seconds) : Int(entry.message.id)!)
+                    deliveredOrder[key, default: []].append(
+                        isUpsert ? Int(entry.message.originatedAt.seconds) : Int(entry.message.id)!)
                 }
                 delivery.complete(entry.message.key, outcome, now: now, using: &generator)
             default:
@@ -78,23 +82,31 @@ import Wire
 
     @Test(arguments: [true, false])
     func everyReceiptOnceAndOrderKeptOverRandomSchedules(isUpsert: Bool) {
-        for seed in 0..<1500 { run(seed: UInt64(seed), isUpsert: isUpsert, maxElapsed: seed.isMultiple(of: 2) ? nil : .seconds(2)) }
+        for seed in 0..<1500 {
+            run(seed: UInt64(seed), isUpsert: isUpsert, maxElapsed: seed.isMultiple(of: 2) ? nil : .seconds(2))
+        }
     }
 }
 
 @Suite struct DeliveryTests {
     private let settled = Protected<[String]>([])
 
-    private func entry(_ id: String, key: String = "k", published: Int64 = 0, payload: any Payload = Bytes([])) -> Delivery.Entry {
+    private func entry(_ id: String, key: String = "k", published: Int64 = 0, payload: any Payload = Bytes([]))
+        -> Delivery.Entry
+    {
         let message = Message(
-            id: id, key: key, payload: payload, publishedAt: Timestamp(seconds: published), receivedAt: Timestamp(seconds: 0))
+            id: id, key: key, payload: payload, publishedAt: Timestamp(seconds: published),
+            receivedAt: Timestamp(seconds: 0))
         return .init(
-            message: message, receipt: Receipt { settlement in self.settled.with { $0.append("\(id) \(settlement.name)") } },
+            message: message,
+            receipt: Receipt { settlement in self.settled.with { $0.append("\(id) \(settlement.name)") } },
             acceptedAt: .zero)
     }
 
     private func delivery(isUpsert: Bool, maxElapsed: Duration? = nil) -> Delivery {
-        Delivery(sinkName: "sink", isUpsert: isUpsert, retry: RetryPolicy(initial: .seconds(1), max: .seconds(1), maxElapsed: maxElapsed))
+        Delivery(
+            sinkName: "sink", isUpsert: isUpsert,
+            retry: RetryPolicy(initial: .seconds(1), max: .seconds(1), maxElapsed: maxElapsed))
     }
 
     private let start = Timestamp(seconds: 0)

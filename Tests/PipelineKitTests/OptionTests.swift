@@ -31,7 +31,9 @@ import Testing
     }
 
     @Test func readsWhatIsDeclaredAndFillsInDefaults() throws {
-        let (read, messages) = read([("name", .string("x")), ("sizes", .list([node(.string("64KiB")), node(.int(5))]))])
+        let (read, messages) = read([
+            ("name", .string("x")), ("sizes", .list([node(.string("64KiB")), node(.int(5))])),
+        ])
         #expect(messages.isEmpty)
         let options = try #require(read)
         #expect(options[Self.name] == "x")
@@ -42,7 +44,8 @@ import Testing
 
     @Test func reportsAllMistakesAtOnceWithSuggestions() {
         let (options, messages) = read([
-            ("nmae", .string("x")), ("count", .int(11)), ("pause", .int(5)), ("password", .int(5)), ("sizes", .string("5 parsecs")),
+            ("nmae", .string("x")), ("count", .int(11)), ("pause", .int(5)), ("password", .int(5)),
+            ("sizes", .string("5 parsecs")),
         ])
         #expect(options == nil)
         #expect(messages.count == 6)
@@ -54,7 +57,8 @@ import Testing
 
     @Test func aSecretIsNeverShown() throws {
         let (read, _) = read([("name", .string("x")), ("password", .string("hunter2"))])
-        let secret = try #require(try #require(read)[Self.password])
+        let options = try #require(read)
+        let secret = try #require(options[Self.password])
         #expect(secret.revealed == "hunter2")
         var dumped = ""
         dump(secret, to: &dumped)

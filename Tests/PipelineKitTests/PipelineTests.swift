@@ -36,7 +36,10 @@ private final class WatchedSink: Sink {
     private let outcome: @Sendable (Message, inout SystemRandomNumberGenerator) -> WriteOutcome
 
     init(_ options: Options, _ context: StageContext) throws { fatalError("made by tests only") }
-    init(_ capabilities: SinkCapabilities, outcome: @escaping @Sendable (Message, inout SystemRandomNumberGenerator) -> WriteOutcome) {
+    init(
+        _ capabilities: SinkCapabilities,
+        outcome: @escaping @Sendable (Message, inout SystemRandomNumberGenerator) -> WriteOutcome
+    ) {
         self.capabilities = capabilities
         self.outcome = outcome
     }
@@ -128,7 +131,8 @@ private struct ScriptedFilter: Filter {
             default: .delivered
             }
         }
-        let pipeline = pipeline(source, [.init(name: "filter", work: .filter(filter))], sink, lanes: lanes, capacity: capacity)
+        let pipeline = pipeline(
+            source, [.init(name: "filter", work: .filter(filter))], sink, lanes: lanes, capacity: capacity)
         try await pipeline.run()
 
         let all = settlements.with { $0 }
@@ -162,7 +166,9 @@ private struct ScriptedFilter: Filter {
         let answers = Protected<[String]>([])
         let source = ScriptedSource { intake in
             for number in 0..<50 {
-                try await intake.send(Self.message(number, key: "k")) { settlement in answers.with { $0.append(settlement.name) } }
+                try await intake.send(Self.message(number, key: "k")) { settlement in
+                    answers.with { $0.append(settlement.name) }
+                }
             }
         }
         let sink = WatchedSink(SinkCapabilities(batch: 2, inFlight: 3)) { message, _ in
@@ -189,7 +195,8 @@ private struct ScriptedFilter: Filter {
         let calls = Atomic<Int>(0)
         // The first message fails until both senders have been sent away; the second never gets a credit.
         let sink = WatchedSink(SinkCapabilities(inFlight: 1)) { _, _ in
-            calls.add(1, ordering: .relaxed).newValue > 3 ? .delivered : .transient(reason: "later", retryAfter: .milliseconds(100))
+            calls.add(1, ordering: .relaxed).newValue > 3
+                ? .delivered : .transient(reason: "later", retryAfter: .milliseconds(100))
         }
         let pipeline = pipeline(source, [], sink, lanes: 1, capacity: 1)
         try await pipeline.run()

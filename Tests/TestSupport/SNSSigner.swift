@@ -11,7 +11,9 @@ public struct SNSSigner: Sendable {
     private let key: _RSA.Signing.PrivateKey
 
     /// A signer with a new key.
-    public init(validFrom: Date = Date(timeIntervalSinceNow: -3600), validUntil: Date = Date(timeIntervalSinceNow: 86_400)) throws {
+    public init(
+        validFrom: Date = Date(timeIntervalSinceNow: -3600), validUntil: Date = Date(timeIntervalSinceNow: 86_400)
+    ) throws {
         key = try _RSA.Signing.PrivateKey(keySize: .bits2048)
         let name = try DistinguishedName { CommonName("sns.test") }
         let made = try Certificate(

@@ -54,17 +54,22 @@ import Wire
 
 @Suite struct GoDurationTests {
     @Test(arguments: [
-        ("0", 0), ("5m", 300_000_000_000), ("1h30m", 5_400_000_000_000), ("1.5h", 5_400_000_000_000), ("-2s", -2_000_000_000),
-        ("+2s", 2_000_000_000), ("250ms", 250_000_000), ("1us", 1000), ("1µs", 1000), ("7ns", 7), ("1h2m3s4ms", 3_723_004_000_000),
+        ("0", 0), ("5m", 300_000_000_000), ("1h30m", 5_400_000_000_000), ("1.5h", 5_400_000_000_000),
+        ("-2s", -2_000_000_000),
+        ("+2s", 2_000_000_000), ("250ms", 250_000_000), ("1us", 1000), ("1µs", 1000), ("7ns", 7),
+        ("1h2m3s4ms", 3_723_004_000_000),
         (".5s", 500_000_000), ("1.s", 1_000_000_000),
     ])
-    func readsWhatGoReads(text: String, nanoseconds: Int) { #expect(GoDuration.nanoseconds(text) == Int64(nanoseconds)) }
+    func readsWhatGoReads(text: String, nanoseconds: Int) {
+        #expect(GoDuration.nanoseconds(text) == Int64(nanoseconds))
+    }
 
     @Test(arguments: ["", "5", "m", "5x", "5 m", "1h-2m", ".s", "9223372037s", "--5s", "5m ", "∞s"])
     func refusesWhatGoRefuses(text: String) { #expect(GoDuration.nanoseconds(text) == nil) }
 
     @Test(arguments: [
-        (0, "0s"), (1, "1ns"), (1500, "1.5µs"), (250_000_000, "250ms"), (300_000_000_000, "5m0s"), (3_600_000_000_000, "1h0m0s"),
+        (0, "0s"), (1, "1ns"), (1500, "1.5µs"), (250_000_000, "250ms"), (300_000_000_000, "5m0s"),
+        (3_600_000_000_000, "1h0m0s"),
         (1_500_000_000, "1.5s"), (-5_400_000_000_000, "-1h30m0s"),
     ])
     func writesWhatGoWrites(nanoseconds: Int, text: String) {

@@ -1,5 +1,5 @@
 import Testing
-import YAML
+@testable import YAML
 
 @Suite struct YAMLParserTests {
     private func parse(_ text: String) -> (YAMLNode?, [YAMLProblem]) { YAMLParser.parse(Array(text.utf8)) }
@@ -29,7 +29,7 @@ import YAML
         #expect(try value(".inf") == .double(.infinity))
         #expect(try value("\"12\"") == .string("12"))
         #expect(try value("!!str 12") == .string("12"))
-        #expect(try value("|\n  two\n  lines") == .string("two\nlines\n"))
+        #expect(try value("|\n  two\n  lines") == .string("two\nlines"))
     }
 
     @Test func knowsWhereThingsStand() throws {
@@ -68,7 +68,8 @@ import YAML
 
     @Test(arguments: [
         ("a: 1\na: 2\n", 2, 1, "twice"), ("a: *nope\n", 1, 4, "no anchor"), ("a: {b: 1\n", 2, 1, "not YAML"),
-        ("a: 1\n---\nb: 2\n", 2, 1, "second document"), ("a: !thing 1\n", 1, 4, "tag"), ("? [x]\n: 1\n", 1, 3, "scalar"),
+        ("a: 1\n---\nb: 2\n", 2, 1, "second document"), ("a: !thing 1\n", 1, 4, "tag"),
+        ("? [x]\n: 1\n", 1, 3, "scalar"),
         ("<<: 5\n", 1, 5, "'<<'"), ("a: \"\\q\"\n", 1, 5, "not YAML"), ("\tx: 1\n", 1, 1, "not YAML"),
     ])
     func saysWhatIsWrongAndWhere(text: String, line: Int, column: Int, message: String) throws {
@@ -81,14 +82,18 @@ import YAML
 
     @Test func refusesWhatIsTooDeep() {
         #expect(parse(String(repeating: "[", count: 64) + String(repeating: "]", count: 64)).1.isEmpty)
-        #expect(parse(String(repeating: "[", count: 65) + String(repeating: "]", count: 65)).1.first?.message.contains("deeper") == true)
+        #expect(
+            parse(String(repeating: "[", count: 65) + String(repeating: "]", count: 65)).1.first?.message.contains(
+                "deeper") == true)
         #expect(parse(String(repeating: "[", count: 100_000)).0 == nil)
     }
 
     @Test func refusesAnAliasBombWithoutExpandingIt() {
         var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
         for level in 1...30 {
-            text += "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ", ") + "]\n"
+            text +=
+                "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ", ")
+                + "]\n"
         }
         let (root, problems) = parse(text)
         #expect(root == nil)

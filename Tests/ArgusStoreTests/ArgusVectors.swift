@@ -1,0 +1,76 @@
+import ArgusStore
+import AsyncHTTPClient
+import Foundation
+import HTTPService
+import Logging
+import NIOCore
+import TestSupport
+import Testing
+
+/// A session with the original Argus, request by request, over HTTP. `HECATE_ARGUS_VECTORS` names another file of the same kind.
+@Suite struct ArgusVectors {
+    struct Vector: Decodable, Sendable {
+        struct Request: Decodable, Sendable {
+            var method, path: String
+            var headers: [String: String]
+            var body: String?
+        }
+        struct Response: Decodable, Sendable {
+            var status: Int
+            var error, contentType: String?
+            var body: String
+        }
+        var name: String
+        var request: Request
+        var response: Response
+    }
+
+    @Test func answersAsTheOriginalDid() async throws {
+        let data = try Fixtures.data("argus-http.json", orFrom: "HECATE_ARGUS_VECTORS")
+        let vectors = try JSONDecoder().decode([Vector].self, from: data)
+        #expect(!vectors.isEmpty)
+        let service = ArgusService(
+            store: try ItemStore(), settings: try .init(auth: "user:pass", ownerPattern: "^.{4,60}$"))
+        try await Loopback.serve({ await service.answer($0) }) { base, client in
+            // One after the other: each builds on what those before it have stored.
+            for vector in vectors {
+                var request = HTTPClientRequest(url: base + vector.request.path)
+                request.method = .init(rawValue: vector.request.method)
+                for (name, value) in vector.request.headers { request.headers.add(name: name, value: value) }
+                if let body = vector.request.body { request.body = .bytes(Array(body.utf8)) }
+                let response = try await client.execute(request, timeout: .seconds(10))
+                let body = Array(try await response.body.collect(upTo: 1 << 20).readableBytesView)
+                let expected = vector.response
+                #expect(Int(response.status.code) == expected.status, "\(vector.name)")
+                #expect(response.headers.first(name: "X-Midt-Error") == expected.error, "\(vector.name)")
+                #expect(response.headers.first(name: "Content-Type") == expected.contentType, "\(vector.name)")
+                try Self.compare(body, Array(expected.body.utf8), vector.name)
+            }
+        }
+    }
+
+    private static func compare(_ body: [UInt8], _ expected: [UInt8], _ name: String) throws {
+        guard let theirs = try? JSONValue(parsing: expected) else {
+            #expect(body == expected, "\(name)")
+            return
+        }
+        let (ourTTLs, ours) = withoutTTL(try JSONValue(parsing: body))
+        let (theirTTLs, rest) = withoutTTL(theirs)
+        #expect(ours == rest, "\(name)")
+        #expect(ourTTLs.count == theirTTLs.count, "\(name)")
+        for (left, right) in zip(ourTTLs, theirTTLs) { #expect(abs(left - right) <= 2, "\(name)") }
+    }
+
+    /// The ttls of an item or a list of items, and what is left without them.
+    private static func withoutTTL(_ value: JSONValue) -> ([Int64], JSONValue) {
+        switch value {
+        case .array(let items):
+            let parts = items.map(withoutTTL)
+            return (parts.flatMap(\.0), .array(parts.map(\.1)))
+        case .object(var members):
+            guard case .integer(let ttl) = members.removeValue(forKey: "ttl") else { return ([], value) }
+            return ([ttl], .object(members))
+        default: return ([], value)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import TestSupport
+import Testing
+import Wire
+
+@testable import PipelineKit
+@testable import Stages
+
+@Suite struct MatchFilterTests {
+    private let record = Array(
+        #"{"config":{"url":"https://user:pw@Hooks.Partner-A.example:8443/x?y=1","content_type":"json"},"events":["online","device-status"],"n":7,"flag":true,"nothing":null}"#
+            .utf8)
+
+    @Test(arguments: [
+        ("{field: config.content_type, equals: json}", true), ("{field: config.content_type, equals: [a, b]}", false),
+        ("{field: n, equals: 7}", true), ("{field: flag, equals: true}", true),
+        ("{field: events, in: [offline, online]}", true),
+        ("{field: events, glob: \"dev*us\"}", true), ("{field: events, glob: \"dev?us\"}", false),
+        ("{field: config.url, host: hooks.partner-a.example}", true),
+        ("{field: config.url, host: \"*.partner-a.example\"}", true),
+        ("{field: config.url, host: \"*.example\"}", true), ("{field: config.url, host: partner-a.example}", false),
+        ("{field: config.url, host: \"*.hooks.partner-a.example\"}", false),
+        ("{field: config.url, host: \"h*s.partner-?.example\"}", true),
+        ("{field: config.url, regex: \"y=[0-9]$\"}", true),
+        ("{field: config.url, regex: [\"^ftp\", \"^http:\"]}", false),
+        ("{field: config.url, exists: true}", true), ("{field: nothing, exists: true}", false),
+        ("{field: x.y, exists: false}", true),
+        ("{field: x, glob: \"*\"}", false), ("{not: {field: x, equals: y}}", true),
+        ("{all: [{field: n, equals: 7}, {any: [{field: n, equals: 8}, {field: flag, equals: true}]}]}", true),
+        ("{all: [{field: n, equals: 7}, {field: n, equals: 8}]}", false), ("{any: []}", false), ("{all: []}", true),
+    ])
+    func decides(options: String, admitted: Bool) throws {
+        let filter = try StageMaker.make(MatchFilter.self, options)
+        let message = Message(id: "1", payload: Bytes(record), receivedAt: Timestamp(seconds: 0))
+        #expect(try filter.admits(message) == admitted)
+    }
+
+    @Test(arguments: [
+        "{}", "{field: a}", "{equals: b}", "{field: a, equals: b, glob: c}", "{field: a, all: []}",
+        "{all: [], any: []}", "{field: a..b, equals: c}",
+        "{not: [{field: a, equals: b}]}", "{any: [{field: a}]}",
+    ])
+    func refusesWhatIsNoCondition(options: String) {
+        #expect(throws: OptionError.self) { try StageMaker.make(MatchFilter.self, options) }
+    }
+
+    @Test func saysThatItCannotLookIntoWhatIsNotJSON() throws {
+        let filter = try StageMaker.make(MatchFilter.self, "{field: a, equals: b}")
+        #expect(throws: StageError.self) {
+            try filter.admits(Message(id: "1", payload: Bytes(Array("hello".utf8)), receivedAt: Timestamp(seconds: 0)))
+        }
+    }
+
+    @Test func aRegularExpressionIsNotTriedOnALongText() throws {
+        let filter = try StageMaker.make(MatchFilter.self, "{field: a, regex: \"(x+x+)+y\"}")
+        let long = Array("{\"a\":\"\(String(repeating: "x", count: 5000))\"}".utf8)
+        #expect(throws: StageError.self) {
+            try filter.admits(Message(id: "1", payload: Bytes(long), receivedAt: Timestamp(seconds: 0)))
+        }
+    }
+
+    @Test(arguments: [
+        ("http://a.example", "a.example"), ("http://A.example.:80/x", "a.example"), ("http://[::1]:80/", "::1"),
+        ("http://good.example@evil.example/", "evil.example"), ("http://evil.example/@good.example", "evil.example"),
+        ("http://evil.example?@good.example", "evil.example"), ("http://evil.example\\@good.example", "evil.example"),
+        ("http://evil.example#.good.example", "evil.example"), ("no url", nil), ("http://", nil), ("http:///x", nil),
+    ])
+    func findsTheHostThatIsMeant(url: String, host: String?) { #expect(URLHost.of(url) == host) }
+}
+
+@Suite struct SampleFilterTests {
+    private func inside(_ percent: Double) throws -> Set<Int> {
+        let filter = try StageMaker.make(SampleFilter.self, "{percent: \(percent)}")
+        return Set(
+            try (0..<10_000).filter {
+                try filter.admits(
+                    Message(
+                        id: "1", key: "http://host-\($0).example/", payload: Bytes([]),
+                        receivedAt: Timestamp(seconds: 0)))
+            })
+    }
+
+    @Test func whoeverIsInsideStaysInsideOfMore() throws {
+        var previous: Set<Int> = []
+        for percent in [0, 0.5, 10, 20, 50, 99.9, 100] {
+            let now = try inside(percent)
+            #expect(previous.isSubset(of: now))
+            #expect(abs(Double(now.count) - percent * 100) < 200, "\(percent) % of 10000 are \(now.count)")
+            previous = now
+        }
+        #expect(try inside(0).isEmpty)
+        #expect(try inside(100).count == 10_000)
+    }
+}
