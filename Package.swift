@@ -98,6 +98,12 @@ let package = Package(
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),
             ], path: "Tests/TestSupport", swiftSettings: settings),
+        .executableTarget(
+            name: "hecate-bench",
+            dependencies: [
+                "hecate", "PipelineKit", "PipelineFile", "Stages", "HTTPService", "TestSupport", argumentParser,
+                logging,
+            ], path: "Tests/Benchmarks", swiftSettings: settings),
         .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
         .testTarget(
@@ -118,6 +124,10 @@ let package = Package(
                 logging,
                 metrics, nioHTTP, .product(name: "HTTPTypes", package: "swift-http-types"),
             ], swiftSettings: settings),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: ["hecate", "hecate-bench", "HTTPService", "TestSupport", httpClient, nio, nioTLS],
+            swiftSettings: settings),
         .testTarget(
             name: "OperationsTests", dependencies: ["Operations", "HTTPService", "Wire", logging, metrics],
             swiftSettings: settings),

@@ -40,7 +40,8 @@ struct RunCommand: AsyncParsableCommand {
                 try await Self.runAll(pipelines, logger)
             }
             do {
-                try await group.waitForAll()
+                // Not `waitForAll`, which would wait for the others before it tells of the first that failed.
+                for try await _ in group {}
             } catch {
                 if !(error is ExitCode) { logger.critical("\(error)") }
                 for pipeline in pipelines { await pipeline.stop() }

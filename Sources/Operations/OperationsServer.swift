@@ -41,7 +41,8 @@ public struct OperationsServer: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for listener in listeners { group.addTask { try await listener.run() } }
             do {
-                try await group.waitForAll()
+                // Not `waitForAll`, which would wait for the others before it tells of the first that failed.
+                for try await _ in group {}
             } catch {
                 for listener in listeners { await listener.stop() }
                 throw error

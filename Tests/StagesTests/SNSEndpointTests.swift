@@ -47,7 +47,7 @@ import Wire
         headers: HTTPFields = [:]
     ) async throws -> (HTTPServiceResponse, [Message]) {
         let read = try StageMaker.options(
-            SNSSource.self, "{topicArn: \"\(Self.topic)\", subscribe: false, answerWithin: 2s\(options)}")
+            SNSSource.self, "{topicArn: \"\(Self.topic)\", subscribe: false, answerWithin: 60s\(options)}")
         let parsed = try SNSSourceOptions(read)
         let context = StageMaker.context()
         let verifier = SNSVerifier(

@@ -1,9 +1,9 @@
-public import Foundation
+package import Foundation
 
 /// Files that tests read.
-public enum Fixtures {
+package enum Fixtures {
     /// A file of Tests/Fixtures, or the one that an environment variable names.
-    public static func data(_ name: String, orFrom variable: String) throws -> Data {
+    package static func data(_ name: String, orFrom variable: String) throws -> Data {
         if let path = ProcessInfo.processInfo.environment[variable], !path.isEmpty {
             return try Data(contentsOf: URL(fileURLWithPath: path))
         }
@@ -11,13 +11,13 @@ public enum Fixtures {
     }
 
     /// Tests/Fixtures.
-    public static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    package static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent()
         .appendingPathComponent("Fixtures")
 }
 
 /// Any JSON, for comparing what is equal as values but not as bytes.
-public enum JSONValue: Equatable, Decodable, Sendable {
+package enum JSONValue: Equatable, Decodable, Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
@@ -26,7 +26,7 @@ public enum JSONValue: Equatable, Decodable, Sendable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
@@ -45,11 +45,11 @@ public enum JSONValue: Equatable, Decodable, Sendable {
         }
     }
 
-    public init(parsing bytes: some Sequence<UInt8>) throws {
+    package init(parsing bytes: some Sequence<UInt8>) throws {
         self = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
     }
 
-    public subscript(key: String) -> JSONValue? {
+    package subscript(key: String) -> JSONValue? {
         if case .object(let members) = self { members[key] } else { nil }
     }
 }

@@ -1,11 +1,11 @@
-public import AsyncHTTPClient
-public import HTTPService
+package import AsyncHTTPClient
+package import HTTPService
 import Logging
 
 /// A server on a free port of the loopback, for as long as a test needs it.
-public enum Loopback {
+package enum Loopback {
     /// Serves with a handler while `body` runs; `body` is given the server's URL and a client.
-    public static func serve(
+    package static func serve(
         _ handler: @escaping HTTPListener.Handler, limits: HTTPLimits = HTTPLimits(bodyBytes: 1 << 20),
         _ body: @escaping @Sendable (_ base: String, _ client: HTTPClient) async throws -> Void
     ) async throws {

@@ -1,17 +1,19 @@
 import Crypto
 import CryptoExtras
-public import Foundation
+package import Foundation
 import SwiftASN1
 import X509
 
 /// Signs envelopes as SNS does, with a key and a certificate of its own.
-public struct SNSSigner: Sendable {
+package struct SNSSigner: Sendable {
     /// The certificate, PEM.
-    public let certificate: String
+    package let certificate: String
+    /// The key, PEM.
+    package var privateKey: String { key.pemRepresentation }
     private let key: _RSA.Signing.PrivateKey
 
     /// A signer with a new key.
-    public init(
+    package init(
         validFrom: Date = Date(timeIntervalSinceNow: -3600), validUntil: Date = Date(timeIntervalSinceNow: 86_400)
     ) throws {
         key = try _RSA.Signing.PrivateKey(keySize: .bits2048)
@@ -24,24 +26,24 @@ public struct SNSSigner: Sendable {
     }
 
     /// An envelope as it may be posted.
-    public struct Envelope: Sendable {
-        public var type = "Notification"
-        public var id = UUID().uuidString.lowercased()
-        public var topic = "arn:aws:sns:us-east-1:000000000000:t"
-        public var subject: String?
-        public var message = ""
-        public var timestamp = "2026-01-01T00:00:00.000Z"
-        public var version = "1"
-        public var certURL = "https://sns.us-east-1.amazonaws.com/cert.pem"
-        public var token: String?
-        public var subscribeURL: String?
-        public var attributes: [String: String] = [:]
+    package struct Envelope: Sendable {
+        package var type = "Notification"
+        package var id = UUID().uuidString.lowercased()
+        package var topic = "arn:aws:sns:us-east-1:000000000000:t"
+        package var subject: String?
+        package var message = ""
+        package var timestamp = "2026-01-01T00:00:00.000Z"
+        package var version = "1"
+        package var certURL = "https://sns.us-east-1.amazonaws.com/cert.pem"
+        package var token: String?
+        package var subscribeURL: String?
+        package var attributes: [String: String] = [:]
 
-        public init() {}
+        package init() {}
     }
 
     /// The envelope's JSON with its signature.
-    public func sign(_ envelope: Envelope) throws -> Data {
+    package func sign(_ envelope: Envelope) throws -> Data {
         var fields: [String: Any] = [
             "Type": envelope.type, "MessageId": envelope.id, "TopicArn": envelope.topic, "Message": envelope.message,
             "Timestamp": envelope.timestamp, "SignatureVersion": envelope.version, "SigningCertURL": envelope.certURL,

@@ -1,10 +1,10 @@
 /// The same random numbers for the same seed (SplitMix64), so that a failure can be had again.
-public struct SeededGenerator: RandomNumberGenerator, Sendable {
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    public init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var result = state
         result = (result ^ (result >> 30)) &* 0xbf58_476d_1ce4_e5b9

@@ -56,7 +56,8 @@ public final class GenerateSource: Source {
         let outstanding = Outstanding()
         let refused = Mutex<(count: Int, reason: String)>((0, ""))
         let started = ContinuousClock.now
-        for number in 0..<count where !isStopped.load(ordering: .relaxed) {
+        for number in 0..<count {
+            if isStopped.load(ordering: .relaxed) { break }
             if let rate { try? await Task.sleep(until: started + .seconds(Double(number) / rate)) }
             let now = context.now()
             let shown = distinct.map { number % $0 } ?? number

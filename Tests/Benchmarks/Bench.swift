@@ -1,0 +1,47 @@
+import ArgumentParser
+import Foundation
+
+/// Measures the gateway: inside one process, and over the loopback as SNS and Argus see it.
+@main
+struct Bench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hecate-bench",
+        abstract: "Measure the gateway in process (a) and over the loopback (b). Prints a table, and JSON with --json.",
+        discussion: "Build it for release: swift run -c release hecate-bench")
+
+    enum Part: String, ExpressibleByArgument, CaseIterable { case inProcess = "in-process", gateway, all }
+
+    @Argument(help: "What to measure: in-process, gateway or all.") var part = Part.all
+    @Option(help: "Messages for (a).") var generated = 300_000
+    @Option(help: "Distinct notifications for (b).") var notifications = 20_000
+    @Option(help: "Keep-alive connections for (b).") var connections = 32
+    @Option(help: "Notifications a second for (b); as fast as they are answered if left out.") var rate: Double?
+    @Option(help: "Rounds of (a), of which the median counts.") var rounds = 3
+    @Option(help: ArgumentHelp("A file for the results as JSON; - for standard output.", valueName: "file")) var json:
+        String?
+
+    func run() async throws {
+        var results: [String: Double] = [:]
+        if part != .gateway {
+            try await InProcessBenchmark(messages: generated, rounds: rounds).run(into: &results)
+        }
+        if part != .inProcess {
+            try await GatewayBenchmark(notifications: notifications, connections: connections, rate: rate).run(
+                into: &results)
+        }
+        guard let json else { return }
+        let data = try JSONSerialization.data(withJSONObject: results, options: [.prettyPrinted, .sortedKeys])
+        if json == "-" {
+            print(String(decoding: data, as: UTF8.self))
+        } else {
+            try data.write(to: URL(fileURLWithPath: json))
+        }
+    }
+}
+
+/// One line of the table.
+func row(_ name: String, _ value: String) {
+    print("  \(name)\(String(repeating: " ", count: max(1, 44 - name.count)))\(value)")
+}
+
+func whole(_ value: Double) -> String { "\(Int(value.rounded()))" }

@@ -1,0 +1,125 @@
+import Foundation
+import Synchronization
+
+/// Posts prepared requests over keep-alive connections, one thread each: what a client costs the least.
+struct LoadGenerator {
+    struct Report {
+        var seconds = 0.0
+        /// Milliseconds from the first byte sent to the last received.
+        var latencies: [Double] = []
+        /// How many were answered with which status; 0 where the connection failed.
+        var statuses: [Int: Int] = [:]
+    }
+
+    let port: Int
+    let requests: [[UInt8]]
+    let connections: Int
+    let rate: Double?
+
+    private final class Shared: Sendable {
+        let next = Atomic<Int>(0)
+        let report = Mutex(Report())
+    }
+
+    func run() -> Report {
+        let shared = Shared()
+        let started = ContinuousClock.now
+        let threads = DispatchGroup()
+        for _ in 0..<connections {
+            threads.enter()
+            Thread {
+                let part = post(shared, started)
+                shared.report.withLock { report in
+                    report.latencies += part.latencies
+                    report.statuses.merge(part.statuses, uniquingKeysWith: +)
+                }
+                threads.leave()
+            }.start()
+        }
+        threads.wait()
+        var report = shared.report.withLock { $0 }
+        report.seconds = (ContinuousClock.now - started) / .seconds(1)
+        return report
+    }
+
+    private func post(_ shared: Shared, _ started: ContinuousClock.Instant) -> Report {
+        var report = Report()
+        var connection = Connection(port: port)
+        while true {
+            let index = shared.next.wrappingAdd(1, ordering: .relaxed).oldValue
+            guard index < requests.count else { break }
+            if let rate {
+                let due = started + .seconds(Double(index) / rate)
+                let pause = (due - ContinuousClock.now) / .seconds(1)
+                if pause > 0 { usleep(UInt32(pause * 1e6)) }
+            }
+            let began = ContinuousClock.now
+            let status = connection?.exchange(requests[index]).status ?? 0
+            report.latencies.append((ContinuousClock.now - began) / .milliseconds(1))
+            report.statuses[status, default: 0] += 1
+            if status == 0 {
+                connection?.close()
+                connection = Connection(port: port)
+            }
+        }
+        connection?.close()
+        return report
+    }
+}
+
+/// A connection with blocking reads and writes.
+struct Connection {
+    private let descriptor: Int32
+
+    init?(port: Int) {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var noDelay: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &noDelay, socklen_t(MemoryLayout<Int32>.size))
+        let status = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard status == 0 else {
+            Foundation.close(descriptor)
+            return nil
+        }
+    }
+
+    func close() { Foundation.close(descriptor) }
+
+    /// Sends a request and reads its answer; the status, 0 where the connection failed, and the body.
+    func exchange(_ request: [UInt8]) -> (status: Int, body: ArraySlice<UInt8>) {
+        var sent = 0
+        while sent < request.count {
+            let count = request[sent...].withUnsafeBytes {
+                send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { return (0, []) }
+            sent += count
+        }
+        var answer: [UInt8] = []
+        var end: (status: Int, body: Int, length: Int)?
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = recv(descriptor, &buffer, buffer.count, 0)
+            guard count > 0 else { return (0, []) }
+            answer += buffer[..<count]
+            if end == nil { end = Self.head(answer) }
+            if let end, answer.count >= end.body + end.length { return (end.status, answer[end.body...]) }
+        }
+    }
+
+    /// The status, where the body begins and how long it is, once the head is there.
+    private static func head(_ answer: [UInt8]) -> (status: Int, body: Int, length: Int)? {
+        guard let end = answer.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
+        let lines = String(decoding: answer[..<end.lowerBound], as: UTF8.self).lowercased().components(
+            separatedBy: "\r\n")
+        let length = lines.first { $0.hasPrefix("content-length:") }?.dropFirst(15).trimmingCharacters(in: .whitespaces)
+        return (Int(lines[0].split(separator: " ")[1]) ?? 0, end.upperBound, length.flatMap { Int($0) } ?? 0)
+    }
+}

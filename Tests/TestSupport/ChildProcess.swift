@@ -1,0 +1,109 @@
+package import Foundation
+
+/// A process that a test or a benchmark starts, and stops by its id.
+package final class ChildProcess: @unchecked Sendable {
+    // `@unchecked Sendable`: `Process` guards its own state; the other properties never change.
+    private let process = Process()
+    /// What it writes to standard output and error.
+    package let log: URL
+
+    /// Starts a program; its output goes to a file in a temporary directory.
+    package init(
+        _ program: URL, _ arguments: [String], environment: [String: String] = [:], name: String,
+        input: FileHandle? = nil
+    ) throws {
+        log = FileManager.default.temporaryDirectory.appendingPathComponent("\(name)-\(UUID().uuidString).log")
+        _ = FileManager.default.createFile(atPath: log.path, contents: nil)
+        let output = try FileHandle(forWritingTo: log)
+        process.executableURL = program
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardInput = input ?? FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+    }
+
+    /// The process's id.
+    package var id: Int32 { process.processIdentifier }
+    /// Whether it has not ended.
+    package var isRunning: Bool { process.isRunning }
+    /// What it has written so far.
+    package var output: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+
+    /// Sends a signal.
+    package func send(_ signal: Int32) { kill(id, signal) }
+
+    /// Waits for its end; returns its exit status. No thread is blocked meanwhile.
+    @discardableResult
+    package func wait() async -> Int32 {
+        while process.isRunning { try? await Task.sleep(for: .milliseconds(10)) }
+        return process.terminationStatus
+    }
+
+    /// Ends it in order, and at once if it does not within some seconds.
+    @discardableResult
+    package func stop(within limit: Duration = .seconds(25)) async -> Int32 {
+        if process.isRunning { process.terminate() }
+        let deadline = ContinuousClock.now + limit
+        while process.isRunning, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(10)) }
+        if process.isRunning { send(SIGKILL) }
+        return await wait()
+    }
+
+    deinit {
+        // A test that failed half-way leaves nothing behind.
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        try? FileManager.default.removeItem(at: log)
+    }
+
+    /// Processor seconds so far, user and system; from /proc, so only while it runs.
+    package var processorSeconds: Double {
+        guard let stat = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8),
+            let end = stat.lastIndex(of: ")")
+        else { return 0 }
+        let fields = stat[stat.index(after: end)...].split(separator: " ")
+        return ((Double(fields[11]) ?? 0) + (Double(fields[12]) ?? 0)) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    /// A size of /proc's status file, such as VmHWM, in bytes; only while it runs.
+    package func memory(_ name: String) -> Int {
+        let status = (try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("\(name):") }
+        return (line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? 0) * 1024
+    }
+
+    /// The directory of the running program, where the products of the package lie side by side.
+    package static let products: URL = {
+        let path =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent()
+        // Tests run inside the toolchain's helper; the bundle that it loads lies among the products.
+        if FileManager.default.fileExists(atPath: directory.appendingPathComponent("hecate").path) { return directory }
+        let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
+        return URL(fileURLWithPath: bundle).deletingLastPathComponent()
+    }()
+
+    /// The `hecate` that was built with this program.
+    package static var hecate: URL { products.appendingPathComponent("hecate") }
+}
+
+/// Ports of the loopback.
+package enum FreePort {
+    /// A port that nobody listens on now.
+    package static func find() throws -> Int {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
+                bind(descriptor, raw, length) == 0 && getsockname(descriptor, raw, &length) == 0
+            }
+        }
+        guard status else { throw CocoaError(.featureUnsupported) }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+}
