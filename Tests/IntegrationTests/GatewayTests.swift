@@ -151,6 +151,23 @@ import Testing
         await gateway.stop()
     }
 
+    @Test func itWaitsForItsOwnNameBeforeItSubscribes() async throws {
+        let gateway = try await GatewayProcess(
+            topic: Self.topic, argus: "http://127.0.0.1:9",
+            source: ["publicURL: http://hecate.invalid:1", "waitForDNS: 1s"], waits: false)
+        try await Cluster.eventually("it waits, and then goes on") {
+            gateway.process.output.contains("still has no address")
+                && gateway.process.output.contains("subscribing failed")
+        }
+        let metrics = try await gateway.metrics()
+        #expect(metrics.contains("xmidt_hecate_dns_ready{"))
+        #expect(
+            metrics.split(separator: "\n").contains {
+                $0.hasPrefix("xmidt_hecate_dns_ready_query_count{") && !$0.hasSuffix(" 0")
+            })
+        #expect(await gateway.stop() == 0)
+    }
+
     @Test func theListenerSpeaksTLS() async throws {
         try await withSender { sender in
             let directory = FileManager.default.temporaryDirectory.appendingPathComponent("tls-\(UUID().uuidString)")
