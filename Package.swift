@@ -103,7 +103,7 @@ let package = Package(
             dependencies: [
                 "hecate", "PipelineKit", "PipelineFile", "Stages", "HTTPService", "TestSupport", argumentParser,
                 logging,
-            ], path: "Tests/Benchmarks", swiftSettings: settings),
+            ], path: "Tests/Benchmarks", exclude: ["README.md"], swiftSettings: settings),
         .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
         .testTarget(

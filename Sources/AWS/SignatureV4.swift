@@ -19,7 +19,8 @@ public struct SignatureV4: Sendable {
 
     /// Adds `X-Amz-Date`, `X-Amz-Security-Token` where there is one, and `Authorization` to a request.
     ///
-    /// All header fields the request has are signed, and `Host`, which is taken from the URL.
+    /// All header fields the request has are signed, but for those that proxies change on the way, and `Host`, which is taken from
+    /// the URL. The URL's query has to be percent-encoded already.
     /// - Throws: `SignatureError` where the URL is none.
     public func sign(
         _ request: HTTPTransport.Request, credentials: AWSCredentials, at time: Timestamp
@@ -34,6 +35,7 @@ public struct SignatureV4: Sendable {
         let defaultPorts = ["http": 80, "https": 443]
         let port = url.port.flatMap { $0 == defaultPorts[url.scheme ?? ""] ? nil : ":\($0)" } ?? ""
         let headers = (signed.headers.map { ($0.key.lowercased(), Self.trimmed($0.value)) } + [("host", host + port)])
+            .filter { !Self.unsigned.contains($0.0) }
             .sorted { $0.0 < $1.0 }
         let names = headers.map(\.0).joined(separator: ";")
         let canonicalRequest = [
@@ -67,18 +69,29 @@ public struct SignatureV4: Sendable {
         value.split(whereSeparator: { $0 == " " || $0 == "\t" }).joined(separator: " ")
     }
 
-    /// Every segment encoded once more: all services but S3 want it so.
+    /// What proxies change, as AWS's own libraries leave it out.
+    private static let unsigned: Set<String> = ["user-agent", "expect", "transfer-encoding", "x-amzn-trace-id"]
+
+    /// Without dot segments and empty ones, and every segment encoded once more: all services but S3 want it so.
     private static func canonicalPath(_ path: String) -> String {
-        guard !path.isEmpty else { return "/" }
-        return path.split(separator: "/", omittingEmptySubsequences: false).map { FormEncoding.encode(String($0)) }
-            .joined(separator: "/")
+        var segments: [Substring] = []
+        for segment in path.split(separator: "/") {
+            switch segment {
+            case ".": continue
+            case "..": _ = segments.popLast()
+            default: segments.append(segment)
+            }
+        }
+        let end = path.hasSuffix("/") && !segments.isEmpty ? "/" : ""
+        return "/" + segments.map { FormEncoding.encode(String($0)) }.joined(separator: "/") + end
     }
 
     private static func canonicalQuery(_ url: URLComponents) -> String {
-        (url.queryItems ?? []).map { (FormEncoding.encode($0.name), FormEncoding.encode($0.value ?? "")) }
-            .sorted { $0 < $1 }
-            .map { "\($0)=\($1)" }
-            .joined(separator: "&")
+        let parts = (url.percentEncodedQuery ?? "").split(separator: "&").map { part in
+            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (String(pair[0]), pair.count > 1 ? String(pair[1]) : "")
+        }
+        return parts.sorted { $0 < $1 }.map { "\($0)=\($1)" }.joined(separator: "&")
     }
 }
 

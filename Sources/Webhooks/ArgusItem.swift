@@ -61,9 +61,13 @@ public struct ItemLifetime: Sendable, Equatable {
         self.keepsExpired = keepsExpired
     }
 
+    /// The longest time that Go's `time.Duration` holds, in seconds. Readers are Go programs, and the original gateway wrote no
+    /// more than this for a registration without end.
+    private static let longest = Int64.max / 1_000_000_000
+
     /// The whole seconds that are left, rounded down, within the bounds and never negative.
     public func secondsLeft(at now: Timestamp) -> Int64 {
-        let left = max(0, (end - now).components.seconds)
+        let left = min(max(0, (end - now).components.seconds), Self.longest)
         return max(minimum, min(maximum, left))
     }
 

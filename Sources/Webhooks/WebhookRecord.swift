@@ -120,7 +120,9 @@ struct WebhookRecord {
         case .string: duration = .text(try reader.string())
         case .number:
             let text = try reader.number()
-            guard let value = Int64(text) else { throw WebhookError("duration is not a 64-bit integer: \(text)") }
+            guard let value = Int64(text) else {
+                throw WebhookError("duration is not a 64-bit integer: \(text.prefix(40))")
+            }
             duration = .integer(value)
         default: throw try Self.mismatch("duration", "an integer or a string", &reader)
         }
@@ -136,7 +138,9 @@ struct WebhookRecord {
             until = .dateTime(value)
         case .number:
             let text = try reader.number()
-            guard let value = Int64(text) else { throw WebhookError("until is not a 64-bit integer: \(text)") }
+            guard let value = Int64(text) else {
+                throw WebhookError("until is not a 64-bit integer: \(text.prefix(40))")
+            }
             until = .epoch(value)
         default: throw try Self.mismatch("until", "a date-time or epoch seconds", &reader)
         }

@@ -35,6 +35,8 @@ import Wire
         ("{}", #","duration":"1.5h","until":"2027-01-01T00:00:00Z""#, 5400),
         ("{bareDuration: nanoseconds}", #","duration":3000000000"#, 3), ("{}", "", 300), ("{}", #","duration":0"#, 300),
         ("{keepDuration: false}", #","duration":"1h30m""#, 300),
+        // For ever is as long as Go's durations last.
+        ("{ttl: {from: until}}", #","until":"9999-12-31T23:59:59Z""#, 9_223_372_036),
         // Go's zero time is no time.
         ("{}", #","duration":60000000000,"until":"0001-01-01T00:00:00Z""#, 60),
     ])
