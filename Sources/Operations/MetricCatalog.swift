@@ -18,6 +18,8 @@ enum MetricCatalog {
         "xmidt_hecate_retries_total": .init(type: "counter", help: "Writes that are tried again."),
         "xmidt_hecate_in_flight": .init(type: "gauge", help: "Writes under way."),
         "xmidt_hecate_queue_depth": .init(type: "gauge", help: "Messages inside the pipeline."),
+        "xmidt_hecate_breaker_state": .init(
+            type: "gauge", help: "Circuit breaker in front of a sink: 0 closed, 1 half-open, 2 open."),
         "xmidt_hecate_unsubscriptions_total": .init(
             type: "counter", help: "Times SNS said that a subscription has ended."),
         "xmidt_hecate_webhook_list_size_value": .init(

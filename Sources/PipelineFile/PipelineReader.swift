@@ -24,6 +24,18 @@ struct PipelineReader {
     private static let retry = Option(
         "retry", .group("retry", [retryInitial, retryMax, retryMaxElapsed]), default: Options(), shown: "",
         help: "what is done about failures that may pass")
+    private static let breakerRate = Option(
+        "failureRate", .number(1...100), default: 50, help: "the percentage of failed writes at which it opens")
+    private static let breakerMinimum = Option(
+        "minimum", .int(1...1_000_000), default: 20, help: "how many writes have to have been seen")
+    private static let breakerWindow = Option(
+        "window", .duration, default: .seconds(10), shown: "10s", help: "over how long they are counted")
+    private static let breakerPause = Option(
+        "pause", .duration, default: .seconds(1), shown: "1s",
+        help: "how long it stays open before one write is tried; doubles up to tenfold while that fails")
+    private static let breaker = Option(
+        "breaker", .group("breaker", [breakerRate, breakerMinimum, breakerWindow, breakerPause]), default: Options(),
+        shown: "", help: "when the sink is left alone because most writes fail")
     private static let metrics = Option(
         optional: "metrics", operationsAddress, help: "address of /metrics, as in \":6701\"")
     private static let health = Option(
@@ -33,7 +45,7 @@ struct PipelineReader {
         help: "where metrics and health are served; nowhere if left out")
 
     /// The options of a pipeline file beside its stages.
-    static let settings: [any OptionDeclaration] = [name, lanes, capacity, shutdownGrace, retry, operations]
+    static let settings: [any OptionDeclaration] = [name, lanes, capacity, shutdownGrace, retry, breaker, operations]
     private static let stageKeys = ["source", "stages", "sink"]
 
     let registry: StageRegistry
@@ -65,6 +77,7 @@ struct PipelineReader {
         checkNames(stages, sink)
         guard !diagnostics.hasErrors else { return nil }
         let retry = settings[Self.retry]
+        let breaker = settings[Self.breaker]
         let spec = PipelineSpec(
             name: settings[Self.name] ?? Self.stem(of: path), source: source, stages: stages, sink: sink,
             settings: RunnerSettings(
@@ -72,6 +85,9 @@ struct PipelineReader {
                 retry: RetryPolicy(
                     initial: retry[Self.retryInitial], max: retry[Self.retryMax],
                     maxElapsed: retry[Self.retryMaxElapsed]),
+                breaker: BreakerPolicy(
+                    failureRate: breaker[Self.breakerRate] / 100, minimum: breaker[Self.breakerMinimum],
+                    window: breaker[Self.breakerWindow], pause: breaker[Self.breakerPause]),
                 shutdownGrace: settings[Self.shutdownGrace]))
         let operations = settings[Self.operations]
         return PipelineFile(

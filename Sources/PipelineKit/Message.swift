@@ -46,11 +46,17 @@ public protocol Payload: Sendable {
 
     /// Whether the content has lost its meaning at `now` and must not be written any more.
     func isExpired(at now: Timestamp) -> Bool
+
+    /// Which of two contents published at the same time is the newer: the one with the later precedence. nil where there is
+    /// nothing to tell.
+    var precedence: Timestamp? { get }
 }
 
 extension Payload {
     /// Content that does not age.
     public func isExpired(at now: Timestamp) -> Bool { false }
+    /// Nothing to tell.
+    public var precedence: Timestamp? { nil }
 }
 
 /// The name of a type of payload.

@@ -100,17 +100,20 @@ public struct RunnerSettings: Sendable {
     public var capacity: Int
     /// What is done about transient failures.
     public var retry: RetryPolicy
+    /// When the sink is left alone.
+    public var breaker: BreakerPolicy
     /// How long messages inside may take to end once a stop was asked for.
     public var shutdownGrace: Duration
 
     /// Settings; by default as many lanes as there are processors.
     public init(
         lanes: Int = availableProcessors(), capacity: Int = 1024, retry: RetryPolicy = RetryPolicy(),
-        shutdownGrace: Duration = .seconds(20)
+        breaker: BreakerPolicy = BreakerPolicy(), shutdownGrace: Duration = .seconds(20)
     ) {
         self.lanes = lanes
         self.capacity = capacity
         self.retry = retry
+        self.breaker = breaker
         self.shutdownGrace = shutdownGrace
     }
 }

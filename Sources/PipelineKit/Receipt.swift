@@ -12,8 +12,8 @@ public enum Settlement: Sendable, Equatable {
     case superseded
     /// It can never succeed as it is and was put aside, where a person can see it.
     case deadLettered(reason: String)
-    /// It can never succeed as it is: the sender is told so.
-    case refused(stage: String, reason: String)
+    /// It can never succeed as it is: the sender is told so. `attempts` is how often it was written.
+    case refused(stage: String, reason: String, attempts: Int)
     /// It did not succeed this time: the sender should send it again, not before `retryAfter`.
     case failed(reason: String, retryAfter: Duration?)
 

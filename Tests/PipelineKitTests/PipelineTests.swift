@@ -236,6 +236,25 @@ private struct ScriptedFilter: Filter {
         #expect(pipeline.counts == ["delivered": 20])
     }
 
+    @Test func whileMostWritesFailTheSinkIsLeftAloneAndThenAllAreDelivered() async throws {
+        let calls = Atomic<Int>(0)
+        let source = ScriptedSource { intake in
+            for number in 0..<60 { try await intake.send(Self.message(number, key: "\(number)")) }
+        }
+        let sink = WatchedSink(SinkCapabilities(inFlight: 4)) { _, _ in
+            calls.add(1, ordering: .relaxed).newValue <= 30 ? .transient(reason: "down", retryAfter: nil) : .delivered
+        }
+        let pipeline = Pipeline(
+            name: "test", source: source, steps: [], sink: sink, sinkName: "sink",
+            settings: RunnerSettings(
+                lanes: 4, capacity: 100, retry: RetryPolicy(initial: .zero, max: .zero),
+                breaker: BreakerPolicy(failureRate: 0.5, minimum: 10, window: .seconds(100), pause: .milliseconds(1))),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, metrics: NOOPMetricsHandler.instance,
+            now: { Timestamp(seconds: 0) })
+        try await pipeline.run()
+        #expect(pipeline.counts == ["delivered": 60])
+    }
+
     @Test func readinessFollowsTheLife() async throws {
         let pipeline = pipeline(ScriptedSource { _ in }, [], WatchedSink(SinkCapabilities()) { _, _ in .delivered })
         #expect(pipeline.readiness == .notReady("the sink is not open yet"))

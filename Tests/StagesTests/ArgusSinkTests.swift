@@ -87,6 +87,29 @@ import Wire
         #expect(asked.isEmpty)
     }
 
+    @Test(arguments: [
+        (200, 500, WriteOutcome.superseded, 1), (200, 61, .delivered, 2), (200, 5, .delivered, 2),
+        (404, 0, .delivered, 2),
+        (403, 0, .permanent(reason: "Argus answered 403"), 1),
+        (503, 0, .transient(reason: "Argus answered 503", retryAfter: nil), 1),
+    ])
+    func leavesAloneWhatEndsLater(status: Int, ttl: Int, expected: WriteOutcome, requests: Int) async throws {
+        let asked = Protected<[String]>([])
+        try await Loopback.serve({ request in
+            asked.with { $0.append(request.method) }
+            guard request.method == "GET" else { return .init(status: 200) }
+            let item = "{\"id\":\"\(Self.id)\",\"data\":{\"ttl\":9},\"ttl\":\(ttl)}"
+            return .init(status: status, contentType: "application/json", body: status == 200 ? Array(item.utf8) : [])
+        }) { base, _ in
+            let sink = try StageMaker.make(
+                ArgusSink.self, "{address: \"\(base)\", conflict: newest}", now: { Self.clock })
+            try await sink.open()
+            #expect(await sink.write([message()]) == [expected])
+            await sink.close()
+        }
+        #expect(asked.with { $0.count } == requests)
+    }
+
     @Test func ofSeveralAddressesTheNextIsUsed() async throws {
         try await Loopback.serve({ _ in .init(status: 200) }) { base, _ in
             // Nothing listens on port 9 of the loopback.

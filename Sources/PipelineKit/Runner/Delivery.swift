@@ -42,10 +42,12 @@ struct Delivery {
     private let isUpsert: Bool
     private let retry: RetryPolicy
     private var slots: [String: Slot] = [:]
+    private var written: WrittenVersions
     private var ready: Deque<String> = []
     private var timers = Heap<Timer>()
 
-    init(sinkName: String, isUpsert: Bool, retry: RetryPolicy) {
+    init(sinkName: String, isUpsert: Bool, retry: RetryPolicy, remembered: Int = 50_000) {
+        written = WrittenVersions(most: remembered)
         self.sinkName = sinkName
         self.isUpsert = isUpsert
         self.retry = retry
@@ -63,6 +65,10 @@ struct Delivery {
     /// Takes in a message.
     mutating func enqueue(_ entry: Entry) {
         let key = entry.message.key
+        if isUpsert, let last = written[key], WrittenVersions.Version(entry.message) < last {
+            Self.settle(entry, .superseded)
+            return
+        }
         guard slots[key] != nil else {
             slots[key] = Slot(phase: .ready, head: entry)
             ready.append(key)
@@ -99,9 +105,13 @@ struct Delivery {
     ) -> Bool {
         guard let slot = slots[key], slot.phase == .inFlight else { return false }
         switch outcome {
-        case .delivered: finish(key, .delivered)
+        case .delivered:
+            if isUpsert { written[key] = WrittenVersions.Version(slot.head.message) }
+            finish(key, .delivered)
+        case .superseded: finish(key, .superseded)
         case .expired: finish(key, .expired)
-        case .permanent(let reason): finish(key, .refused(stage: sinkName, reason: reason))
+        case .permanent(let reason):
+            finish(key, .refused(stage: sinkName, reason: reason, attempts: slot.head.attempts + 1))
         case .transient(let reason, let retryAfter):
             let attempts = slot.head.attempts + 1
             let pause = retry.pause(after: attempts, retryAfter: retryAfter, using: &generator)
@@ -111,6 +121,10 @@ struct Delivery {
             }
             slots[key]!.head.attempts = attempts
             slots[key]!.phase = .backingOff
+            if isUpsert, let newer = slots[key]!.waiting.popFirst() {
+                // What waited behind it takes part in the retry: only the newest of both goes.
+                slots[key]!.head = Self.merge(slots[key]!.head, newer)
+            }
             timers.insert(Timer(due: now + pause, key: key))
             return true
         }
@@ -145,7 +159,7 @@ struct Delivery {
     private func coalesce(_ entry: Entry, into slot: inout Slot) {
         if slot.phase != .inFlight {
             slot.head = Self.merge(slot.head, entry)
-        } else if slot.head.message.originatedAt > entry.message.originatedAt {
+        } else if Self.isOlder(entry, than: slot.head) {
             slot.head.superseded += [entry.receipt] + entry.superseded
         } else if let waiting = slot.waiting.popLast() {
             slot.waiting.append(Self.merge(waiting, entry))
@@ -154,8 +168,12 @@ struct Delivery {
         }
     }
 
+    private static func isOlder(_ entry: Entry, than other: Entry) -> Bool {
+        WrittenVersions.Version(entry.message) < WrittenVersions.Version(other.message)
+    }
+
     private static func merge(_ earlier: Entry, _ later: Entry) -> Entry {
-        let laterWins = later.message.originatedAt >= earlier.message.originatedAt
+        let laterWins = !isOlder(later, than: earlier)
         var winner = laterWins ? later : earlier
         let loser = laterWins ? earlier : later
         winner.attempts = earlier.attempts
@@ -181,7 +199,7 @@ struct Delivery {
     private static func settle(_ entry: Entry, _ settlement: Settlement) {
         let ofOthers: Settlement =
             switch settlement {
-            case .refused(_, let reason):
+            case .refused(_, let reason, _):
                 .failed(reason: "a newer message of its key was refused: \(reason)", retryAfter: nil)
             case .failed: settlement
             default: .superseded

@@ -11,7 +11,7 @@ import Wire
 final class Lane: @unchecked Sendable {
     private enum Event {
         case accepted(Message, Receipt, at: Duration)
-        case written([Delivery.Entry], [WriteOutcome])
+        case written([Delivery.Entry], [WriteOutcome], isProbe: Bool)
         case wake
     }
 
@@ -27,11 +27,14 @@ final class Lane: @unchecked Sendable {
     private let sink: any Sink
     private let sinkBatch: Int
     private let window: InFlightWindow
+    private let breaker: CircuitBreaker
     private let metrics: PipelineMetrics
     private let clock: MonotonicClock
     private let now: @Sendable () -> Timestamp
-    /// Calls the lane that may write now; set once, before the first message.
+    /// Calls the lane that may write now.
     private let wakeLane: @Sendable (Int) -> Void
+    /// Calls all lanes.
+    private let wakeAll: @Sendable () -> Void
 
     private var delivery: Delivery
     private var generator = SystemRandomNumberGenerator()
@@ -39,8 +42,9 @@ final class Lane: @unchecked Sendable {
 
     init(
         index: Int, pipeline: String, chain: StageChain, sink: any Sink, delivery: Delivery, window: InFlightWindow,
+        breaker: CircuitBreaker,
         metrics: PipelineMetrics, clock: MonotonicClock, now: @escaping @Sendable () -> Timestamp,
-        wakeLane: @escaping @Sendable (Int) -> Void
+        wakeLane: @escaping @Sendable (Int) -> Void, wakeAll: @escaping @Sendable () -> Void
     ) {
         self.index = index
         queue = DispatchQueue(label: "hecate.\(pipeline).lane-\(index)")
@@ -49,10 +53,12 @@ final class Lane: @unchecked Sendable {
         sinkBatch = max(1, sink.capabilities.batch)
         self.delivery = delivery
         self.window = window
+        self.breaker = breaker
         self.metrics = metrics
         self.clock = clock
         self.now = now
         self.wakeLane = wakeLane
+        self.wakeAll = wakeAll
     }
 
     /// Takes a message. From any thread.
@@ -97,7 +103,7 @@ final class Lane: @unchecked Sendable {
         for event in events {
             switch event {
             case .accepted(let message, let receipt, let acceptedAt): process(message, receipt, acceptedAt)
-            case .written(let entries, let outcomes): complete(entries, outcomes)
+            case .written(let entries, let outcomes, let isProbe): complete(entries, outcomes, isProbe)
             case .wake: break
             }
         }
@@ -116,22 +122,28 @@ final class Lane: @unchecked Sendable {
 
     private func write() {
         dispatchPrecondition(condition: .onQueue(queue))
-        while delivery.hasReady, window.acquire(lane: index) {
-            let batch = delivery.take(atMost: sinkBatch, now: now())
-            guard !batch.isEmpty else {
+        while delivery.hasReady {
+            let permission = breaker.permission(now: clock.now())
+            if case .wait(let time) = permission { return wake(at: time) }
+            let isProbe = permission == .probe
+            let batch = window.acquire(lane: index) ? delivery.take(atMost: isProbe ? 1 : sinkBatch, now: now()) : nil
+            guard let batch, !batch.isEmpty else {
+                if isProbe { breaker.giveBackProbe(now: clock.now()) }
+                guard batch != nil else { return }
                 release()
                 continue
             }
+            if isProbe { metrics.breaker(breaker.state) }
             let started = clock.now()
             Task { [self] in
                 let outcomes = await sink.write(batch.map(\.message))
                 metrics.wrote(batch.count, outcomes, taking: clock.now() - started)
-                post(.written(batch, outcomes))
+                post(.written(batch, outcomes, isProbe: isProbe))
             }
         }
     }
 
-    private func complete(_ entries: [Delivery.Entry], _ outcomes: [WriteOutcome]) {
+    private func complete(_ entries: [Delivery.Entry], _ outcomes: [WriteOutcome], _ isProbe: Bool) {
         dispatchPrecondition(condition: .onQueue(queue))
         release()
         let now = clock.now()
@@ -140,7 +152,17 @@ final class Lane: @unchecked Sendable {
                 index < outcomes.count
                 ? outcomes[index] : .transient(reason: "the sink gave no answer for this message", retryAfter: nil)
             if delivery.complete(entry.message.key, outcome, now: now, using: &generator) { metrics.retried() }
+            tellBreaker(outcome, entry, isProbe, now)
         }
+    }
+
+    private func tellBreaker(_ outcome: WriteOutcome, _ entry: Delivery.Entry, _ isProbe: Bool, _ now: Duration) {
+        let succeeded = if case .transient = outcome { false } else { true }
+        let hasChanged = breaker.record(
+            succeeded: succeeded, isFirstTry: entry.attempts == 0, isProbe: isProbe, now: now)
+        guard hasChanged else { return }
+        metrics.breaker(breaker.state)
+        if breaker.state == .closed { wakeAll() }
     }
 
     private func release() {
@@ -149,7 +171,10 @@ final class Lane: @unchecked Sendable {
 
     /// Sees to it that the lane is woken when the next retry is due.
     private func armTimer() {
-        guard let due = delivery.nextRetry else { return }
+        if let due = delivery.nextRetry { wake(at: due) }
+    }
+
+    private func wake(at due: Duration) {
         if let timerDue, timerDue <= due { return }
         timerDue = due
         let pause = max(.zero, due - clock.now())

@@ -17,6 +17,7 @@ public final class Pipeline: Sendable {
     private let lanes: [Lane]
     private let intake: Intake
     private let metrics: PipelineMetrics
+    private let breaker: CircuitBreaker
     private let phase = Mutex(Phase.idle)
 
     init(
@@ -39,12 +40,15 @@ public final class Pipeline: Sendable {
             steps, metrics: steps.map { StageMetrics(pipeline: name, stage: $0.name, factory: factory) }, clock: clock)
         let capabilities = sink.capabilities
         let window = InFlightWindow(size: capabilities.inFlight)
+        let breaker = CircuitBreaker(settings.breaker)
+        self.breaker = breaker
         let directory = LaneDirectory()
         lanes = (0..<max(1, settings.lanes)).map { index in
             Lane(
                 index: index, pipeline: name, chain: chain, sink: sink,
                 delivery: Delivery(sinkName: sinkName, isUpsert: capabilities.isUpsert, retry: settings.retry),
-                window: window, metrics: metrics, clock: clock, now: now, wakeLane: { directory.wake($0) })
+                window: window, breaker: breaker, metrics: metrics, clock: clock, now: now,
+                wakeLane: { directory.wake($0) }, wakeAll: { directory.wakeAll() })
         }
         directory.fill(lanes)
         intake = Intake(
@@ -58,7 +62,8 @@ public final class Pipeline: Sendable {
     public var readiness: Readiness {
         switch phase.withLock({ $0 }) {
         case .idle, .opening: .notReady("the sink is not open yet")
-        case .running: source.readiness
+        case .running:
+            breaker.state == .open ? .notReady("the sink fails: its circuit breaker is open") : source.readiness
         case .stopping: .notReady("shutting down")
         }
     }
@@ -141,4 +146,5 @@ private final class LaneDirectory: Sendable {
 
     func fill(_ lanes: [Lane]) { self.lanes.withLock { $0 = lanes.map { WeakLane(lane: $0) } } }
     func wake(_ index: Int) { lanes.withLock { $0[index].lane }?.wake() }
+    func wakeAll() { for lane in lanes.withLock({ $0 }) { lane.lane?.wake() } }
 }

@@ -12,6 +12,7 @@ final class PipelineMetrics: Sendable {
     private let retries: Counter
     private let inFlightGauge: Gauge
     private let queueDepth: Gauge
+    private let breakerState: Gauge
     private let tally = Mutex<[String: Int]>([:])
     private let depth: @Sendable () -> Int
 
@@ -33,8 +34,13 @@ final class PipelineMetrics: Sendable {
         retries = Counter(label: "xmidt_hecate_retries_total", dimensions: ofSink, factory: factory)
         inFlightGauge = Gauge(label: "xmidt_hecate_in_flight", dimensions: ofSink, factory: factory)
         queueDepth = Gauge(label: "xmidt_hecate_queue_depth", dimensions: ofPipeline, factory: factory)
+        breakerState = Gauge(label: "xmidt_hecate_breaker_state", dimensions: ofSink, factory: factory)
+        breakerState.record(0)
         self.depth = depth
     }
+
+    /// The circuit breaker is in another state.
+    func breaker(_ state: CircuitBreaker.State) { breakerState.record(state.rawValue) }
 
     /// A message ended.
     func settled(_ settlement: Settlement, taking time: Duration) {
@@ -72,7 +78,7 @@ final class StageMetrics: Sendable {
         case refused(String)
     }
 
-    static let sinkOutcomes = ["delivered", "expired", "transient", "permanent"]
+    static let sinkOutcomes = ["delivered", "expired", "superseded", "transient", "permanent"]
 
     private let passed: Counter
     private let filtered: Counter
@@ -112,6 +118,7 @@ final class StageMetrics: Sendable {
         switch outcome {
         case .delivered: "delivered"
         case .expired: "expired"
+        case .superseded: "superseded"
         case .transient: "transient"
         case .permanent: "permanent"
         }

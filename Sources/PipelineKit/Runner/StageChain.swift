@@ -42,7 +42,7 @@ struct StageChain: Sendable {
             case .continues: continue
             case .several(let messages): return runAll(messages, from: index + 1, after: steps[index].name)
             case .filtered: return .ended(.filtered(stage: steps[index].name))
-            case .refused(let reason): return .ended(.refused(stage: steps[index].name, reason: reason))
+            case .refused(let reason): return .ended(.refused(stage: steps[index].name, reason: reason, attempts: 0))
             }
         }
         return .passed([message])

@@ -50,6 +50,8 @@ public enum WriteOutcome: Sendable, Equatable {
     case delivered
     /// It had lost its meaning when its turn came and was not written.
     case expired
+    /// What is there already is newer; it was not written.
+    case superseded
     /// It failed this time and may succeed later, not before `retryAfter`.
     case transient(reason: String, retryAfter: Duration?)
     /// It can never succeed as it is.

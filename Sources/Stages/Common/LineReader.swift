@@ -84,7 +84,7 @@ final class LineReader: Sendable {
         outstanding.add()
         do {
             try await intake.send(message) { [self] settlement in
-                if case .refused(let stage, let reason) = settlement { refuse(number, "\(stage): \(reason)") }
+                if case .refused(let stage, let reason, _) = settlement { refuse(number, "\(stage): \(reason)") }
                 if case .failed(let reason, _) = settlement { refuse(number, reason) }
                 outstanding.remove()
             }

@@ -29,6 +29,11 @@ public final class ArgusSink: Sink {
         "timeout", .duration, default: .seconds(5), shown: "5s", help: "how long one write may take")
     private static let inFlight = Option("inFlight", .int(1...1024), default: 16, help: "the most writes at once")
 
+    enum Conflict: String, CaseIterable { case overwrite, newest }
+    private static let conflict = Option(
+        "conflict", OptionType<Conflict>.choice, default: .overwrite, shown: "overwrite",
+        help: "what is done about an item that is there: written over, or left alone if it ends later than ours")
+
     /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "argus",
@@ -36,8 +41,12 @@ public final class ArgusSink: Sink {
         details: """
             200 and 201 are delivered. 408, 425, 429, 5xx and failures of the network are tried again, not before a Retry-After. Every
             other answer is final: the message is refused with what Argus says of it.
+
+            conflict: newest is for the roll-out, while another Tr1d1um writes to Argus directly: the item is read first, and left alone if
+            it ends later than ours. Between the reading and the writing another may still write; Argus has no conditional PUT, so
+            that race remains, and is as long as one request.
             """,
-        options: [addresses, bucket, auth, ownerHeaders, timeout, inFlight, ClientTLS.option],
+        options: [addresses, bucket, auth, ownerHeaders, conflict, timeout, inFlight, ClientTLS.option],
         takes: ArgusItem.kind,
         example: """
             sink:
@@ -53,6 +62,7 @@ public final class ArgusSink: Sink {
     private let stores: [String]
     private let headers: HTTPHeaders
     private let ownerHeaders: [String]
+    private let conflict: Conflict
     private let timeout: TimeAmount
     private let tls: ClientTLS
     private let context: StageContext
@@ -75,6 +85,7 @@ public final class ArgusSink: Sink {
         }
         self.headers = headers
         ownerHeaders = options[Self.ownerHeaders]
+        conflict = options[Self.conflict]
         timeout = .nanoseconds(options[Self.timeout].inNanoseconds)
         tls = try ClientTLS(options[ClientTLS.option])
         capabilities = SinkCapabilities(batch: 1, inFlight: options[Self.inFlight], isUpsert: true)
@@ -125,27 +136,47 @@ public final class ArgusSink: Sink {
         if item.isExpired(at: now) { return .expired }
         let store = current.load(ordering: .relaxed)
         var request = HTTPClientRequest(url: stores[store] + item.id)
-        request.method = .PUT
         request.headers = headers
         if !item.owner.isEmpty {
             for name in ownerHeaders { request.headers.add(name: name, value: item.owner) }
         }
-        request.body = .bytes(ByteBuffer(bytes: item.body(at: now)))
         let outcome: WriteOutcome
         do {
-            let response = try await client.execute(request, timeout: timeout)
-            _ = try await response.body.collect(upTo: 64 << 10)
-            outcome = Self.outcome(response.status.code, response.headers)
+            if conflict == .newest, let other = try await findNewer(than: item, request, client) {
+                outcome = other
+            } else {
+                request.method = .PUT
+                request.body = .bytes(ByteBuffer(bytes: item.body(at: context.now())))
+                let response = try await client.execute(request, timeout: timeout)
+                _ = try await response.body.collect(upTo: Self.largestAnswer)
+                outcome = Self.outcome(response.status.code, response.headers)
+            }
         } catch {
             outcome = .transient(reason: "Argus does not answer: \(error)", retryAfter: nil)
         }
         switch outcome {
         case .delivered: liveItems.note(item, now: now)
         case .transient: moveOn(from: store)
-        case .expired, .permanent: break
+        case .expired, .superseded, .permanent: break
         }
         return outcome
     }
+
+    /// The outcome where what is there decides it: it ends later than ours, or it cannot be read. nil where ours is to be written.
+    private func findNewer(
+        than item: ArgusItem, _ request: HTTPClientRequest, _ client: HTTPClient
+    ) async throws -> WriteOutcome? {
+        let response = try await client.execute(request, timeout: timeout)
+        let body = try await response.body.collect(upTo: Self.largestAnswer)
+        guard response.status != .notFound else { return nil }
+        let outcome = Self.outcome(response.status.code, response.headers)
+        guard outcome == .delivered else { return outcome }
+        let left = try FieldPath("ttl")?.text(in: Array(body.readableBytesView)).flatMap { Int64($0) } ?? 0
+        // What is left is told in whole seconds, so ours, sent a moment ago, may read as one more.
+        return left > item.lifetime.secondsLeft(at: context.now()) + 1 ? .superseded : nil
+    }
+
+    private static let largestAnswer = 1 << 20
 
     /// What an answer means.
     static func outcome(_ status: UInt, _ headers: HTTPHeaders) -> WriteOutcome {

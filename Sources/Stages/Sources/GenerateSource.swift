@@ -68,7 +68,7 @@ public final class GenerateSource: Source {
             outstanding.add()
             do {
                 try await intake.send(message) { settlement in
-                    if case .refused(let stage, let reason) = settlement {
+                    if case .refused(let stage, let reason, _) = settlement {
                         refused.withLock { $0 = ($0.count + 1, "\(stage): \(reason)") }
                     }
                     outstanding.remove()

@@ -229,7 +229,7 @@ struct SNSEndpoint: Sendable {
     private func deliver(_ message: Message) async -> HTTPServiceResponse {
         if context.isDryRun && !options.subscribes { return Self.again("this is a dry run: nothing is written") }
         switch await intake.submit(message, within: options.answerWithin) {
-        case .refused(let stage, let reason): return .text(400, "\(stage): \(reason)")
+        case .refused(let stage, let reason, _): return .text(400, "\(stage): \(reason)")
         case .failed(let reason, let retryAfter): return Self.again(reason, after: retryAfter)
         case .delivered, .filtered, .expired, .superseded, .deadLettered: return HTTPServiceResponse(status: 200)
         }

@@ -10,6 +10,8 @@ extension ArgusItem: PipelineKit.Payload {
     public func bytes(at now: Timestamp) -> [UInt8] { body(at: now) }
     /// Whether it has ended.
     public func isExpired(at now: Timestamp) -> Bool { lifetime.isOver(at: now) }
+    /// Of two registrations published at once the one that lives longer is the newer.
+    public var precedence: Timestamp? { lifetime.end }
 }
 
 /// Turns a webhook record into the item under which Argus keeps it.
