@@ -68,6 +68,11 @@ let package = Package(
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ], swiftSettings: settings),
         .target(
+            name: "Spool",
+            dependencies: [
+                "Wire", "PipelineKit", logging, metrics, collections, .product(name: "GRDB", package: "GRDB.swift"),
+            ], swiftSettings: settings),
+        .target(
             name: "Stages",
             dependencies: [
                 "Wire", "PipelineKit", "Webhooks", "AWS", "HTTPService", httpClient, logging, metrics, nio, nioHTTP,
@@ -84,7 +89,7 @@ let package = Package(
         .target(
             name: "HecateCommand",
             dependencies: [
-                "PipelineKit", "PipelineFile", "Stages", "ArgusStore", "Operations", "HTTPService", "Wire",
+                "PipelineKit", "PipelineFile", "Spool", "Stages", "ArgusStore", "Operations", "HTTPService", "Wire",
                 argumentParser,
                 logging, metrics,
             ], swiftSettings: settings),
@@ -111,6 +116,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "PipelineFileTests", dependencies: ["PipelineFile", "PipelineKit", "Stages", logging],
+            swiftSettings: settings),
+        .testTarget(
+            name: "SpoolTests", dependencies: ["Spool", "PipelineKit", "Wire", "TestSupport", logging, metrics],
             swiftSettings: settings),
         .testTarget(name: "AWSTests", dependencies: ["AWS", "Wire", "TestSupport"], swiftSettings: settings),
         .testTarget(

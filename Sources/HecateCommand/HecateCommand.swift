@@ -49,7 +49,8 @@ private struct RootCommand: AsyncParsableCommand {
         commandName: "hecate",
         abstract: "Carries webhook registrations from Amazon SNS into Argus, through pipelines.",
         subcommands: [
-            RunCommand.self, ValidateCommand.self, ListCommand.self, DescribeCommand.self, ArgusCommand.self,
+            RunCommand.self, ValidateCommand.self, ListCommand.self, DescribeCommand.self, DeadLettersCommand.self,
+            ArgusCommand.self,
             VersionCommand.self,
         ])
 }

@@ -2,6 +2,28 @@ import ArgumentParser
 import Logging
 import PipelineFile
 import PipelineKit
+import Spool
+
+extension PipelineFile {
+    /// What of the pipeline is to outlive its process; nothing is opened yet.
+    func durability(_ logger: Logger, _ diagnostics: inout Diagnostics) -> Durability {
+        var logger = logger
+        logger[metadataKey: "pipeline"] = "\(pipeline.name)"
+        let spool = spool.map { spool in
+            SQLiteSpool(
+                .init(path: spool.path, maxBytes: spool.maxBytes, isFullSync: spool.isFullSync),
+                pipeline: pipeline.name,
+                logger: logger)
+        }
+        let deadLetters: (any DeadLetterStore)? =
+            switch self.deadLetters {
+            case nil: nil
+            case .sqlite(let path): SQLiteDeadLetters(path: path)
+            case .sink(let sink): sink.makeDeadLetters(pipeline: pipeline.name, logger: logger, &diagnostics)
+            }
+        return Durability(spool: spool, maxAge: self.spool?.maxAge, deadLetters: deadLetters)
+    }
+}
 
 /// The pipelines of files: read, checked and made.
 struct LoadedPipelines {
@@ -13,8 +35,11 @@ struct LoadedPipelines {
     /// - Throws: `ExitCode.badConfiguration` where there is a mistake.
     init(_ paths: [String], logger: Logger, dryRunSink: (any Sink)? = nil) throws {
         var (files, report) = PipelineFile.load(paths, registry: HecateCommand.registry)
-        let pipelines = files.compactMap {
-            $0.pipeline.build(logger: logger, dryRunSink: dryRunSink, &report.diagnostics)
+        let pipelines = files.compactMap { file in
+            file.pipeline.build(
+                logger: logger, dryRunSink: dryRunSink,
+                durability: dryRunSink == nil ? file.durability(logger, &report.diagnostics) : Durability(),
+                &report.diagnostics)
         }
         let text = report.description
         if !text.isEmpty { Console.error(text) }

@@ -20,6 +20,13 @@ enum MetricCatalog {
         "xmidt_hecate_queue_depth": .init(type: "gauge", help: "Messages inside the pipeline."),
         "xmidt_hecate_breaker_state": .init(
             type: "gauge", help: "Circuit breaker in front of a sink: 0 closed, 1 half-open, 2 open."),
+        "xmidt_hecate_spooled_total": .init(
+            type: "counter", help: "Messages that were to be written to the spool, by what became of them."),
+        "xmidt_hecate_spool_messages": .init(type: "gauge", help: "Messages in the spool."),
+        "xmidt_hecate_spool_bytes": .init(
+            type: "gauge", help: "Size of what is in the spool, as it counts against its limit."),
+        "xmidt_hecate_spool_set_aside_total": .init(
+            type: "counter", help: "Spool files that were corrupted and set aside."),
         "xmidt_hecate_unsubscriptions_total": .init(
             type: "counter", help: "Times SNS said that a subscription has ended."),
         "xmidt_hecate_webhook_list_size_value": .init(

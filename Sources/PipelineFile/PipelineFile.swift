@@ -10,12 +10,36 @@ public struct PipelineFile: Sendable {
         public var health: String?
     }
 
+    /// How messages are to be kept on disk until they have ended.
+    public struct Spool: Sendable, Equatable {
+        /// The file.
+        public var path: String
+        /// The most bytes that may wait.
+        public var maxBytes: Int
+        /// How long one may wait; nil for as long as it takes.
+        public var maxAge: Duration?
+        /// Whether the disk has to say that a message is on it.
+        public var isFullSync: Bool
+    }
+
+    /// Where messages are to go that can never succeed.
+    public enum DeadLetters: Sendable {
+        /// Into a SQLite file.
+        case sqlite(path: String)
+        /// Into a sink.
+        case sink(PipelineSpec.StageSpec)
+    }
+
     /// The file.
     public let path: String
     /// The pipeline.
     public let pipeline: PipelineSpec
     /// Where metrics and health are to be served.
     public let operations: Operations
+    /// How messages are to be kept on disk; nil where they are not.
+    public let spool: Spool?
+    /// Where messages are to go that can never succeed; nil where they are refused to their sender.
+    public let deadLetters: DeadLetters?
 
     /// Reads files and checks them against the kinds of a registry.
     ///

@@ -44,9 +44,31 @@ struct PipelineReader {
         "operations", .group("operations", [metrics, health]), default: Options(), shown: "",
         help: "where metrics and health are served; nowhere if left out")
 
+    enum Sync: String, CaseIterable { case full, normal }
+    private static let spoolPath = Option("path", .path, help: "the file; each gateway needs one of its own")
+    private static let spoolMaxBytes = Option(
+        "maxBytes", .byteCount, default: 1 << 30, shown: "1GiB",
+        help: "the most that may wait; more is told to come again")
+    private static let spoolMaxAge = Option(
+        optional: "maxAge", .duration,
+        help: "how long a message may wait before it goes to the dead letters; else as long as it takes")
+    private static let spoolSync = Option(
+        "sync", OptionType<Sync>.choice, default: .full, shown: "full",
+        help:
+            "whether the disk has to say that a message is on it (full), or the operating system (normal: survives a crash of the process only)"
+    )
+    private static let spool = Option(
+        optional: "spool", .group("spool", [spoolPath, spoolMaxBytes, spoolMaxAge, spoolSync]),
+        help: "a durable queue: a message is answered when it is on disk, and carried on from there, also after a crash"
+    )
+    private static let deadLettersPath = Option("path", .path, help: "the file")
+    private static let sqliteDeadLetters: [any OptionDeclaration] = [deadLettersPath]
+
     /// The options of a pipeline file beside its stages.
-    static let settings: [any OptionDeclaration] = [name, lanes, capacity, shutdownGrace, retry, breaker, operations]
-    private static let stageKeys = ["source", "stages", "sink"]
+    static let settings: [any OptionDeclaration] = [
+        name, lanes, capacity, shutdownGrace, retry, breaker, spool, operations,
+    ]
+    private static let stageKeys = ["source", "stages", "sink", "deadLetters"]
 
     let registry: StageRegistry
     let path: String
@@ -70,11 +92,18 @@ struct PipelineReader {
             diagnostics.error("the pipeline has no '\(key)'", at: root.location)
         }
         let stages = entries.first { $0.key == "stages" }.map { readStages($0.value) } ?? []
+        let deadLetters = entries.first { $0.key == "deadLetters" }.map { readDeadLetters($0) } ?? nil
         guard !diagnostics.hasErrors, let settings, let source = source ?? nil, let sink = sink ?? nil else {
             return nil
         }
         checkPayloads(source, stages, sink)
         checkNames(stages, sink)
+        let spool = readSpool(settings)
+        if spool != nil, deadLetters == nil {
+            diagnostics.error(
+                "with a spool, messages are answered before it is known whether they can succeed, so 'deadLetters' is needed for those that cannot",
+                at: settings.location(of: Self.spool))
+        }
         guard !diagnostics.hasErrors else { return nil }
         let retry = settings[Self.retry]
         let breaker = settings[Self.breaker]
@@ -92,7 +121,31 @@ struct PipelineReader {
         let operations = settings[Self.operations]
         return PipelineFile(
             path: path, pipeline: spec,
-            operations: .init(metrics: operations[Self.metrics], health: operations[Self.health]))
+            operations: .init(metrics: operations[Self.metrics], health: operations[Self.health]), spool: spool,
+            deadLetters: deadLetters)
+    }
+
+    private func readSpool(_ settings: Options) -> PipelineFile.Spool? {
+        settings[Self.spool].map { spool in
+            PipelineFile.Spool(
+                path: spool[Self.spoolPath], maxBytes: spool[Self.spoolMaxBytes], maxAge: spool[Self.spoolMaxAge],
+                isFullSync: spool[Self.spoolSync] == .full)
+        }
+    }
+
+    /// `deadLetters: {sqlite: {path: ...}}`, or any sink.
+    private mutating func readDeadLetters(_ entry: ConfigNode.Entry) -> PipelineFile.DeadLetters? {
+        if case .map(let members) = entry.value.content, members.count == 1, members[0].key == "sqlite" {
+            let options = Options.read(
+                members[0].value, declarations: Self.sqliteDeadLetters, owner: "deadLetters sqlite",
+                missingAt: members[0].keyLocation, &diagnostics)
+            return options.map { .sqlite(path: $0[Self.deadLettersPath]) }
+        }
+        let sink = readEdge(.sink, entry)
+        if let sink, sink.kind.declaration.takes ?? .bytes != .bytes {
+            diagnostics.error("dead letters are bytes, which \(sink.kind.title) does not take", at: sink.location)
+        }
+        return sink.map { .sink($0) }
     }
 
     private mutating func readSettings(_ entries: [ConfigNode.Entry], at location: SourceLocation) -> Options? {

@@ -49,11 +49,15 @@ public struct PipelineSpec: Sendable {
 
     /// Makes the stages, without I/O, and notes what does not go together.
     ///
-    /// - Parameter dryRunSink: takes the place of the sink in a trial run.
+    /// - Parameters:
+    ///   - dryRunSink: takes the place of the sink in a trial run.
+    ///   - other: takes the place of the source.
+    ///   - durability: what outlives the process.
     /// - Returns: nil where there was an error.
     public func build(
         logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory,
         now: @escaping @Sendable () -> Timestamp = { .now() }, dryRunSink: (any Sink)? = nil,
+        replacingSource other: (any Source)? = nil, durability: Durability = Durability(),
         _ diagnostics: inout Diagnostics
     ) -> Pipeline? {
         func make(_ spec: StageSpec) -> AnyStage? {
@@ -85,10 +89,31 @@ public struct PipelineSpec: Sendable {
             }
         }
         var settings = settings
-        if settings.retry.maxElapsed == nil, self.source.kind.redelivers { settings.retry.maxElapsed = .seconds(8) }
+        if settings.retry.maxElapsed == nil, self.source.kind.redelivers, durability.spool == nil, other == nil {
+            settings.retry.maxElapsed = .seconds(8)
+        }
         return Pipeline(
-            name: name, source: source, steps: steps, sink: dryRunSink ?? sink, sinkName: self.sink.name,
-            settings: settings, logger: logger, metrics: metrics, now: now)
+            name: name, source: other ?? source, steps: steps, sink: dryRunSink ?? sink, sinkName: self.sink.name,
+            settings: settings, logger: logger, metrics: metrics, now: now, durability: durability)
+    }
+}
+
+extension PipelineSpec.StageSpec {
+    /// Makes a store of dead letters of a sink, without I/O.
+    ///
+    /// - Returns: nil where this is no sink, or its options do not go together, which is noted.
+    public func makeDeadLetters(
+        pipeline: String, logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory,
+        _ diagnostics: inout Diagnostics
+    ) -> (any DeadLetterStore)? {
+        let context = StageContext(pipeline: pipeline, stage: "dead-letters", logger: logger, metrics: metrics)
+        do {
+            guard case .sink(let sink) = try kind.make(options, context) else { return nil }
+            return SinkDeadLetters(sink: sink)
+        } catch {
+            diagnostics.error("\(kind.title): \(error)", at: (error as? OptionError)?.location ?? location)
+            return nil
+        }
     }
 }
 

@@ -4,6 +4,8 @@ import Synchronization
 public enum Settlement: Sendable, Equatable {
     /// The sink has it.
     case delivered
+    /// It is on the disk and will be carried on from there: an answer to the sender, not an end.
+    case spooled
     /// A filter, named here, stopped it on purpose.
     case filtered(stage: String)
     /// It lost its meaning on the way and was not written.
@@ -20,7 +22,7 @@ public enum Settlement: Sendable, Equatable {
     /// Whether the sender may forget the message.
     public var isGood: Bool {
         switch self {
-        case .delivered, .filtered, .expired, .superseded, .deadLettered: true
+        case .delivered, .spooled, .filtered, .expired, .superseded, .deadLettered: true
         case .refused, .failed: false
         }
     }
@@ -29,6 +31,7 @@ public enum Settlement: Sendable, Equatable {
     public var name: String {
         switch self {
         case .delivered: "delivered"
+        case .spooled: "spooled"
         case .filtered: "filtered"
         case .expired: "expired"
         case .superseded: "superseded"
@@ -38,7 +41,7 @@ public enum Settlement: Sendable, Equatable {
         }
     }
 
-    /// Every name that `name` can give.
+    /// Every name that the end of a message can have.
     static let names = ["delivered", "filtered", "expired", "superseded", "dead_lettered", "refused", "failed"]
 
     /// Of several messages made from one, the ending that the sender has to hear.
@@ -47,7 +50,7 @@ public enum Settlement: Sendable, Equatable {
         case .filtered: 0
         case .expired: 1
         case .superseded: 2
-        case .delivered: 3
+        case .delivered, .spooled: 3
         case .deadLettered: 4
         case .refused: 5
         case .failed: 6

@@ -88,14 +88,17 @@ struct ArgusProcess {
     let port: Int
     var url: String { "http://127.0.0.1:\(port)" }
 
-    init(port: Int? = nil, arguments: [String] = []) async throws {
+    init(port: Int? = nil, ownerPattern: String = "^.{4,60}$", arguments: [String] = []) async throws {
         let port = try port ?? FreePort.find()
         process = try ChildProcess(
             ChildProcess.hecate,
-            ["argus", "--listen", "127.0.0.1:\(port)", "--auth", "user:pass", "--owner-pattern", "^.{4,60}$"]
-                + arguments, name: "argus")
+            ["argus", "--listen", "127.0.0.1:\(port)", "--auth", "user:pass", "--owner-pattern", ownerPattern]
+                + arguments,
+            name: "argus")
         self.port = port
-        try await Cluster.eventually("argus listens") { (try? await items()) != nil }
+        try await Cluster.eventually("argus listens") {
+            (try? await Cluster.request("GET", "\(url)/api/v1/store/webhooks")) != nil
+        }
     }
 
     /// The items of an owner.
@@ -114,7 +117,7 @@ struct GatewayProcess {
     let port: Int
     let operationsPort: Int
     var url: String { "http://127.0.0.1:\(port)/api/v2/aws/sns" }
-    private let file: URL
+    let file: URL
 
     /// Starts a gateway from SNS to a store.
     ///

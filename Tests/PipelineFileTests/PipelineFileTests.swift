@@ -94,6 +94,9 @@ import Testing
             "source: {sns: {topicArn: \"arn:aws:sns:r:1:t\", subscribe: false, trustedCertificateURLs: [\"http://a\"]}}\nsink: drop",
             "with the slash after the host"
         ),
+        ("source: stdin\nsink: drop\nspool: {path: x}", "'deadLetters' is needed"),
+        ("source: stdin\nsink: drop\ndeadLetters: {sqlite: {}}", "needs the option 'path'"),
+        ("source: stdin\nsink: drop\ndeadLetters: {argus: {address: http://a}}", "dead letters are bytes"),
         ("source: stdin\nsink: ${NOPE}", "the environment variable NOPE is not set"),
         ("source: stdin\nsink: ${NOPE:?set it}", "NOPE is not set: set it"),
         ("source: stdin\nsink: ${file:/nope}", "the file '/nope' cannot be read"),

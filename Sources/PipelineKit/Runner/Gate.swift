@@ -63,6 +63,20 @@ final class Gate: Sendable {
         }
     }
 
+    /// Takes a credit if one is free and nobody waits for one.
+    func tryEnter() -> Bool {
+        state.withLock { state in
+            guard !state.isClosed, state.free > 0 else { return false }
+            state.free -= 1
+            return true
+        }
+    }
+
+    /// Takes a credit, waiting for one; false when there will be none any more.
+    func enter() async -> Bool {
+        await withCheckedContinuation { continuation in enter { continuation.resume(returning: $0) } }
+    }
+
     /// Gives a credit back.
     func leave() {
         let (next, callbacks): (Entry?, [@Sendable () -> Void]) = state.withLock { state in

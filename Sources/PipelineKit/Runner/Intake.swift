@@ -7,6 +7,8 @@ public struct Intake: Sendable {
     let patience: Patience
     let metrics: PipelineMetrics
     let clock: MonotonicClock
+    let undertaker: Undertaker
+    let spool: SpoolEntrance?
 
     /// Takes a message and waits for how it ended, for a sender that waits too.
     ///
@@ -14,6 +16,7 @@ public struct Intake: Sendable {
     ///   a message that was inside already goes on and may still be delivered.
     public func submit(_ message: Message, within limit: Duration) async -> Settlement {
         await patience.wait(limit) { id in
+            if let spool { return spool.take(message) { patience.answer(id, $0) } }
             let ticket = gate.enter { isOpen in
                 guard isOpen else { return patience.answer(id, Self.closing) }
                 start(message) { patience.answer(id, $0) }
@@ -27,23 +30,58 @@ public struct Intake: Sendable {
     /// - Parameter settled: called once with how it ended, on a queue of the pipeline; must not block.
     /// - Throws: `IntakeClosed` where the pipeline takes nothing any more.
     public func send(_ message: Message, settled: @escaping @Sendable (Settlement) -> Void = { _ in }) async throws {
-        let isOpen = await withCheckedContinuation { continuation in
-            gate.enter { continuation.resume(returning: $0) }
+        if let spool {
+            let settlement = await withCheckedContinuation { continuation in
+                spool.take(message) { continuation.resume(returning: $0) }
+            }
+            return settled(settlement)
         }
-        guard isOpen else { throw IntakeClosed() }
+        guard await gate.enter() else { throw IntakeClosed() }
         start(message, settled)
     }
 
     private static let closing = Settlement.failed(reason: "the pipeline is shutting down", retryAfter: nil)
 
-    private func start(_ message: Message, _ settled: @escaping @Sendable (Settlement) -> Void) {
+    /// Lets a message in for which a credit is held, and gives that back when it has ended.
+    func start(_ message: Message, _ settled: @escaping @Sendable (Settlement) -> Void) {
         let started = clock.now()
-        let receipt = Receipt { settlement in
-            metrics.settled(settlement, taking: clock.now() - started)
+        let receipt = Receipt { end(message, with: $0, started: started, settled) }
+        lanes[Int(stableHash(message.key) % UInt64(lanes.count))].accept(message, receipt)
+    }
+}
+
+extension Intake {
+    /// Ends a message that was let in: a refused one goes to the dead letters first, then its credit is given back.
+    func end(
+        _ message: Message, with settlement: Settlement, started: Duration? = nil,
+        _ settled: @escaping @Sendable (Settlement) -> Void
+    ) {
+        undertaker.settle(settlement, of: message) { settlement in
+            metrics.settled(settlement, taking: started.map { clock.now() - $0 } ?? .zero)
             settled(settlement)
             gate.leave()
         }
-        lanes[Int(stableHash(message.key) % UInt64(lanes.count))].accept(message, receipt)
+    }
+}
+
+/// The way into a pipeline that has a spool: a message counts as taken when it is on the disk.
+struct SpoolEntrance: Sendable {
+    let spool: any MessageSpool
+    let feeder: SpoolFeeder
+    let metrics: PipelineMetrics
+
+    func take(_ message: Message, answer: @escaping @Sendable (Settlement) -> Void) {
+        spool.append(message) { result in
+            metrics.spooled(result)
+            switch result {
+            case .stored(let number):
+                answer(.spooled)
+                feeder.stored(SpooledMessage(number: number, message: message))
+            case .duplicate: answer(.spooled)
+            case .full: answer(.failed(reason: "the spool is full", retryAfter: .seconds(30)))
+            case .failed(let reason): answer(.failed(reason: "the spool cannot be written: \(reason)", retryAfter: nil))
+            }
+        }
     }
 }
 

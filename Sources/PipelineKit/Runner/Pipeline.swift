@@ -18,12 +18,16 @@ public final class Pipeline: Sendable {
     private let intake: Intake
     private let metrics: PipelineMetrics
     private let breaker: CircuitBreaker
+    private let deadLetters: (any DeadLetterStore)?
+    private let spool: (any MessageSpool)?
+    private let feeder: SpoolFeeder?
     private let phase = Mutex(Phase.idle)
 
     init(
         name: String, source: any Source, steps: [StageChain.Step], sink: any Sink, sinkName: String,
         settings: RunnerSettings, logger: Logger, metrics factory: any MetricsFactory,
-        now: @escaping @Sendable () -> Timestamp, clock: MonotonicClock = .system
+        now: @escaping @Sendable () -> Timestamp, clock: MonotonicClock = .system,
+        durability: Durability = Durability()
     ) {
         self.name = name
         self.source = source
@@ -43,7 +47,7 @@ public final class Pipeline: Sendable {
         let breaker = CircuitBreaker(settings.breaker)
         self.breaker = breaker
         let directory = LaneDirectory()
-        lanes = (0..<max(1, settings.lanes)).map { index in
+        let lanes = (0..<max(1, settings.lanes)).map { index in
             Lane(
                 index: index, pipeline: name, chain: chain, sink: sink,
                 delivery: Delivery(sinkName: sinkName, isUpsert: capabilities.isUpsert, retry: settings.retry),
@@ -51,8 +55,26 @@ public final class Pipeline: Sendable {
                 wakeLane: { directory.wake($0) }, wakeAll: { directory.wakeAll() })
         }
         directory.fill(lanes)
-        intake = Intake(
-            gate: gate, lanes: lanes, patience: Patience(pipeline: name, clock: clock), metrics: metrics, clock: clock)
+        self.lanes = lanes
+        deadLetters = durability.deadLetters
+        spool = durability.spool
+        let undertaker = Undertaker(pipeline: name, store: durability.deadLetters, logger: self.logger, now: now)
+        let patience = Patience(pipeline: name, clock: clock)
+        func makeIntake(_ entrance: SpoolEntrance?) -> Intake {
+            Intake(
+                gate: gate, lanes: lanes, patience: patience, metrics: metrics,
+                clock: clock,
+                undertaker: undertaker, spool: entrance)
+        }
+        guard let spool = durability.spool else {
+            intake = makeIntake(nil)
+            feeder = nil
+            return
+        }
+        let exit = SpoolExit(spool: spool, intake: makeIntake(nil), maxAge: durability.maxAge, now: now)
+        let feeder = SpoolFeeder(spool: spool, gate: gate, logger: logger) { exit.carry($0) }
+        self.feeder = feeder
+        intake = makeIntake(SpoolEntrance(spool: spool, feeder: feeder, metrics: metrics))
     }
 
     /// How many messages ended in which way so far, by the settlement's name (`delivered`, `filtered`, ...).
@@ -63,7 +85,9 @@ public final class Pipeline: Sendable {
         switch phase.withLock({ $0 }) {
         case .idle, .opening: .notReady("the sink is not open yet")
         case .running:
-            breaker.state == .open ? .notReady("the sink fails: its circuit breaker is open") : source.readiness
+            // With a spool messages are taken whatever the sink does.
+            breaker.state == .open && spool == nil
+                ? .notReady("the sink fails: its circuit breaker is open") : source.readiness
         case .stopping: .notReady("shutting down")
         }
     }
@@ -72,19 +96,29 @@ public final class Pipeline: Sendable {
     ///
     /// - Throws: what ended the source before its time.
     public func run() async throws {
-        guard advance(to: .opening), await openSink(), advance(to: .running) else { return }
+        guard advance(to: .opening) else { return }
+        try await deadLetters?.open()
+        let newest = try await spool?.open() ?? 0
+        guard await openSink(), advance(to: .running) else {
+            await closeStores()
+            return
+        }
         logger.info("running", metadata: ["lanes": "\(lanes.count)"])
+        feeder?.start(newest: newest)
         let result: Result<Void, any Error>
         do {
             try await source.run(into: intake)
+            await feeder?.waitUntilDrained()
             result = .success(())
         } catch {
             result = .failure(error)
             await stop()
         }
         await gate.waitUntilEmpty()
+        feeder?.close()
         gate.close()
         await sink.close()
+        await closeStores()
         let summary = counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         logger.info("ended", metadata: ["messages": "\(summary.isEmpty ? "none" : summary)"])
         try result.get()
@@ -99,7 +133,13 @@ public final class Pipeline: Sendable {
             try? await Task.sleep(for: settings.shutdownGrace)
             abandon()
         }
+        feeder?.close()
         await source.stop()
+    }
+
+    private func closeStores() async {
+        await spool?.close()
+        await deadLetters?.close()
     }
 
     /// Settles everything that is still inside as failed, at once.
@@ -136,6 +176,25 @@ public final class Pipeline: Sendable {
             }
         }
         return false
+    }
+}
+
+/// What of a pipeline outlives its process.
+public struct Durability: Sendable {
+    /// Where messages wait on disk.
+    public var spool: (any MessageSpool)?
+    /// How long a message may wait there; one that waited longer goes to the dead letters.
+    public var maxAge: Duration?
+    /// Where messages go that can never succeed.
+    public var deadLetters: (any DeadLetterStore)?
+
+    /// Nothing, unless said otherwise.
+    public init(
+        spool: (any MessageSpool)? = nil, maxAge: Duration? = nil, deadLetters: (any DeadLetterStore)? = nil
+    ) {
+        self.spool = spool
+        self.maxAge = maxAge
+        self.deadLetters = deadLetters
     }
 }
 

@@ -13,6 +13,7 @@ final class PipelineMetrics: Sendable {
     private let inFlightGauge: Gauge
     private let queueDepth: Gauge
     private let breakerState: Gauge
+    private let spoolResults: [String: Counter]
     private let tally = Mutex<[String: Int]>([:])
     private let depth: @Sendable () -> Int
 
@@ -36,6 +37,11 @@ final class PipelineMetrics: Sendable {
         queueDepth = Gauge(label: "xmidt_hecate_queue_depth", dimensions: ofPipeline, factory: factory)
         breakerState = Gauge(label: "xmidt_hecate_breaker_state", dimensions: ofSink, factory: factory)
         breakerState.record(0)
+        spoolResults = Dictionary(
+            uniqueKeysWithValues: ["stored", "duplicate", "full", "failed"].map {
+                let dimensions = ofPipeline + [("outcome", $0)]
+                return ($0, Counter(label: "xmidt_hecate_spooled_total", dimensions: dimensions, factory: factory))
+            })
         self.depth = depth
     }
 
@@ -53,6 +59,18 @@ final class PipelineMetrics: Sendable {
     func wrote(_ count: Int, _ outcomes: [WriteOutcome], taking time: Duration) {
         sinkSeconds.recordNanoseconds(time.inNanoseconds)
         for outcome in outcomes { sinkOutcomes[StageMetrics.name(of: outcome)]?.increment() }
+    }
+
+    /// A message was to be written to the spool.
+    func spooled(_ result: SpoolResult) {
+        let name =
+            switch result {
+            case .stored: "stored"
+            case .duplicate: "duplicate"
+            case .full: "full"
+            case .failed: "failed"
+            }
+        spoolResults[name]?.increment()
     }
 
     /// A message will be written again.

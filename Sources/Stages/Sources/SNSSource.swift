@@ -231,7 +231,8 @@ struct SNSEndpoint: Sendable {
         switch await intake.submit(message, within: options.answerWithin) {
         case .refused(let stage, let reason, _): return .text(400, "\(stage): \(reason)")
         case .failed(let reason, let retryAfter): return Self.again(reason, after: retryAfter)
-        case .delivered, .filtered, .expired, .superseded, .deadLettered: return HTTPServiceResponse(status: 200)
+        case .delivered, .spooled, .filtered, .expired, .superseded, .deadLettered:
+            return HTTPServiceResponse(status: 200)
         }
     }
 

@@ -1,0 +1,101 @@
+public import Wire
+
+/// A message that can never succeed as it is, with what a person needs to know to decide what becomes of it.
+public struct DeadLetter: Sendable {
+    /// The message as it was taken, untouched by any stage.
+    public var message: Message
+    /// The pipeline.
+    public var pipeline: String
+    /// The stage that refused it.
+    public var stage: String
+    /// Why.
+    public var reason: String
+    /// How often it was written, 0 where it was refused before the sink.
+    public var attempts: Int
+    /// When it was taken.
+    public var first: Timestamp
+    /// When it was refused.
+    public var last: Timestamp
+
+    /// A dead letter.
+    public init(
+        message: Message, pipeline: String, stage: String, reason: String, attempts: Int, first: Timestamp,
+        last: Timestamp
+    ) {
+        self.message = message
+        self.pipeline = pipeline
+        self.stage = stage
+        self.reason = reason
+        self.attempts = attempts
+        self.first = first
+        self.last = last
+    }
+
+    /// The letter as JSON, for a sink that keeps dead letters; the payload in `message` as text, or in `messageHex` where it is
+    /// no text.
+    public var json: [UInt8] {
+        var output: [UInt8] = []
+        func add(_ name: StaticString, _ value: String, first: Bool = false) {
+            output.append(UInt8(ascii: first ? "{" : ","))
+            JSONWriter.append(string: "\(name)", to: &output)
+            output.append(UInt8(ascii: ":"))
+            JSONWriter.append(string: value, to: &output)
+        }
+        add("id", message.id, first: true)
+        add("key", message.key)
+        add("pipeline", pipeline)
+        add("stage", stage)
+        add("reason", reason)
+        JSONWriter.append(",\"attempts\":", to: &output)
+        JSONWriter.append(integer: Int64(attempts), to: &output)
+        add("first", "\(first)")
+        add("last", "\(last)")
+        add("topic", message.topic)
+        if let published = message.publishedAt { add("publishedAt", "\(published)") }
+        JSONWriter.append(",\"attributes\":{", to: &output)
+        for (index, attribute) in message.attributes.sorted(by: { $0.key < $1.key }).enumerated() {
+            if index > 0 { output.append(UInt8(ascii: ",")) }
+            JSONWriter.append(string: attribute.key, to: &output)
+            output.append(UInt8(ascii: ":"))
+            JSONWriter.append(string: attribute.value, to: &output)
+        }
+        JSONWriter.append("}", to: &output)
+        let bytes = message.payload.bytes(at: message.receivedAt)
+        if let text = String(validating: bytes, as: UTF8.self) {
+            add("message", text)
+        } else {
+            add("messageHex", Hex.encode(bytes))
+        }
+        JSONWriter.append("}", to: &output)
+        return output
+    }
+}
+
+/// Where dead letters are kept.
+public protocol DeadLetterStore: Sendable {
+    /// Opens the store. Called once, before anything else.
+    func open() async throws
+    /// Keeps a letter; returns when it is kept for good.
+    func put(_ letter: DeadLetter) async throws
+    /// Lets go of everything.
+    func close() async
+}
+
+/// Dead letters in a sink of any kind, one message of JSON each.
+struct SinkDeadLetters: DeadLetterStore {
+    let sink: any Sink
+
+    func open() async throws { try await sink.open() }
+
+    func put(_ letter: DeadLetter) async throws {
+        let message = Message(
+            id: letter.message.id, key: letter.message.key, payload: Bytes(letter.json), receivedAt: letter.last)
+        switch await sink.write([message]).first {
+        case .delivered: return
+        case .transient(let reason, _), .permanent(let reason): throw StageError(reason)
+        default: throw StageError("the sink of the dead letters did not take it")
+        }
+    }
+
+    func close() async { await sink.close() }
+}

@@ -1,0 +1,34 @@
+import Logging
+import Wire
+
+/// Sees a refused message to the dead letters, and says how it ended then. Without dead letters the refusal stands.
+struct Undertaker: Sendable {
+    let pipeline: String
+    let store: (any DeadLetterStore)?
+    let logger: Logger
+    let now: @Sendable () -> Timestamp
+
+    /// Calls `ended` once with the settlement that holds: `deadLettered` where the refused message is kept, `failed` where it could
+    /// not be kept, and anything but a refusal as it came.
+    func settle(_ settlement: Settlement, of message: Message, ended: @escaping @Sendable (Settlement) -> Void) {
+        guard case .refused(let stage, let reason, let attempts) = settlement, let store else {
+            return ended(settlement)
+        }
+        let letter = DeadLetter(
+            message: message, pipeline: pipeline, stage: stage, reason: reason, attempts: attempts,
+            first: message.receivedAt,
+            last: now())
+        Task {
+            do {
+                try await store.put(letter)
+                logger.warning(
+                    "a message was put among the dead letters",
+                    metadata: ["id": "\(message.id)", "refused-by": "\(stage)", "reason": "\(reason)"])
+                ended(.deadLettered(reason: reason))
+            } catch {
+                logger.error("a dead letter could not be kept", metadata: ["id": "\(message.id)", "error": "\(error)"])
+                ended(.failed(reason: "a dead letter could not be kept: \(error)", retryAfter: nil))
+            }
+        }
+    }
+}

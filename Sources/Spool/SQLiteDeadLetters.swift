@@ -1,0 +1,125 @@
+import Foundation
+import GRDB
+public import PipelineKit
+public import Wire
+
+/// Dead letters in one SQLite file, which several processes may use at once: the gateway adds to it, a person looks at it and
+/// sends letters again. May be used from any thread.
+public final class SQLiteDeadLetters: DeadLetterStore {
+    /// A letter with its number in the file.
+    public struct Kept: Sendable {
+        /// Its number.
+        public var number: Int64
+        /// The letter.
+        public var letter: DeadLetter
+    }
+
+    private let path: String
+    private let file: DatabaseFile
+
+    /// A store; its file is opened later.
+    public init(path: String) {
+        self.path = path
+        file = DatabaseFile(path: path)
+    }
+
+    /// Opens the file, and makes it where there is none.
+    ///
+    /// - Throws: `SpoolError`.
+    public func open() async throws {
+        do {
+            try await file.open { database in
+                try database.execute(
+                    sql: """
+                        CREATE TABLE IF NOT EXISTS letter (
+                            number INTEGER PRIMARY KEY AUTOINCREMENT, pipeline TEXT NOT NULL, stage TEXT NOT NULL,
+                            reason TEXT NOT NULL, attempts INTEGER NOT NULL, first_s INTEGER NOT NULL, first_ns INTEGER NOT NULL,
+                            last_s INTEGER NOT NULL, last_ns INTEGER NOT NULL, \(MessageRow.definition)
+                        )
+                        """)
+            }
+        } catch {
+            throw SpoolError("the dead letters '\(path)' cannot be opened: \(error)")
+        }
+    }
+
+    /// Keeps a letter.
+    public func put(_ letter: DeadLetter) async throws {
+        let payload = letter.message.payload.bytes(at: letter.message.receivedAt)
+        try await file.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO letter (pipeline, stage, reason, attempts, first_s, first_ns, last_s, last_ns, \(MessageRow.columns))
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, \(MessageRow.places))
+                    """,
+                arguments: [
+                    letter.pipeline, letter.stage, letter.reason, letter.attempts, letter.first.seconds,
+                    Int(letter.first.nanoseconds), letter.last.seconds, Int(letter.last.nanoseconds),
+                ] + MessageRow.arguments(letter.message, payload: payload))
+        }
+    }
+
+    /// The letters with a number above `number`, in order, at most `limit`.
+    public func letters(after number: Int64 = 0, limit: Int) async throws -> [Kept] {
+        try await file.write { database in
+            try Row.fetchAll(
+                database, sql: "SELECT * FROM letter WHERE number > ? ORDER BY number LIMIT ?",
+                arguments: [number, limit]
+            ).map { row in
+                Kept(
+                    number: row["number"],
+                    letter: DeadLetter(
+                        message: try MessageRow.message(row), pipeline: row["pipeline"], stage: row["stage"],
+                        reason: row["reason"],
+                        attempts: row["attempts"], first: MessageRow.timestamp(row["first_s"], row["first_ns"]),
+                        last: MessageRow.timestamp(row["last_s"], row["last_ns"])))
+            }
+        }
+    }
+
+    /// Takes a letter out: it was delivered after all, or is not wanted any more.
+    public func remove(_ number: Int64) async throws {
+        try await file.write { try $0.execute(sql: "DELETE FROM letter WHERE number = ?", arguments: [number]) }
+    }
+
+    /// Notes that a letter was sent again and refused again.
+    public func refusedAgain(_ number: Int64, stage: String, reason: String, attempts: Int, at time: Timestamp)
+        async throws
+    {
+        try await file.write { database in
+            try database.execute(
+                sql: """
+                    UPDATE letter SET stage = ?, reason = ?, attempts = attempts + ?, last_s = ?, last_ns = ? WHERE number = ?
+                    """,
+                arguments: [stage, reason, attempts, time.seconds, Int(time.nanoseconds), number])
+        }
+    }
+
+    /// Closes the file.
+    public func close() async { await file.close() }
+}
+
+/// A database that is opened once and used by one caller at a time.
+private actor DatabaseFile {
+    private let path: String
+    private var database: DatabaseQueue?
+
+    init(path: String) { self.path = path }
+
+    func open(_ prepare: @Sendable (Database) throws -> Void) throws {
+        let opened = try SQLiteFile.open(path, sync: .full)
+        try opened.write { try prepare($0) }
+        database = opened
+    }
+
+    func write<Result: Sendable>(_ body: @Sendable (Database) throws -> Result) throws -> Result {
+        guard let database else { throw SpoolError("the dead letters '\(path)' are not open") }
+        return try database.write { try body($0) }
+    }
+
+    func close() {
+        // A file that cannot be closed in order is closed by the end of the process; nothing is lost by it.
+        try? database?.close()
+        database = nil
+    }
+}

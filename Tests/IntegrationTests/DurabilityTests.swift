@@ -1,0 +1,116 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A gateway with a spool and dead letters, as a process that is killed and started again.
+@Suite struct DurabilityTests {
+    private static let topic = "arn:aws:sns:us-east-1:000000000000:direct"
+
+    private struct Files {
+        let directory: URL
+        init() throws {
+            directory = FileManager.default.temporaryDirectory.appendingPathComponent("durable-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        }
+        var spool: String { directory.appendingPathComponent("spool.sqlite").path }
+        var letters: String { directory.appendingPathComponent("letters.sqlite").path }
+        var options: String { "spool: {path: \(spool)}\ndeadLetters: {sqlite: {path: \(letters)}}" }
+        func remove() { try? FileManager.default.removeItem(at: directory) }
+    }
+
+    private func envelope(_ message: String, id: String = UUID().uuidString) throws -> Data {
+        try JSONSerialization.data(
+            withJSONObject: [
+                "Type": "Notification", "MessageId": id, "TopicArn": Self.topic, "Message": message,
+                "Timestamp": ISO8601DateFormatter().string(from: Date()),
+            ])
+    }
+
+    private let options = ["subscribe: false", "verifySignature: false"]
+
+    @Test func whatWasAnsweredArrivesThoughArgusWasAwayAndTheGatewayWasKilled() async throws {
+        let files = try Files()
+        defer { files.remove() }
+        let port = try FreePort.find()
+        let address = "http://127.0.0.1:\(port)"
+        let first = try await GatewayProcess(topic: Self.topic, argus: address, source: options, rest: files.options)
+        for number in 0..<40 {
+            #expect(try await first.post(try envelope(webhook("http://a/\(number)"), id: "\(number)")).status == 200)
+        }
+        #expect(try await first.post(try envelope(webhook("http://a/0"), id: "0")).status == 200)
+        #expect(try await first.metrics().contains("xmidt_hecate_spooled_total{pipeline="))
+        first.process.send(SIGKILL)
+        await first.process.wait()
+
+        let second = try await GatewayProcess(topic: Self.topic, argus: address, source: options, rest: files.options)
+        #expect(second.process.isRunning)
+        // A second process on the same spool is not let in.
+        let other = try await GatewayProcess(
+            topic: Self.topic, argus: address, source: options, rest: files.options, waits: false)
+        #expect(await other.process.wait() == 1)
+        #expect(other.process.output.contains("another process uses the spool"))
+
+        let argus = try await ArgusProcess(port: port)
+        try await Cluster.eventually("all are there") { try await argus.items().count == 40 }
+        #expect(await second.stop() == 0)
+        await argus.process.stop()
+    }
+
+    @Test func aStopLeavesInTheSpoolWhatCouldNotBeDelivered() async throws {
+        let files = try Files()
+        defer { files.remove() }
+        let port = try FreePort.find()
+        let rest = files.options + "\nshutdownGrace: 200ms"
+        let first = try await GatewayProcess(
+            topic: Self.topic, argus: "http://127.0.0.1:\(port)", source: options, rest: rest)
+        for number in 0..<10 {
+            #expect(try await first.post(try envelope(webhook("http://a/\(number)"))).status == 200)
+        }
+        #expect(await first.stop() == 0)
+        let argus = try await ArgusProcess(port: port)
+        let second = try await GatewayProcess(
+            topic: Self.topic, argus: "http://127.0.0.1:\(port)", source: options, rest: rest)
+        try await Cluster.eventually("all are there") { try await argus.items().count == 10 }
+        #expect(await second.stop() == 0)
+        await argus.process.stop()
+    }
+
+    @Test func aDeadLetterIsSeenAndSentAgain() async throws {
+        let files = try Files()
+        defer { files.remove() }
+        let port = try FreePort.find()
+        // This store does not take the owner "Argus".
+        let strict = try await ArgusProcess(port: port, ownerPattern: "^.{10,60}$")
+        let gateway = try await GatewayProcess(
+            topic: Self.topic, argus: strict.url, source: options, rest: files.options)
+        #expect(try await gateway.post(try envelope(webhook("http://a/"))).status == 200)
+        #expect(try await gateway.post(try envelope("{}")).status == 200)
+        func letters(_ arguments: [String]) async throws -> (status: Int32, output: String) {
+            let process = try ChildProcess(ChildProcess.hecate, ["dead-letters"] + arguments, name: "letters")
+            return (await process.wait(), process.output)
+        }
+        try await Cluster.eventually("both are dead letters") {
+            try await letters(["list", gateway.file.path]).output.contains("2 dead letters")
+        }
+        let list = try await letters(["list", gateway.file.path]).output
+        #expect(list.contains("Invalid Owner format.") && list.contains("config.url is missing or empty"))
+        #expect(
+            try await letters(["list", "--where", "stage=argus", gateway.file.path]).output.contains("1 dead letter"))
+        let json = try await letters(["list", "--json", gateway.file.path]).output
+        #expect(json.contains("\"key\":\"http://a/\"") && !json.contains("hunter2"))
+        #expect(try await letters(["show", "1", gateway.file.path]).output.contains("http://a/"))
+        #expect(try await letters(["show", "77", gateway.file.path]).status == 1)
+        #expect(try await letters(["list", "--where", "color=red", gateway.file.path]).status == 2)
+        #expect(try await letters(["drop", gateway.file.path]).status == 2)
+
+        await strict.process.stop()
+        let argus = try await ArgusProcess(port: port)
+        let replay = try await letters(["replay", "--log-level", "error", gateway.file.path])
+        #expect(replay.status == 1 && replay.output.contains("1 succeeded, 1 refused again"), "\(replay.output)")
+        #expect(try await argus.items().count == 1)
+        #expect(try await letters(["list", gateway.file.path]).output.contains("1 dead letter"))
+        #expect(try await letters(["drop", "--all", gateway.file.path]).output.contains("dropped 1"))
+        #expect(await gateway.stop() == 0)
+        await argus.process.stop()
+    }
+}

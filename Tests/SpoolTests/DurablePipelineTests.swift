@@ -1,0 +1,175 @@
+import Logging
+import Metrics
+import Synchronization
+import TestSupport
+import Testing
+import Wire
+
+@testable import PipelineKit
+@testable import Spool
+
+/// A pipeline with a real spool and real dead letters, through ends of every kind.
+@Suite struct DurablePipelineTests {
+    private final class Scripted: Source {
+        static let declaration = StageDeclaration(name: "scripted", summary: "", example: "")
+        let script: @Sendable (Intake) async throws -> Void
+        init(_ options: Options, _ context: StageContext) throws { fatalError("made by tests only") }
+        init(_ script: @escaping @Sendable (Intake) async throws -> Void) { self.script = script }
+        func run(into intake: Intake) async throws { try await script(intake) }
+        func stop() async {}
+    }
+
+    private final class Recording: Sink {
+        static let declaration = StageDeclaration(name: "recording", summary: "", example: "")
+        let capabilities: SinkCapabilities
+        let delivered = Protected<[String]>([])
+        let outcome: @Sendable (Message) -> WriteOutcome
+        init(_ options: Options, _ context: StageContext) throws { fatalError("made by tests only") }
+        init(isUpsert: Bool = false, _ outcome: @escaping @Sendable (Message) -> WriteOutcome = { _ in .delivered }) {
+            capabilities = SinkCapabilities(batch: 4, inFlight: 4, isUpsert: isUpsert)
+            self.outcome = outcome
+        }
+        func write(_ batch: [Message]) async -> [WriteOutcome] {
+            let outcomes = batch.map(outcome)
+            for (message, outcome) in zip(batch, outcomes) where outcome == .delivered {
+                delivered.with { $0.append(message.id) }
+            }
+            return outcomes
+        }
+    }
+
+    private let scratch: Scratch
+    init() throws { scratch = try Scratch() }
+    private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    private func pipeline(
+        _ sink: Recording, deadLetters: (any DeadLetterStore)? = nil, maxAge: Duration? = nil, capacity: Int = 16,
+        grace: Duration = .seconds(20), _ script: @escaping @Sendable (Intake) async throws -> Void
+    ) -> Pipeline {
+        let spool = SQLiteSpool(
+            .init(path: scratch.path(), isFullSync: false), pipeline: "test", logger: Self.logger,
+            metrics: NOOPMetricsHandler.instance)
+        return Pipeline(
+            name: "test", source: Scripted(script), steps: [], sink: sink, sinkName: "sink",
+            settings: RunnerSettings(
+                lanes: 3, capacity: capacity, retry: RetryPolicy(initial: .zero, max: .milliseconds(1)),
+                shutdownGrace: grace),
+            logger: Self.logger, metrics: NOOPMetricsHandler.instance, now: { .now() },
+            durability: Durability(spool: spool, maxAge: maxAge, deadLetters: deadLetters))
+    }
+
+    private static func message(_ number: Int, received: Timestamp = .now()) -> Message {
+        Message(id: "\(number)", key: "\(number % 7)", payload: Bytes(Array("\(number)".utf8)), receivedAt: received)
+    }
+
+    @Test func everythingStoredIsDeliveredInOrderThoughMuchMoreWaitsThanFits() async throws {
+        let sink = Recording()
+        let pipeline = pipeline(sink) { intake in
+            await withTaskGroup(of: Void.self) { group in
+                for number in 0..<1000 {
+                    // One sender for each key keeps the order in which a key's messages are sent.
+                    if number < 7 {
+                        group.addTask {
+                            for own in stride(from: number, to: 1000, by: 7) {
+                                #expect(await intake.submit(Self.message(own), within: .seconds(60)) == .spooled)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        try await pipeline.run()
+        let delivered = sink.delivered.with { $0.compactMap { Int($0) } }
+        #expect(delivered.sorted() == Array(0..<1000))
+        for key in 0..<7 {
+            let own = delivered.filter { $0 % 7 == key }
+            #expect(own == own.sorted())
+        }
+    }
+
+    @Test func whatAStopLeavesIsDeliveredByTheNextProcessFirst() async throws {
+        let down = Recording { _ in .transient(reason: "down", retryAfter: nil) }
+        let isStored = AsyncStream.makeStream(of: Void.self)
+        let first = pipeline(down, grace: .milliseconds(10)) { intake in
+            for number in 0..<100 {
+                #expect(await intake.submit(Self.message(number), within: .seconds(60)) == .spooled)
+            }
+            isStored.continuation.yield()
+        }
+        async let run: Void = first.run()
+        for await _ in isStored.stream { break }
+        await first.stop()
+        try await run
+        let up = Recording()
+        let second = pipeline(up) { intake in
+            for number in 100..<120 {
+                #expect(await intake.submit(Self.message(number), within: .seconds(60)) == .spooled)
+            }
+        }
+        try await second.run()
+        let delivered = up.delivered.with { $0.compactMap { Int($0) } }
+        #expect(delivered.sorted() == Array(0..<120))
+        for key in 0..<7 {
+            let own = delivered.filter { $0 % 7 == key }
+            #expect(own == own.sorted())
+        }
+        // And nothing of it by a third.
+        let nobody = Recording()
+        try await pipeline(nobody) { _ in }.run()
+        #expect(nobody.delivered.with { $0.isEmpty })
+    }
+
+    @Test func whatCanNeverSucceedIsKeptUntouched() async throws {
+        let letters = SQLiteDeadLetters(path: scratch.path("letters.sqlite"))
+        let sink = Recording { Int($0.id)! % 10 == 3 ? .permanent(reason: "no") : .delivered }
+        let pipeline = pipeline(sink, deadLetters: letters) { intake in
+            for number in 0..<50 {
+                #expect(await intake.submit(Self.message(number), within: .seconds(60)) == .spooled)
+            }
+        }
+        try await pipeline.run()
+        #expect(pipeline.counts == ["delivered": 45, "dead_lettered": 5])
+        let store = SQLiteDeadLetters(path: scratch.path("letters.sqlite"))
+        try await store.open()
+        let kept = try await store.letters(limit: 100)
+        #expect(kept.map(\.letter.message.id).sorted() == ["13", "23", "3", "33", "43"])
+        #expect(kept.allSatisfy { $0.letter.reason == "no" && $0.letter.stage == "sink" && $0.letter.attempts == 1 })
+        await store.close()
+    }
+
+    @Test func whatWaitedTooLongIsADeadLetter() async throws {
+        let letters = SQLiteDeadLetters(path: scratch.path("letters.sqlite"))
+        let sink = Recording()
+        let pipeline = pipeline(sink, deadLetters: letters, maxAge: .seconds(60)) { intake in
+            let old = Self.message(1, received: .now() + .seconds(-61))
+            #expect(await intake.submit(old, within: .seconds(60)) == .spooled)
+            #expect(await intake.submit(Self.message(2), within: .seconds(60)) == .spooled)
+        }
+        try await pipeline.run()
+        #expect(sink.delivered.with { $0 } == ["2"])
+        #expect(pipeline.counts == ["delivered": 1, "dead_lettered": 1])
+    }
+
+    @Test func withoutASpoolARefusalIsTheSendersAndWithDeadLettersItIsKept() async throws {
+        final class Failing: DeadLetterStore {
+            func open() async throws {}
+            func put(_ letter: DeadLetter) async throws { throw StageError("the disk is full") }
+            func close() async {}
+        }
+        for (store, expected) in [(nil, "refused"), (Failing(), "failed")] as [((any DeadLetterStore)?, String)] {
+            let answer = Protected<String>("")
+            let source = Scripted { intake in
+                let settlement = await intake.submit(Self.message(1), within: .seconds(60))
+                answer.with { $0 = settlement.name }
+            }
+            let pipeline = Pipeline(
+                name: "test", source: source, steps: [], sink: Recording { _ in .permanent(reason: "no") },
+                sinkName: "sink",
+                settings: RunnerSettings(lanes: 1), logger: Self.logger, metrics: NOOPMetricsHandler.instance,
+                now: { .now() },
+                durability: Durability(deadLetters: store))
+            try await pipeline.run()
+            #expect(answer.with { $0 } == expected)
+        }
+    }
+}
