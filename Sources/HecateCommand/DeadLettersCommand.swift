@@ -23,13 +23,13 @@ private struct LetterSelection: ParsableArguments {
     @ArgumentParser.Option(
         name: .customLong("where"),
         help: ArgumentHelp(
-            "Only letters whose field contains a text: id, key, stage, reason or topic. Several have to hold together.",
+            "Only letters whose id or stage is, or whose key, reason or topic contains a text. Several hold together.",
             valueName: "field=text"))
     var conditions: [String] = []
 
-    private static let fields: [String: @Sendable (DeadLetter) -> String] = [
-        "id": { $0.message.id }, "key": { $0.message.key }, "stage": { $0.stage }, "reason": { $0.reason },
-        "topic": { $0.message.topic },
+    private static let fields: [String: @Sendable (DeadLetter, String) -> Bool] = [
+        "id": { $0.message.id == $1 }, "stage": { $0.stage == $1 }, "key": { $0.message.key.contains($1) },
+        "reason": { $0.reason.contains($1) }, "topic": { $0.message.topic.contains($1) },
     ]
 
     /// The conditions, read.
@@ -43,7 +43,7 @@ private struct LetterSelection: ParsableArguments {
             }
             return (field, parts[1])
         }
-        return { letter in tests.allSatisfy { $0.0(letter).contains($0.1) } }
+        return { letter in tests.allSatisfy { $0.0(letter, $0.1) } }
     }
 
     /// The pipeline file, and the store it names, opened.
@@ -95,7 +95,9 @@ private struct ListLetters: AsyncParsableCommand {
         try await LetterSelection.walk(store, isSelected) { kept in
             count += 1
             if json {
-                print(SecretMask.masked(kept.letter.json).text)
+                var letter = kept.letter
+                letter.message.payload = Bytes(SecretMask.masked(letter.message.payload.bytes(at: letter.first)))
+                print(letter.json.text)
             } else {
                 let letter = kept.letter
                 print(
