@@ -16,8 +16,10 @@ public struct HTTPLimits: Sendable {
     public var headerBytes = 32 << 10
     /// The most connections at once; more wait to be accepted.
     public var connections = 4096
-    /// How long a connection may be silent.
+    /// How long a connection may take over its next request's header, and be silent between requests.
     public var idle: Duration = .seconds(60)
+    /// How long a request's body may take.
+    public var body: Duration = .seconds(15)
 
     /// Limits.
     public init(bodyBytes: Int) { self.bodyBytes = bodyBytes }
@@ -127,9 +129,10 @@ public final class HTTPListener: Sendable {
         decoder.maxHeaderListSize = limits.headerBytes
         decoder.maxHeaderFieldSize = limits.headerBytes
         decoder.maxHeaderFieldCount = 100
-        let idle = TimeAmount.nanoseconds(limits.idle.components.seconds * 1_000_000_000)
         var server = HTTPServerBuilder.http1(
-            configuration: .init(idleTimeout: idle, httpDecoderConfiguration: decoder))
+            configuration: .init(
+                additionalChannelHandlers: [ConnectionDeadlines(idle: self.limits.idle, request: self.limits.body)],
+                httpDecoderConfiguration: decoder))
         if let tls { server = try .tls(server, tlsConfiguration: try tls.configuration()) }
         let responder = CallbackResponder { [limits, handler] (request: Request, _: BasicRequestContext) in
             await Self.respond(to: request, limits: limits, handler: handler)

@@ -19,7 +19,7 @@ public final class ArgusSink: Sink {
         optional: "basic", .secret, help: "user:password, or a whole header \"Basic ...\"")
     private static let bearer = Option(optional: "bearer", .secret, help: "a token")
     private static let auth = Option(
-        "auth", .group("auth", [basic, bearer]), default: Options(), shown: "",
+        "auth", .group("auth", [basic, bearer, TokenSource.option]), default: Options(), shown: "",
         help: "how to authenticate; else not at all")
     private static let ownerHeaders = Option(
         "ownerHeaders", .list(of: headerName), default: ["X-Midt-Owner", "X-Xmidt-Owner"],
@@ -62,6 +62,7 @@ public final class ArgusSink: Sink {
     private let stores: [String]
     private let headers: HTTPHeaders
     private let ownerHeaders: [String]
+    private let tokens: TokenSource?
     private let conflict: Conflict
     private let timeout: TimeAmount
     private let tls: ClientTLS
@@ -77,11 +78,13 @@ public final class ArgusSink: Sink {
         guard !stores.isEmpty else { throw OptionError("'address' is empty", at: options.location(of: Self.addresses)) }
         let auth = options[Self.auth]
         var headers: HTTPHeaders = ["Content-Type": "application/json"]
-        switch (auth[Self.basic], auth[Self.bearer]) {
-        case (let basic?, nil): headers.add(name: "Authorization", value: try Self.basicHeader(basic))
-        case (nil, let token?): headers.add(name: "Authorization", value: try Self.bearerHeader(token))
-        case (nil, nil): break
-        default: throw OptionError("'basic' and 'bearer' exclude each other", at: options.location(of: Self.auth))
+        tokens = auth[TokenSource.option].map { TokenSource($0, now: context.now) }
+        switch (auth[Self.basic], auth[Self.bearer], tokens) {
+        case (let basic?, nil, nil): headers.add(name: "Authorization", value: try Self.basicHeader(basic))
+        case (nil, let token?, nil): headers.add(name: "Authorization", value: try Self.bearerHeader(token))
+        case (nil, nil, _): break
+        default:
+            throw OptionError("'basic', 'bearer' and 'token' exclude each other", at: options.location(of: Self.auth))
         }
         self.headers = headers
         ownerHeaders = options[Self.ownerHeaders]
@@ -142,6 +145,7 @@ public final class ArgusSink: Sink {
         }
         let outcome: WriteOutcome
         do {
+            if let tokens { request.headers.add(name: "Authorization", value: try await tokens.header(client)) }
             if conflict == .newest, let other = try await findNewer(than: item, request, client) {
                 outcome = other
             } else {
@@ -149,8 +153,10 @@ public final class ArgusSink: Sink {
                 request.body = .bytes(ByteBuffer(bytes: item.body(at: context.now())))
                 let response = try await client.execute(request, timeout: timeout)
                 _ = try await response.body.collect(upTo: Self.largestAnswer)
-                outcome = Self.outcome(response.status.code, response.headers)
+                outcome = judge(response)
             }
+        } catch let failure as TokenSource.Failure {
+            outcome = .transient(reason: failure.description, retryAfter: nil)
         } catch {
             outcome = .transient(reason: "Argus does not answer: \(error)", retryAfter: nil)
         }
@@ -169,7 +175,7 @@ public final class ArgusSink: Sink {
         let response = try await client.execute(request, timeout: timeout)
         let body = try await response.body.collect(upTo: Self.largestAnswer)
         guard response.status != .notFound else { return nil }
-        let outcome = Self.outcome(response.status.code, response.headers)
+        let outcome = judge(response)
         guard outcome == .delivered else { return outcome }
         let left = try FieldPath("ttl")?.text(in: Array(body.readableBytesView)).flatMap { Int64($0) } ?? 0
         // What is left is told in whole seconds, so ours, sent a moment ago, may read as one more.
@@ -177,6 +183,15 @@ public final class ArgusSink: Sink {
     }
 
     private static let largestAnswer = 1 << 20
+
+    /// What an answer means here: a token may have been revoked, so another is asked for before a 401 is final.
+    private func judge(_ response: HTTPClientResponse) -> WriteOutcome {
+        if response.status == .unauthorized, let tokens {
+            tokens.invalidate()
+            return .transient(reason: "Argus refused the token", retryAfter: nil)
+        }
+        return Self.outcome(response.status.code, response.headers)
+    }
 
     /// What an answer means.
     static func outcome(_ status: UInt, _ headers: HTTPHeaders) -> WriteOutcome {
