@@ -4,7 +4,6 @@ import HummingbirdCore
 import HummingbirdTLS
 public import Logging
 import NIOCore
-import NIOSSL
 import ServiceLifecycle
 import Synchronization
 
@@ -23,30 +22,6 @@ public struct HTTPLimits: Sendable {
 
     /// Limits.
     public init(bodyBytes: Int) { self.bodyBytes = bodyBytes }
-}
-
-/// The certificate a server shows.
-public struct ServerTLS: Sendable, Equatable {
-    /// The file with the certificate and its chain, PEM.
-    public var certificate: String
-    /// The file with the private key, PEM.
-    public var key: String
-
-    /// A certificate and its key.
-    public init(certificate: String, key: String) {
-        self.certificate = certificate
-        self.key = key
-    }
-
-    func configuration() throws -> TLSConfiguration {
-        do {
-            let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
-            let key = NIOSSLPrivateKeySource.privateKey(try NIOSSLPrivateKey(file: key, format: .pem))
-            return .makeServerConfiguration(certificateChain: chain, privateKey: key)
-        } catch {
-            throw HTTPListenerError("the TLS certificate '\(certificate)' or its key '\(key)' cannot be read: \(error)")
-        }
-    }
 }
 
 /// Why a server cannot serve.
@@ -70,7 +45,7 @@ public final class HTTPListener: Sendable {
     }
 
     private let address: ListenAddress
-    private let tls: ServerTLS?
+    private let certificate: ServerCertificate?
     private let limits: HTTPLimits
     private let logger: Logger
     private let handler: Handler
@@ -79,10 +54,11 @@ public final class HTTPListener: Sendable {
 
     /// A server that does not listen yet.
     public init(
-        address: ListenAddress, tls: ServerTLS? = nil, limits: HTTPLimits, logger: Logger, handler: @escaping Handler
+        address: ListenAddress, certificate: ServerCertificate? = nil, limits: HTTPLimits, logger: Logger,
+        handler: @escaping Handler
     ) {
         self.address = address
-        self.tls = tls
+        self.certificate = certificate
         self.limits = limits
         var logger = logger
         logger.logLevel = max(logger.logLevel, .warning)
@@ -133,7 +109,7 @@ public final class HTTPListener: Sendable {
             configuration: .init(
                 additionalChannelHandlers: [ConnectionDeadlines(idle: self.limits.idle, request: self.limits.body)],
                 httpDecoderConfiguration: decoder))
-        if let tls { server = try .tls(server, tlsConfiguration: try tls.configuration()) }
+        if let certificate { server = try .tls(server, tlsConfiguration: certificate.configuration()) }
         let responder = CallbackResponder { [limits, handler] (request: Request, _: BasicRequestContext) in
             await Self.respond(to: request, limits: limits, handler: handler)
         }

@@ -57,7 +57,7 @@ struct ArgusCommand: AsyncParsableCommand {
         let listener = HTTPListener(
             address: address, limits: HTTPLimits(bodyBytes: Self.largestItem), logger: logger
         ) { await service.answer($0) }
-        let signals = StopSignals(logger: logger) { await listener.stop() }
+        let signals = ProcessSignals(logger: logger, stop: { await listener.stop() })
         let sweeper = Task {
             while !Task.isCancelled {
                 try await Task.sleep(for: .seconds(60))

@@ -182,7 +182,7 @@ private struct ReplayLetters: AsyncParsableCommand {
             for diagnostic in report.all { Console.error("error: \(diagnostic.message)") }
             throw ExitCode.badConfiguration
         }
-        let signals = StopSignals(logger: logger) { await pipeline.stop() }
+        let signals = ProcessSignals(logger: logger, stop: { await pipeline.stop() })
         defer { signals.cancel() }
         try await pipeline.run()
         let (succeeded, refused, failed) = source.counts

@@ -34,17 +34,32 @@ struct LoadedPipelines {
     ///
     /// - Throws: `ExitCode.badConfiguration` where there is a mistake.
     init(_ paths: [String], logger: Logger, dryRunSink: (any Sink)? = nil) throws {
-        var (files, report) = PipelineFile.load(paths, registry: HecateCommand.registry)
+        let (loaded, report) = Self.load(
+            paths, registry: HecateCommand.registry, logger: logger, dryRunSink: dryRunSink)
+        let text = report.description
+        if !text.isEmpty { Console.error(text) }
+        guard let loaded else { throw ExitCode.badConfiguration }
+        self = loaded
+    }
+
+    private init(files: [PipelineFile], pipelines: [Pipeline]) {
+        self.files = files
+        self.pipelines = pipelines
+    }
+
+    /// Loads files.
+    ///
+    /// - Returns: nil where there is a mistake; and everything that is to be said.
+    static func load(
+        _ paths: [String], registry: StageRegistry, logger: Logger, dryRunSink: (any Sink)? = nil
+    ) -> (LoadedPipelines?, Report) {
+        var (files, report) = PipelineFile.load(paths, registry: registry)
         let pipelines = files.compactMap { file in
             file.pipeline.build(
                 logger: logger, dryRunSink: dryRunSink,
                 durability: dryRunSink == nil ? file.durability(logger, &report.diagnostics) : Durability(),
                 &report.diagnostics)
         }
-        let text = report.description
-        if !text.isEmpty { Console.error(text) }
-        guard !report.hasErrors else { throw ExitCode.badConfiguration }
-        self.files = files
-        self.pipelines = pipelines
+        return (report.hasErrors ? nil : LoadedPipelines(files: files, pipelines: pipelines), report)
     }
 }

@@ -12,6 +12,8 @@ struct RunCommand: AsyncParsableCommand {
         commandName: "run", abstract: "Run pipelines until they end, or SIGTERM.",
         discussion: """
             SIGTERM or SIGINT: nothing more is taken, what is inside ends, and the process with it. A second signal ends it at once.
+            SIGHUP: the files are read again. Where they are good, the pipelines are replaced, and no connection is refused meanwhile;
+            where they are not, the log says why, and everything goes on as it was.
             """)
 
     @Argument(help: ArgumentHelp("Pipeline files.", valueName: "file"))
@@ -27,62 +29,38 @@ struct RunCommand: AsyncParsableCommand {
         let registry = PrometheusRegistry()
         MetricsSystem.bootstrap(registry)
         let loaded = try LoadedPipelines(files, logger: logger, dryRunSink: dryRun ? DryRunSink() : nil)
-        let pipelines = loaded.pipelines
-        let operations = try operations(loaded.files, registry, logger, pipelines)
-        let signals = StopSignals(logger: logger) {
-            for pipeline in pipelines { await pipeline.stop() }
-        }
+        let supervisor = Supervisor(loaded, paths: files, dryRunSink: dryRun ? DryRunSink() : nil, logger: logger)
+        let operations = try operations(loaded.files, registry, logger) { supervisor.readiness }
+        let signals = ProcessSignals(
+            logger: logger, reload: { await supervisor.reload() }, stop: { await supervisor.stop() })
         defer { signals.cancel() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await operations.run() }
             group.addTask {
-                defer { Task { await operations.stop() } }
-                try await Self.runAll(pipelines, logger)
+                let succeeded = await supervisor.run()
+                await operations.stop()
+                guard succeeded else { throw ExitCode.failure }
             }
             do {
                 // Not `waitForAll`, which would wait for the others before it tells of the first that failed.
                 for try await _ in group {}
             } catch {
                 if !(error is ExitCode) { logger.critical("\(error)") }
-                for pipeline in pipelines { await pipeline.stop() }
+                await supervisor.stop()
                 await operations.stop()
                 throw ExitCode.failure
             }
         }
     }
 
-    /// Runs pipelines side by side. When one fails, the others are stopped in order too.
-    private static func runAll(_ pipelines: [Pipeline], _ logger: Logger) async throws {
-        let allSucceeded = await withTaskGroup(of: Bool.self) { group in
-            for pipeline in pipelines {
-                group.addTask {
-                    do {
-                        try await pipeline.run()
-                        return true
-                    } catch {
-                        logger.critical("the pipeline has ended: \(error)", metadata: ["pipeline": "\(pipeline.name)"])
-                        return false
-                    }
-                }
-            }
-            var allSucceeded = true
-            for await succeeded in group where !succeeded {
-                allSucceeded = false
-                for pipeline in pipelines { await pipeline.stop() }
-            }
-            return allSucceeded
-        }
-        guard allSucceeded else { throw ExitCode.failure }
-    }
-
     private func operations(
-        _ files: [PipelineFile], _ registry: PrometheusRegistry, _ logger: Logger, _ pipelines: [Pipeline]
+        _ files: [PipelineFile], _ registry: PrometheusRegistry, _ logger: Logger,
+        readiness: @escaping @Sendable () -> [(pipeline: String, readiness: Readiness)]
     ) throws -> OperationsServer {
         OperationsServer(
             metrics: Set(try files.compactMap { try address($0.operations.metrics, in: $0) }),
             health: Set(try files.compactMap { try address($0.operations.health, in: $0) }),
-            registry: registry, logger: logger
-        ) { pipelines.map { ($0.name, $0.readiness) } }
+            registry: registry, logger: logger, readiness: readiness)
     }
 
     private func address(_ text: String?, in file: PipelineFile) throws -> ListenAddress? {

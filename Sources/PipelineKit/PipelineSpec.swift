@@ -47,6 +47,9 @@ public struct PipelineSpec: Sendable {
         self.settings = settings
     }
 
+    /// Whether the source's sender sends again what failed, so that the pipeline can be replaced while it runs.
+    public var isReplaceable: Bool { source.kind.redelivers }
+
     /// Makes the stages, without I/O, and notes what does not go together.
     ///
     /// - Parameters:

@@ -7,10 +7,6 @@ package final class Protected<Value: Sendable>: Sendable {
     package init(_ value: Value) { self.value = Mutex(value) }
 
     package func with<Result: Sendable>(_ body: (inout Value) -> Result) -> Result {
-        value.withLock { value in
-            var copy = value
-            defer { value = copy }
-            return body(&copy)
-        }
+        value.withLock { body(&$0) }
     }
 }

@@ -126,11 +126,14 @@ public final class Pipeline: Sendable {
 
     /// Takes nothing more and lets what is inside end, within the grace period; what has not ended by then is told to its
     /// sender as failed. Returns when the source has been told; `run` returns when all has ended.
-    public func stop() async {
+    ///
+    /// - Parameter grace: a shorter grace period than the pipeline's own.
+    public func stop(within grace: Duration? = nil) async {
         guard advance(to: .stopping) else { return }
         logger.info("stopping", metadata: ["inside": "\(gate.used)"])
+        let grace = min(grace ?? settings.shutdownGrace, settings.shutdownGrace)
         Task {
-            try? await Task.sleep(for: settings.shutdownGrace)
+            try? await Task.sleep(for: grace)
             abandon()
         }
         feeder?.close()

@@ -41,11 +41,11 @@ public final class SNSSource: Source {
     private let context: StageContext
     private let metrics: SNSSourceMetrics
     private struct Running {
-        var listener: HTTPListener?
+        var isListening = false
         var subscription: SNSSubscription?
-        var isStopped = false
     }
     private let running = Mutex(Running())
+    private let stopped = StopSignal()
 
     /// A source with options; it does not listen yet.
     public init(_ options: Options, _ context: StageContext) throws {
@@ -57,7 +57,7 @@ public final class SNSSource: Source {
     /// Ready when it listens and, where it subscribes itself, the subscription is confirmed.
     public var readiness: Readiness {
         running.withLock { running in
-            guard running.listener?.port != nil else { return .notReady("the listener is not up yet") }
+            guard running.isListening else { return .notReady("the listener is not up yet") }
             return running.subscription?.readiness ?? .ready
         }
     }
@@ -71,40 +71,32 @@ public final class SNSSource: Source {
             options: options, context: context, metrics: metrics,
             verifier: SNSVerifier(policy: options.certificatePolicy, transport: transport, now: context.now),
             subscription: subscription, intake: intake)
-        let listener = HTTPListener(
-            address: options.listen, tls: options.tls, limits: HTTPLimits(bodyBytes: options.maxBodyBytes),
-            logger: context.logger
-        ) { await endpoint.answer($0) }
-        let isStopped = running.withLock { running in
-            (running.listener, running.subscription) = (listener, subscription)
-            return running.isStopped
-        }
+        running.withLock { $0.subscription = subscription }
         let result: Result<Void, any Error>
         do {
-            if !isStopped {
-                try await listener.run {
+            try await ListenerPool.shared.serve(
+                options.listen, tls: options.tls, limits: HTTPLimits(bodyBytes: options.maxBodyBytes),
+                logger: context.logger,
+                until: stopped,
+                onListening: {
                     self.context.logger.info(
                         "listening", metadata: ["address": "\(self.options.listen)", "path": "\(endpoint.path)"])
+                    self.running.withLock { $0.isListening = true }
                     subscription?.start()
-                }
-            }
+                },
+                handler: { await endpoint.answer($0) })
             result = .success(())
         } catch {
             result = .failure(error)
         }
-        await subscription?.stop()
+        await subscription?.stop(endsSubscription: !ListenerPool.shared.isHandingOver)
         try await client.shutdown()
         try result.get()
     }
 
-    /// Accepts no more connections; requests that have come are answered.
-    public func stop() async {
-        let listener = running.withLock { running in
-            running.isStopped = true
-            return running.listener
-        }
-        await listener?.stop()
-    }
+    /// Accepts no more connections, or leaves the listener to the next where pipelines are replaced; requests that have come are
+    /// answered.
+    public func stop() async { stopped.fire() }
 
     private func makeSubscription(_ transport: HTTPTransport) -> SNSSubscription {
         let credentials: any CredentialsProvider =

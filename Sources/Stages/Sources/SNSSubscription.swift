@@ -82,12 +82,12 @@ final class SNSSubscription: Sendable {
         confirmed(arn)
     }
 
-    /// Ends keeping, and the subscription too where that is wanted.
-    func stop() async {
+    /// Ends keeping, and the subscription too where that is wanted and nobody takes it over.
+    func stop(endsSubscription: Bool) async {
         let (keeper, phase) = state.withLock { ($0.keeper, $0.phase) }
         keeper?.cancel()
         await keeper?.value
-        guard options.unsubscribesOnStop || isDryRun, case .confirmed(let arn) = phase else { return }
+        guard endsSubscription, options.unsubscribesOnStop || isDryRun, case .confirmed(let arn) = phase else { return }
         do {
             try await client.unsubscribe(subscriptionARN: arn)
             metrics.subscribed(false)

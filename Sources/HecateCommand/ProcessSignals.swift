@@ -3,16 +3,20 @@ import Foundation
 import Logging
 import Synchronization
 
-/// SIGTERM and SIGINT: the first asks for an orderly end, the second ends the process at once.
-final class StopSignals {
+/// SIGTERM and SIGINT: the first asks for an orderly end, the second ends the process at once. SIGHUP: read the files again.
+final class ProcessSignals {
     private let sources: [any DispatchSourceSignal]
 
     /// Begins to listen for signals.
     ///
-    /// - Parameter stop: called once, at the first signal.
-    init(logger: Logger, stop: @escaping @Sendable () async -> Void) {
+    /// - Parameters:
+    ///   - reload: called at each SIGHUP, which is passed over where this is nil.
+    ///   - stop: called once, at the first signal.
+    init(
+        logger: Logger, reload: (@Sendable () async -> Void)? = nil, stop: @escaping @Sendable () async -> Void
+    ) {
         let received = Received()
-        sources = [SIGTERM, SIGINT].map { number in
+        var sources: [any DispatchSourceSignal] = [SIGTERM, SIGINT].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
@@ -26,6 +30,14 @@ final class StopSignals {
             source.resume()
             return source
         }
+        signal(SIGHUP, SIG_IGN)
+        if let reload {
+            let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: .global())
+            source.setEventHandler { Task { await reload() } }
+            source.resume()
+            sources.append(source)
+        }
+        self.sources = sources
     }
 
     private final class Received: Sendable {
