@@ -124,7 +124,10 @@ struct GatewayProcess {
     /// - Parameters:
     ///   - source: further options of the `sns` source, a line each.
     ///   - rest: further lines of the file.
-    init(topic: String, argus: String, source: [String] = [], rest: String = "", port: Int? = nil, waits: Bool = true)
+    init(
+        topic: String, argus: String, source: [String] = [], rest: String = "", port: Int? = nil, waits: Bool = true,
+        timeout: String = "2s", logLevel: String = "trace"
+    )
         async throws
     {
         let port = try port ?? FreePort.find()
@@ -150,11 +153,11 @@ struct GatewayProcess {
         stages:
           - transform: {argus-item: {owner: Argus}}
         sink:
-          argus: {address: "\(argus)", auth: {basic: "user:pass"}, timeout: 2s}
+          argus: {address: "\(argus)", auth: {basic: "user:pass"}, timeout: \(timeout)}
         \(rest)
         """.write(to: file, atomically: true, encoding: .utf8)
         process = try ChildProcess(
-            ChildProcess.hecate, ["run", file.path, "--log-level", "trace", "--log-format", "json"], name: "gateway")
+            ChildProcess.hecate, ["run", file.path, "--log-level", logLevel, "--log-format", "json"], name: "gateway")
         self.port = port
         operationsPort = operations
         if waits { try await waitUntilReady() }
