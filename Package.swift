@@ -20,6 +20,9 @@ let nioTLS = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
 let certificates = Target.Dependency.product(name: "X509", package: "swift-certificates")
 
+// `Tests/fuzz` builds with this, into a folder of its own: every room instrumented for libFuzzer, which brings its own `main`.
+let isFuzzing = Context.environment["HECATE_FUZZ"] == "1"
+
 let package = Package(
     name: "hecate",
     products: [
@@ -111,6 +114,10 @@ let package = Package(
                 "hecate", "PipelineKit", "PipelineFile", "Stages", "HTTPService", "TestSupport", argumentParser,
                 logging,
             ], path: "Tests/Benchmarks", exclude: ["README.md"], swiftSettings: settings),
+        .target(
+            name: "FuzzTargets", dependencies: ["AWS", "ArgusStore", "HTTPService", "Webhooks", "Wire", "YAML"],
+            path: "Tests/Fuzz/Targets", swiftSettings: settings),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
         .testTarget(
@@ -145,3 +152,15 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+if isFuzzing {
+    for target in package.targets where target.type == .regular {
+        target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer"]))
+    }
+    package.products.append(.executable(name: "hecate-fuzz", targets: ["hecate-fuzz"]))
+    package.targets.append(
+        .executableTarget(
+            name: "hecate-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/LibFuzzer",
+            swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+}
