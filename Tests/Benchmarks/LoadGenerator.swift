@@ -12,9 +12,17 @@ struct LoadGenerator {
     }
 
     let port: Int
-    let requests: [[UInt8]]
     let connections: Int
     let rate: Double?
+    /// The request of a number; nil where there are no more.
+    let request: @Sendable (Int) -> [UInt8]?
+
+    init(port: Int, connections: Int, rate: Double?, request: @escaping @Sendable (Int) -> [UInt8]?) {
+        self.port = port
+        self.connections = connections
+        self.rate = rate
+        self.request = request
+    }
 
     private final class Shared: Sendable {
         let next = Atomic<Int>(0)
@@ -47,14 +55,14 @@ struct LoadGenerator {
         var connection = Connection(port: port)
         while true {
             let index = shared.next.wrappingAdd(1, ordering: .relaxed).oldValue
-            guard index < requests.count else { break }
+            guard let request = request(index) else { break }
             if let rate {
                 let due = started + .seconds(Double(index) / rate)
                 let pause = (due - ContinuousClock.now) / .seconds(1)
                 if pause > 0 { usleep(UInt32(pause * 1e6)) }
             }
             let began = ContinuousClock.now
-            let status = connection?.exchange(requests[index]).status ?? 0
+            let status = connection?.exchange(request).status ?? 0
             report.latencies.append((ContinuousClock.now - began) / .milliseconds(1))
             report.statuses[status, default: 0] += 1
             if status == 0 {
