@@ -59,10 +59,10 @@ public struct OperationsServer: Sendable {
         let states = pipelines.map { pipeline, readiness in
             switch readiness {
             case .ready: (JSONWriter.quoted(pipeline), "\"ready\"")
-            case .notReady(let reason): (JSONWriter.quoted(pipeline), JSONWriter.quoted(reason))
+            case .degraded(let reason), .notReady(let reason): (JSONWriter.quoted(pipeline), JSONWriter.quoted(reason))
             }
         }
-        let isReady = pipelines.allSatisfy { $0.readiness == .ready }
+        let isReady = pipelines.allSatisfy { if case .notReady = $0.readiness { false } else { true } }
         let details = states.map { "\($0):\($1)" }.joined(separator: ",")
         return answer(
             isReady ? 200 : 503, [("status", isReady ? "\"ready\"" : "\"not ready\""), ("pipelines", "{\(details)}")])

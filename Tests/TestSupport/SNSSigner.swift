@@ -21,7 +21,10 @@ package struct SNSSigner: Sendable {
         let made = try Certificate(
             version: .v3, serialNumber: .init(), publicKey: .init(key.publicKey), notValidBefore: validFrom,
             notValidAfter: validUntil, issuer: name, subject: name, signatureAlgorithm: .sha256WithRSAEncryption,
-            extensions: .init(), issuerPrivateKey: .init(key))
+            extensions: try .init {
+                SubjectAlternativeNames([.dnsName("localhost")])
+                BasicConstraints.isCertificateAuthority(maxPathLength: nil)
+            }, issuerPrivateKey: .init(key))
         certificate = try made.serializeAsPEM().pemString
     }
 

@@ -85,11 +85,17 @@ public final class Pipeline: Sendable {
         switch phase.withLock({ $0 }) {
         case .idle, .opening: .notReady("the sink is not open yet")
         case .running:
-            // With a spool messages are taken whatever the sink does.
-            breaker.state == .open && spool == nil
-                ? .notReady("the sink fails: its circuit breaker is open") : source.readiness
+            breaker.state == .closed ? source.readiness : readinessWithOpenBreaker
         case .stopping: .notReady("shutting down")
         }
+    }
+
+    /// With a spool messages are taken whatever the sink does; without one they would only be sent back.
+    private var readinessWithOpenBreaker: Readiness {
+        let reason = "the sink fails: its circuit breaker is \(breaker.state == .open ? "open" : "half-open")"
+        guard spool != nil else { return .notReady(reason) }
+        if case .notReady = source.readiness { return source.readiness }
+        return .degraded(reason)
     }
 
     /// Opens the sink, runs the source to its end, waits for what is inside, closes the sink.

@@ -31,6 +31,8 @@ extension Source {
 public enum Readiness: Sendable, Equatable {
     /// It is.
     case ready
+    /// It is, but something is wrong that a person should know.
+    case degraded(String)
     /// It is not, for a reason.
     case notReady(String)
 }
