@@ -1,12 +1,17 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// `Tests/run --sanitize` says which sanitizer it builds with; Sources/Locking has to know.
+let sanitizerSettings: [SwiftSetting] =
+    Context.environment["HECATE_SANITIZER"] == "thread" ? [.define("THREAD_SANITIZER")] : []
+
 /// Swift 6 mode for every room: an import is internal unless a public declaration needs it, and no warning stays.
-let settings: [SwiftSetting] = [
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("ExistentialAny"),
-    .treatAllWarnings(as: .error),
-]
+let settings: [SwiftSetting] =
+    sanitizerSettings + [
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("ExistentialAny"),
+        .treatAllWarnings(as: .error),
+    ]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
@@ -50,16 +55,18 @@ let package = Package(
     targets: [
         // The rooms, in the order in which they build on each other. Sources/README.md says what lives in each.
         .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .target(name: "Locking", swiftSettings: settings),
         .target(name: "Wire", swiftSettings: settings),
         .target(name: "YAML", dependencies: ["CLibYAML"], swiftSettings: settings),
         .target(
-            name: "PipelineKit", dependencies: ["Wire", logging, metrics, collections], swiftSettings: settings),
+            name: "PipelineKit", dependencies: ["Locking", "Wire", logging, metrics, collections],
+            swiftSettings: settings),
         .target(name: "PipelineFile", dependencies: ["YAML", "PipelineKit"], swiftSettings: settings),
         .target(name: "Webhooks", dependencies: ["Wire", crypto], swiftSettings: settings),
         .target(
             name: "HTTPService",
             dependencies: [
-                logging, nio, nioTLS, .product(name: "HTTPTypes", package: "swift-http-types"),
+                "Locking", logging, nio, nioTLS, .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -69,32 +76,35 @@ let package = Package(
         .target(
             name: "AWS",
             dependencies: [
-                "Wire", httpClient, crypto, certificates, nio,
+                "Locking", "Wire", httpClient, crypto, certificates, nio,
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ], swiftSettings: settings),
         .target(
             name: "Spool",
             dependencies: [
-                "Wire", "PipelineKit", logging, metrics, collections, .product(name: "GRDB", package: "GRDB.swift"),
+                "Locking", "Wire", "PipelineKit", logging, metrics, collections,
+                .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: settings),
         .target(
             name: "Stages",
             dependencies: [
-                "Wire", "PipelineKit", "Webhooks", "AWS", "HTTPService", httpClient, logging, metrics, nio, nioHTTP,
+                "Locking", "Wire", "PipelineKit", "Webhooks", "AWS", "HTTPService", httpClient, logging, metrics, nio,
+                nioHTTP,
                 nioTLS, nioPosix,
             ], swiftSettings: settings),
         .target(
             name: "ArgusStore",
             dependencies: [
-                "Wire", "Webhooks", "HTTPService", logging, .product(name: "GRDB", package: "GRDB.swift"),
+                "Locking", "Wire", "Webhooks", "HTTPService", logging, .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: settings),
         .target(
-            name: "Operations", dependencies: ["Wire", "PipelineKit", "HTTPService", logging, metrics],
+            name: "Operations", dependencies: ["Locking", "Wire", "PipelineKit", "HTTPService", logging, metrics],
             swiftSettings: settings),
         .target(
             name: "HecateCommand",
             dependencies: [
-                "PipelineKit", "PipelineFile", "Spool", "Stages", "ArgusStore", "Operations", "HTTPService", "Wire",
+                "Locking", "PipelineKit", "PipelineFile", "Spool", "Stages", "ArgusStore", "Operations", "HTTPService",
+                "Wire",
                 argumentParser,
                 logging, metrics,
             ], swiftSettings: settings),
@@ -104,14 +114,15 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "HTTPService", httpClient, crypto, certificates, logging,
+                "Locking", "HTTPService", httpClient, crypto, certificates, logging,
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),
             ], path: "Tests/TestSupport", swiftSettings: settings),
         .executableTarget(
             name: "hecate-bench",
             dependencies: [
-                "hecate", "PipelineKit", "PipelineFile", "Stages", "HTTPService", "TestSupport", argumentParser,
+                "Locking", "hecate", "PipelineKit", "PipelineFile", "Stages", "HTTPService", "TestSupport",
+                argumentParser,
                 logging,
             ], path: "Tests/Benchmarks", exclude: ["README.md"], swiftSettings: settings),
         .target(
@@ -121,16 +132,19 @@ let package = Package(
         .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
         .testTarget(
-            name: "PipelineKitTests", dependencies: ["PipelineKit", "Wire", "TestSupport", logging, metrics],
+            name: "PipelineKitTests",
+            dependencies: ["Locking", "PipelineKit", "Wire", "TestSupport", logging, metrics],
             swiftSettings: settings),
         .testTarget(
             name: "PipelineFileTests", dependencies: ["PipelineFile", "PipelineKit", "Stages", logging],
             swiftSettings: settings),
         .testTarget(
-            name: "SpoolTests", dependencies: ["Spool", "PipelineKit", "Wire", "TestSupport", logging, metrics],
+            name: "SpoolTests",
+            dependencies: ["Locking", "Spool", "PipelineKit", "Wire", "TestSupport", logging, metrics],
             swiftSettings: settings),
         .testTarget(name: "HTTPServiceTests", dependencies: ["HTTPService", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "AWSTests", dependencies: ["AWS", "Wire", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "AWSTests", dependencies: ["Locking", "AWS", "Wire", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ArgusStoreTests",
             dependencies: ["ArgusStore", "HTTPService", "Wire", "TestSupport", httpClient, logging, nio],
@@ -138,13 +152,14 @@ let package = Package(
         .testTarget(
             name: "StagesTests",
             dependencies: [
+                "Locking",
                 "Stages", "PipelineKit", "Webhooks", "AWS", "HTTPService", "Wire", "YAML", "TestSupport", httpClient,
                 logging,
                 metrics, nioHTTP, .product(name: "HTTPTypes", package: "swift-http-types"),
             ], swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["hecate", "hecate-bench", "HTTPService", "TestSupport", httpClient, nio, nioTLS],
+            dependencies: ["Locking", "hecate", "hecate-bench", "HTTPService", "TestSupport", httpClient, nio, nioTLS],
             swiftSettings: settings),
         .testTarget(
             name: "OperationsTests", dependencies: ["Operations", "HTTPService", "Wire", logging, metrics],

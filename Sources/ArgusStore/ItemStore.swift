@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 public import Wire
 
 /// An item as it is kept.

@@ -1,7 +1,7 @@
 import Dispatch
 import Foundation
 import GRDB
-import Synchronization
+import Locking
 import Wire
 
 /// The items on disk, in one SQLite file. What arrives while a transaction is under way goes into the next one together: many

@@ -5,7 +5,7 @@ import HummingbirdTLS
 public import Logging
 import NIOCore
 import ServiceLifecycle
-import Synchronization
+import Locking
 
 /// Bounds on what a client may send, so that none can exhaust the machine.
 public struct HTTPLimits: Sendable {

@@ -1,5 +1,5 @@
 public import Logging
-import Synchronization
+import Locking
 
 /// The process's listeners that may pass from one user to the next without being closed: a pipeline that is replaced by another
 /// leaves its port to it, and a client that connects meanwhile waits instead of being refused. May be used from any thread.

@@ -1,6 +1,6 @@
 import NIOCore
 import NIOSSL
-import Synchronization
+import Locking
 
 /// Where the certificate is that a server shows.
 public struct ServerTLS: Sendable, Equatable {

@@ -1,5 +1,5 @@
 import Logging
-import Synchronization
+import Locking
 
 /// A listener whose requests are answered by one user after the other. While there is none, requests wait for the next. May be
 /// used from any thread.

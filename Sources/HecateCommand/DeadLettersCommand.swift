@@ -4,7 +4,7 @@ import Logging
 import PipelineFile
 import PipelineKit
 import Spool
-import Synchronization
+import Locking
 import Wire
 
 /// `hecate dead-letters`: what became of messages that can never succeed as they are.

@@ -1,7 +1,7 @@
 import Dispatch
 import Foundation
 import Logging
-import Synchronization
+import Locking
 
 /// SIGTERM and SIGINT: the first asks for an orderly end, the second ends the process at once. SIGHUP: read the files again.
 final class ProcessSignals {

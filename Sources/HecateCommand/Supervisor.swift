@@ -1,7 +1,7 @@
 import HTTPService
 import Logging
 import PipelineKit
-import Synchronization
+import Locking
 
 /// Runs pipelines side by side, replaces them by others while clients go on, and stops them. May be used from any thread.
 final class Supervisor: Sendable {

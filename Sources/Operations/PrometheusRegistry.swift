@@ -1,5 +1,5 @@
 public import Metrics
-import Synchronization
+import Locking
 import Wire
 
 /// The process's metrics, and their text for Prometheus. May be used from any thread.

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// How a message ended. Every message that was taken in ends in exactly one of these.
 public enum Settlement: Sendable, Equatable {

@@ -5,7 +5,7 @@ import GRDB
 public import Logging
 public import Metrics
 public import PipelineKit
-import Synchronization
+import Locking
 public import Wire
 
 /// A durable queue in one SQLite file. What arrives while a transaction is under way goes into the next one together: many

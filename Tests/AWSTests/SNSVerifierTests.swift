@@ -1,6 +1,6 @@
 import AWS
 import Foundation
-import Synchronization
+import Locking
 import TestSupport
 import Testing
 import Wire

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Locking
 
 /// Posts prepared requests over keep-alive connections, one thread each: what a client costs the least.
 struct LoadGenerator {

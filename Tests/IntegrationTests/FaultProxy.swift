@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Locking
 import TestSupport
 
 /// A proxy in front of a store that behaves badly when it is told to. Its threads block, as such a small thing may.

@@ -65,7 +65,7 @@ import Wire
                     deliveredOrder[key, default: []].append(
                         isUpsert ? Int(entry.message.originatedAt.seconds) : Int(entry.message.id)!)
                 }
-                delivery.complete(entry.message.key, outcome, now: now, using: &generator)
+                delivery.complete(entry.message.key, outcome, now: now, jitter: .random(in: 0...1, using: &generator))
             default:
                 now += .milliseconds(Int.random(in: 0...200, using: &generator))
                 delivery.wake(now: now)
@@ -112,37 +112,35 @@ import Wire
     private let start = Timestamp(seconds: 0)
 
     @Test func aNewerMessageReplacesOneThatWaitsForItsRetry() {
-        var generator = SeededGenerator(seed: 1)
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("old", published: 1))
         _ = delivery.take(atMost: 1, now: start)
-        #expect(delivery.complete("k", .transient(reason: "x", retryAfter: nil), now: .zero, using: &generator))
+        let isTriedAgain1 = delivery.complete("k", .transient(reason: "x", retryAfter: nil), now: .zero, jitter: 0.5)
+        #expect(isTriedAgain1)
         delivery.enqueue(entry("new", published: 2))
         delivery.wake(now: .seconds(2))
         #expect(delivery.take(atMost: 5, now: start).map(\.message.id) == ["new"])
         #expect(settled.with { $0 }.isEmpty)
-        delivery.complete("k", .delivered, now: .zero, using: &generator)
+        delivery.complete("k", .delivered, now: .zero, jitter: 0.5)
         #expect(settled.with { $0 } == ["old superseded", "new delivered"])
         #expect(delivery.isEmpty)
     }
 
     @Test func anOlderMessageDoesNotFollowANewerOneThatIsOut() {
-        var generator = SeededGenerator(seed: 1)
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("new", published: 2))
         _ = delivery.take(atMost: 1, now: start)
         delivery.enqueue(entry("late", published: 1))
-        delivery.complete("k", .delivered, now: .zero, using: &generator)
+        delivery.complete("k", .delivered, now: .zero, jitter: 0.5)
         #expect(settled.with { $0 } == ["late superseded", "new delivered"])
         #expect(delivery.isEmpty)
     }
 
     @Test func anOlderMessageThatComesAfterANewerOneWasWrittenIsNotWritten() {
-        var generator = SeededGenerator(seed: 1)
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("new", published: 2))
         _ = delivery.take(atMost: 1, now: start)
-        delivery.complete("k", .delivered, now: .zero, using: &generator)
+        delivery.complete("k", .delivered, now: .zero, jitter: 0.5)
         delivery.enqueue(entry("late", published: 1))
         #expect(!delivery.hasReady)
         // The same one again is written again: it may be a redelivery of what was only answered too late.
@@ -158,12 +156,11 @@ import Wire
     }
 
     @Test func ofTwoPublishedAtOnceThePayloadsPrecedenceDecides() {
-        var generator = SeededGenerator(seed: 1)
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("longer", published: 2, payload: Versioned(precedence: Timestamp(seconds: 9))))
         delivery.enqueue(entry("shorter", published: 2, payload: Versioned(precedence: Timestamp(seconds: 5))))
         #expect(delivery.take(atMost: 5, now: start).map(\.message.id) == ["longer"])
-        delivery.complete("k", .delivered, now: .zero, using: &generator)
+        delivery.complete("k", .delivered, now: .zero, jitter: 0.5)
         delivery.enqueue(entry("shorter again", published: 2, payload: Versioned(precedence: Timestamp(seconds: 5))))
         #expect(settled.with { $0 } == ["shorter superseded", "longer delivered", "shorter again superseded"])
     }
@@ -179,45 +176,43 @@ import Wire
     }
 
     @Test func whatWasSupersededFailsWithTheOneThatTookItsPlace() {
-        var generator = SeededGenerator(seed: 1)
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("old", published: 1))
         delivery.enqueue(entry("new", published: 2))
         _ = delivery.take(atMost: 1, now: start)
-        delivery.complete("k", .permanent(reason: "no"), now: .zero, using: &generator)
+        delivery.complete("k", .permanent(reason: "no"), now: .zero, jitter: 0.5)
         #expect(settled.with { $0 } == ["old failed", "new refused"])
     }
 
     @Test func aSinkThatIsNoUpsertGetsEveryMessageInOrder() {
-        var generator = SeededGenerator(seed: 1)
         var delivery = delivery(isUpsert: false)
         for id in ["1", "2", "3"] { delivery.enqueue(entry(id)) }
         for id in ["1", "2", "3"] {
             #expect(delivery.take(atMost: 5, now: start).map(\.message.id) == [id])
-            delivery.complete("k", .delivered, now: .zero, using: &generator)
+            delivery.complete("k", .delivered, now: .zero, jitter: 0.5)
         }
         #expect(settled.with { $0 } == ["1 delivered", "2 delivered", "3 delivered"])
     }
 
     @Test func theSenderIsToldWhenThereIsNoTimeForAnotherTry() {
-        var generator = SeededGenerator(seed: 1)
         var delivery = delivery(isUpsert: true, maxElapsed: .seconds(5))
         delivery.enqueue(entry("a"))
         _ = delivery.take(atMost: 1, now: start)
         let outcome = WriteOutcome.transient(reason: "x", retryAfter: .seconds(3))
-        #expect(delivery.complete("k", outcome, now: .seconds(1), using: &generator))
+        let isTriedAgain2 = delivery.complete("k", outcome, now: .seconds(1), jitter: 0.5)
+        #expect(isTriedAgain2)
         delivery.wake(now: .seconds(4))
         _ = delivery.take(atMost: 1, now: start)
-        #expect(!delivery.complete("k", outcome, now: .seconds(4), using: &generator))
+        let isTriedAgain3 = delivery.complete("k", outcome, now: .seconds(4), jitter: 0.5)
+        #expect(!isTriedAgain3)
         #expect(settled.with { $0 } == ["a failed"])
     }
 
     @Test func aRetryWaitsForWhatTheOtherSideAskedFor() {
-        var generator = SeededGenerator(seed: 1)
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("a"))
         _ = delivery.take(atMost: 1, now: start)
-        delivery.complete("k", .transient(reason: "x", retryAfter: .seconds(30)), now: .zero, using: &generator)
+        delivery.complete("k", .transient(reason: "x", retryAfter: .seconds(30)), now: .zero, jitter: 0.5)
         #expect(delivery.nextRetry == .seconds(30))
         delivery.wake(now: .seconds(29))
         #expect(!delivery.hasReady)
@@ -238,13 +233,12 @@ import Wire
     }
 
     @Test func whatIsAbandonedFails() {
-        var generator = SeededGenerator(seed: 1)
         var delivery = delivery(isUpsert: false)
         for id in ["1", "2"] { delivery.enqueue(entry(id)) }
         _ = delivery.take(atMost: 1, now: start)
         delivery.abandon(reason: "over")
         #expect(settled.with { $0 } == ["1 failed", "2 failed"])
-        delivery.complete("k", .delivered, now: .zero, using: &generator)
+        delivery.complete("k", .delivered, now: .zero, jitter: 0.5)
         #expect(settled.with { $0 }.count == 2)
     }
 }
@@ -254,7 +248,9 @@ import Wire
         var generator = SeededGenerator(seed: 3)
         let policy = RetryPolicy(initial: .milliseconds(100), max: .seconds(2))
         for (attempts, limit) in [(1, 100), (2, 200), (5, 1600), (6, 2000), (100, 2000)] {
-            let pauses = (0..<200).map { _ in policy.pause(after: attempts, retryAfter: nil, using: &generator) }
+            let pauses = (0..<200).map { _ in
+                policy.pause(after: attempts, retryAfter: nil, jitter: .random(in: 0...1, using: &generator))
+            }
             #expect(pauses.allSatisfy { $0 >= .zero && $0 <= .milliseconds(limit) })
             #expect(pauses.max()! > .milliseconds(limit * 9 / 10))
             #expect(pauses.min()! < .milliseconds(limit / 10))

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// A value behind a lock, for what tests collect.
 package final class Protected<Value: Sendable>: Sendable {

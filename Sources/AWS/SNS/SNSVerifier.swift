@@ -1,6 +1,6 @@
 import CryptoExtras
 import Foundation
-import Synchronization
+import Locking
 public import Wire
 import X509
 

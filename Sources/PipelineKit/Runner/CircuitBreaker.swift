@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// When a sink is left alone because most writes fail.
 public struct BreakerPolicy: Sendable, Equatable {

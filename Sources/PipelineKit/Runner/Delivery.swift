@@ -98,10 +98,11 @@ struct Delivery {
 
     /// Notes how the writing of a key's message ended.
     ///
+    /// - Parameter jitter: a random number from 0 to 1, for the pause before a retry.
     /// - Returns: whether it will be tried again.
     @discardableResult
     mutating func complete(
-        _ key: String, _ outcome: WriteOutcome, now: Duration, using generator: inout some RandomNumberGenerator
+        _ key: String, _ outcome: WriteOutcome, now: Duration, jitter: Double
     ) -> Bool {
         guard let slot = slots[key], slot.phase == .inFlight else { return false }
         switch outcome {
@@ -114,7 +115,7 @@ struct Delivery {
             finish(key, .refused(stage: sinkName, reason: reason, attempts: slot.head.attempts + 1))
         case .transient(let reason, let retryAfter):
             let attempts = slot.head.attempts + 1
-            let pause = retry.pause(after: attempts, retryAfter: retryAfter, using: &generator)
+            let pause = retry.pause(after: attempts, retryAfter: retryAfter, jitter: jitter)
             if let limit = retry.maxElapsed, now + pause - slot.head.acceptedAt > limit {
                 finish(key, .failed(reason: reason, retryAfter: retryAfter))
                 return false

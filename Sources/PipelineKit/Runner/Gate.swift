@@ -1,5 +1,5 @@
 import Collections
-import Synchronization
+import Locking
 
 /// The credits that bound what is inside a pipeline. Who finds none free waits in line, in the order of coming.
 ///

@@ -1,5 +1,5 @@
 import Collections
-import Synchronization
+import Locking
 
 /// How many writes may be out at once, over all lanes of a pipeline. A lane that finds none free is called when there is
 /// one. May be used from any thread.

@@ -1,12 +1,12 @@
 import Dispatch
-import Synchronization
+import Locking
 import Wire
 
 /// One of a pipeline's serial queues. It runs the stages on the messages whose keys fall to it and drives their delivery,
 /// so that messages of one key stay in order without a lock. What arrives is taken in batches: one wake-up, many
 /// messages.
 ///
-/// `@unchecked Sendable`: `delivery`, `generator` and `timerDue` are touched on `queue` only, which each method that
+/// `@unchecked Sendable`: `delivery` and `timerDue` are touched on `queue` only, which each method that
 /// touches them asserts; everything else is immutable or guards itself.
 final class Lane: @unchecked Sendable {
     private enum Event {
@@ -37,7 +37,6 @@ final class Lane: @unchecked Sendable {
     private let wakeAll: @Sendable () -> Void
 
     private var delivery: Delivery
-    private var generator = SystemRandomNumberGenerator()
     private var timerDue: Duration?
 
     init(
@@ -151,7 +150,7 @@ final class Lane: @unchecked Sendable {
             let outcome =
                 index < outcomes.count
                 ? outcomes[index] : .transient(reason: "the sink gave no answer for this message", retryAfter: nil)
-            if delivery.complete(entry.message.key, outcome, now: now, using: &generator) { metrics.retried() }
+            if delivery.complete(entry.message.key, outcome, now: now, jitter: .random(in: 0...1)) { metrics.retried() }
             tellBreaker(outcome, entry, isProbe, now)
         }
     }

@@ -1,5 +1,5 @@
 import Dispatch
-import Synchronization
+import Locking
 
 /// Callers who wait for a settlement, but not for ever. One slow timer looks after all of them, because a timer for each
 /// message would cost more than the message.

@@ -1,6 +1,6 @@
 import Logging
 import Metrics
-import Synchronization
+import Locking
 import Wire
 
 /// A running pipeline: one source, its lanes, one sink. `run` is called once; everything else from any thread.
@@ -170,7 +170,6 @@ public final class Pipeline: Sendable {
 
     /// Opens the sink, with back-off for as long as it takes; false where a stop came before.
     private func openSink() async -> Bool {
-        var generator = SystemRandomNumberGenerator()
         var attempts = 0
         while phase.withLock({ $0 != .stopping }) {
             do {
@@ -179,7 +178,8 @@ public final class Pipeline: Sendable {
             } catch {
                 attempts += 1
                 let pause = max(
-                    .milliseconds(50), settings.retry.pause(after: attempts, retryAfter: nil, using: &generator))
+                    .milliseconds(50),
+                    settings.retry.pause(after: attempts, retryAfter: nil, jitter: .random(in: 0...1)))
                 logger.error("the sink cannot be opened; it is tried again", metadata: ["error": "\(error)"])
                 try? await Task.sleep(for: pause)
             }

@@ -1,5 +1,5 @@
 import Metrics
-import Synchronization
+import Locking
 import Wire
 
 /// What a pipeline says of itself. The names and their help are in Operations/MetricCatalog.swift. Everything is made once;

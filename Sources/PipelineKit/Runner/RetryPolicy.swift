@@ -20,12 +20,10 @@ public struct RetryPolicy: Sendable {
     /// - Parameters:
     ///   - attempts: how often it was tried, at least 1.
     ///   - retryAfter: what the other side asked for.
-    func pause(
-        after attempts: Int, retryAfter: Duration?, using generator: inout some RandomNumberGenerator
-    ) -> Duration {
+    ///   - jitter: a random number from 0 to 1: the share of the limit.
+    func pause(after attempts: Int, retryAfter: Duration?, jitter: Double) -> Duration {
         let doublings = Swift.min(Swift.max(attempts - 1, 0), 30)
         let limit = Swift.min(max, initial * (1 << doublings))
-        let jitter = limit * Double.random(in: 0...1, using: &generator)
-        return Swift.max(jitter, retryAfter ?? .zero)
+        return Swift.max(limit * jitter, retryAfter ?? .zero)
     }
 }

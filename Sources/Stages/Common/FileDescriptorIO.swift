@@ -1,7 +1,7 @@
 import Dispatch
 import Foundation
 import PipelineKit
-import Synchronization
+import Locking
 
 /// Blocking reads and writes of files, kept off Swift's own threads.
 enum FileDescriptorIO {

@@ -1,6 +1,6 @@
 import Logging
 import PipelineKit
-import Synchronization
+import Locking
 import Wire
 
 /// Reads a file's lines into a pipeline, one message each: what the `file` and `stdin` sources share.

@@ -2,7 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import PipelineKit
-import Synchronization
+import Locking
 import Wire
 
 /// Bearer tokens of a token endpoint (RFC 6749, section 4.4, client credentials), kept and renewed ahead of their end. Callers

@@ -3,7 +3,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 public import PipelineKit
-import Synchronization
+import Locking
 import Webhooks
 import Wire
 

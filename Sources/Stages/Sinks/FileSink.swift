@@ -1,6 +1,6 @@
 import Foundation
 public import PipelineKit
-import Synchronization
+import Locking
 import Wire
 
 /// Appends messages to a file, one a line.

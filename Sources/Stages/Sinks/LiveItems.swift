@@ -1,6 +1,6 @@
 import Metrics
 import PipelineKit
-import Synchronization
+import Locking
 import Webhooks
 import Wire
 

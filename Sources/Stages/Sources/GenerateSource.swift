@@ -1,5 +1,5 @@
 public import PipelineKit
-import Synchronization
+import Locking
 import Wire
 
 /// Makes messages up, for trials and measurements.

@@ -4,7 +4,7 @@ import Foundation
 import HTTPService
 import Logging
 public import PipelineKit
-import Synchronization
+import Locking
 import Wire
 
 /// Takes what Amazon SNS publishes to a topic, over HTTP: the first station of a webhook on its way.
