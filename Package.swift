@@ -95,7 +95,7 @@ let package = Package(
         .target(
             name: "ArgusStore",
             dependencies: [
-                "Locking", "Wire", "Webhooks", "HTTPService", logging, .product(name: "GRDB", package: "GRDB.swift"),
+                "Locking", "Wire", "HTTPService", .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: settings),
         .target(
             name: "Operations", dependencies: ["Locking", "Wire", "PipelineKit", "HTTPService", logging, metrics],
