@@ -148,6 +148,21 @@ import Testing
         #expect(report.description == "")
     }
 
+    @Test func theExampleOfTheReadmeIsGood() throws {
+        let readme = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("README.md")
+        let parts = try String(contentsOf: readme, encoding: .utf8).components(separatedBy: "```")
+        let examples = parts.filter { $0.hasPrefix("yaml\n") }.map { String($0.dropFirst(5)) }
+        #expect(!examples.isEmpty)
+        for example in examples {
+            let (files, report) = try load(example, files: ["/run/secrets/argus": "user:pass"])
+            #expect(report == "")
+            var diagnostics = Diagnostics()
+            for file in files { _ = file.pipeline.build(logger: .init(label: "test"), &diagnostics) }
+            #expect(files.count == 1 && diagnostics.all.isEmpty, "\(diagnostics.all)")
+        }
+    }
+
     @Test func everyKindsExampleIsGood() throws {
         for role in StageRegistry.Role.allCases {
             for kind in StageRegistry.standard.kinds(role) {
