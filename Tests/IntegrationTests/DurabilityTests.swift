@@ -78,6 +78,31 @@ import Testing
         await argus.process.stop()
     }
 
+    @Test func aFullSpoolSendsTheSenderAwayUntilThereIsRoom() async throws {
+        let files = try Files()
+        defer { files.remove() }
+        let port = try FreePort.find()
+        let rest = "spool: {path: \(files.spool), maxBytes: 1kB}\ndeadLetters: {sqlite: {path: \(files.letters)}}"
+        let gateway = try await GatewayProcess(
+            topic: Self.topic, argus: "http://127.0.0.1:\(port)", source: options, rest: rest)
+        #expect(try await gateway.post(try envelope(webhook("http://a/1"), id: "1")).status == 200)
+        let full = try await gateway.post(try envelope(webhook("http://a/2"), id: "2"))
+        #expect(full.status == 503 && full.headers["retry-after"] == "30")
+        #expect(gateway.process.output.contains("the spool is full"))
+        #expect(
+            try await gateway.metrics().split(separator: "\n").contains {
+                $0.hasPrefix("xmidt_hecate_spooled_total{") && $0.contains("\"full\"") && $0.hasSuffix(" 1")
+            })
+        let argus = try await ArgusProcess(port: port)
+        try await Cluster.eventually("the first is there") { try await argus.items().count == 1 }
+        try await Cluster.eventually("the second is taken") {
+            try await gateway.post(try envelope(webhook("http://a/2"), id: "2")).status == 200
+        }
+        try await Cluster.eventually("the second is there") { try await argus.items().count == 2 }
+        #expect(await gateway.stop() == 0)
+        await argus.process.stop()
+    }
+
     @Test func aDeadLetterIsSeenAndSentAgain() async throws {
         let files = try Files()
         defer { files.remove() }
