@@ -72,7 +72,7 @@ import Testing
         try await publish(25..<30)
 
         var metrics = ""
-        try await Cluster.eventually("all \(published) have ended with \(fault); \(metrics)", within: 40) {
+        try await Cluster.eventually("all \(published) have ended with \(fault); \(metrics)") {
             metrics = try await gateway.metrics()
             return ["delivered", "dead_lettered", "superseded", "expired"].reduce(0) { $0 + ended($1, metrics) }
                 == published
@@ -136,7 +136,10 @@ import Testing
                     port: port, waits: round == 50, logLevel: "error")
                 last = gateway
                 if round == 50 { break }
-                try await Task.sleep(for: .milliseconds(Int.random(in: 30...400, using: &generator)))
+                // However slow the machine is, each has taken something before it is killed.
+                let before = accepted.with { $0.good.count }
+                try await Cluster.eventually("it takes messages") { accepted.with { $0.good.count } >= before + 3 }
+                try await Task.sleep(for: .milliseconds(Int.random(in: 0...250, using: &generator)))
                 gateway.process.send(SIGKILL)
                 await gateway.process.wait()
             }
@@ -145,8 +148,8 @@ import Testing
         }
         let gateway = try #require(last)
         let (good, bad) = accepted.with { $0 }
-        #expect(good.count > 200, "\(good.count) were accepted")
-        try await Cluster.eventually("the spool is empty", within: 30) {
+        #expect(good.count >= 150, "\(good.count) were accepted")
+        try await Cluster.eventually("the spool is empty") {
             try await gateway.metrics().split(separator: "\n").contains {
                 $0.hasPrefix("xmidt_hecate_spool_messages{") && $0.hasSuffix(" 0")
             }

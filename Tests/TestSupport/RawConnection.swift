@@ -31,10 +31,10 @@ package final class RawConnection: Sendable {
     /// Says that no more will be sent.
     package func finish() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-    /// What comes until a text is among it, the other side closes, or ten seconds have passed.
+    /// What comes until a text is among it, the other side closes, or half a minute have passed.
     package func read(until text: String) async throws -> String {
         var all: [UInt8] = []
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(30)
         while ContinuousClock.now < deadline {
             var buffer = [UInt8](repeating: 0, count: 4096)
             let count = recv(descriptor, &buffer, buffer.count, 0)
@@ -50,9 +50,9 @@ package final class RawConnection: Sendable {
         return String(decoding: all, as: UTF8.self)
     }
 
-    /// Whether the other side closes the connection within ten seconds, while something is done again and again.
+    /// Whether the other side closes the connection within half a minute, while something is done again and again.
     package func isClosed(_ whileWaiting: () -> Void) async throws -> Bool {
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(30)
         while ContinuousClock.now < deadline {
             var buffer = [UInt8](repeating: 0, count: 4096)
             let count = recv(descriptor, &buffer, buffer.count, 0)
