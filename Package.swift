@@ -177,5 +177,5 @@ if isFuzzing {
         .executableTarget(
             name: "hecate-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/LibFuzzer",
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])],
-            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
 }
