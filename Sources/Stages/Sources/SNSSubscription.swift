@@ -17,11 +17,18 @@ final class SNSSubscription: Sendable {
     private struct State {
         var phase = Phase.idle
         var keeper: Task<Void, Never>?
+        /// When to look next whether the subscription is still there.
+        var nextLook = ContinuousClock.now
+        /// SNS said that it has ended: its lists may show it for a while all the same.
+        var isDoubtful = false
     }
 
     /// How long SNS may take to ask for the confirmation before it is asked to again.
     private static let confirmationPatience = Duration.seconds(60)
     private static let longestPause = Duration.seconds(60)
+    /// How often it is looked whether the subscription is still there; somebody may have deleted it.
+    private static let lookEvery = Duration.seconds(60)
+    private static let lookSoon = Duration.seconds(2)
 
     /// The path SNS delivers to, unique to this start where that is wanted.
     let path: String
@@ -72,6 +79,7 @@ final class SNSSubscription: Sendable {
     func check() {
         state.withLock { state in
             if case .confirmed = state.phase { state.phase = .idle }
+            state.isDoubtful = true
         }
         metrics.subscribed(false)
     }
@@ -104,6 +112,7 @@ final class SNSSubscription: Sendable {
             guard !isConfirmed else {
                 pause = .seconds(1)
                 try? await Task.sleep(for: .milliseconds(500))
+                await look()
                 continue
             }
             do {
@@ -139,6 +148,28 @@ final class SNSSubscription: Sendable {
         logger.info("asked to be subscribed", metadata: ["topic": "\(options.topicARN)", "endpoint": "\(endpoint)"])
     }
 
+    /// Looks now and then whether the subscription is still there; where it is not, the keeper subscribes again.
+    private func look() async {
+        let arn: String? = state.withLock { state in
+            guard case .confirmed(let arn) = state.phase, ContinuousClock.now >= state.nextLook else { return nil }
+            state.nextLook = .now + Self.lookEvery
+            state.isDoubtful = false
+            return arn
+        }
+        guard let arn else { return }
+        do {
+            let all = try await client.subscriptions(topicARN: options.topicARN)
+            guard !all.contains(where: { $0.arn == arn }) else { return }
+            state.withLock { state in
+                if state.phase == .confirmed(arn: arn) { state.phase = .idle }
+            }
+            metrics.subscribed(false)
+            logger.warning("the subscription is not there any more", metadata: ["subscription": "\(arn)"])
+        } catch {
+            logger.info("the topic's subscriptions cannot be listed", metadata: ["error": "\(error)"])
+        }
+    }
+
     private func waitForConfirmation() async throws {
         let deadline = ContinuousClock.now + Self.confirmationPatience
         while !isConfirmed, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(100)) }
@@ -171,7 +202,10 @@ final class SNSSubscription: Sendable {
     }
 
     private func confirmed(_ arn: String) {
-        state.withLock { $0.phase = .confirmed(arn: arn) }
+        state.withLock { state in
+            state.phase = .confirmed(arn: arn)
+            state.nextLook = .now + (state.isDoubtful ? Self.lookSoon : Self.lookEvery)
+        }
         metrics.subscribed(true)
         logger.info("subscribed", metadata: ["subscription": "\(arn)"])
         guard options.unsubscribesOld, !isDryRun else { return }
