@@ -71,8 +71,10 @@ struct ClientTLS: Sendable {
         optional: "certificate", .path, help: "file with the client certificate and its chain, PEM")
     private static let key = Option(optional: "key", .path, help: "file with the client certificate's private key, PEM")
 
-    static let option = Option(
-        "tls", .group("tls", [ca, certificate, key]), default: Options(), shown: "", help: "certificates for https")
+    /// The options under a name.
+    static func option(_ name: String, help: String) -> Option<Options> {
+        Option(name, .group(name, [ca, certificate, key]), default: Options(), shown: "", help: help)
+    }
 
     private let ca: String?
     private let certificate: String?

@@ -29,6 +29,7 @@ public final class ArgusSink: Sink {
         "timeout", .duration, default: .seconds(5), shown: "5s", help: "how long one write may take")
     private static let inFlight = Option("inFlight", .int(1...1024), default: 16, help: "the most writes at once")
 
+    private static let tls = ClientTLS.option("tls", help: "certificates for https")
     enum Conflict: String, CaseIterable { case overwrite, newest }
     private static let conflict = Option(
         "conflict", OptionType<Conflict>.choice, default: .overwrite, shown: "overwrite",
@@ -46,7 +47,7 @@ public final class ArgusSink: Sink {
             it ends later than ours. Between the reading and the writing another may still write; Argus has no conditional PUT, so
             that race remains, and is as long as one request.
             """,
-        options: [addresses, bucket, auth, ownerHeaders, conflict, timeout, inFlight, ClientTLS.option],
+        options: [addresses, bucket, auth, ownerHeaders, conflict, timeout, inFlight, tls],
         takes: ArgusItem.kind,
         example: """
             sink:
@@ -90,7 +91,7 @@ public final class ArgusSink: Sink {
         ownerHeaders = options[Self.ownerHeaders]
         conflict = options[Self.conflict]
         timeout = .nanoseconds(options[Self.timeout].inNanoseconds)
-        tls = try ClientTLS(options[ClientTLS.option])
+        tls = try ClientTLS(options[Self.tls])
         capabilities = SinkCapabilities(batch: 1, inFlight: options[Self.inFlight], isUpsert: true)
         self.context = context
         liveItems = LiveItems(context)

@@ -64,7 +64,7 @@ public final class SNSSource: Source {
 
     /// Listens and takes notifications until it is stopped.
     public func run(into intake: Intake) async throws {
-        let client = try ClientTLS(Options()).makeClient()
+        let client = try options.clientTLS.makeClient()
         let transport = HTTPTransport.client(client)
         let subscription = options.subscribes ? makeSubscription(transport) : nil
         let endpoint = SNSEndpoint(

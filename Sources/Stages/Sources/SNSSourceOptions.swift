@@ -68,12 +68,15 @@ struct SNSSourceOptions: Sendable {
         "key", .fieldPath, default: defaultKeyField, shown: "config.url",
         help: "the field whose value messages are kept in order by; the message's id where it is missing")
 
+    private static let clientTLS = ClientTLS.option(
+        "clientTLS", help: "certificates for https to the SNS service and to where its signing certificates are")
+
     static let declarations: [any OptionDeclaration] = [
         topicARN, publicURL, listen, path, tls, subscribe, uniquePath, unsubscribeOld, unsubscribeOnStop,
         deliveryPolicy, region,
         endpoint, credentials, environment, verifySignature, trustedCertificateURLs, waitForDNS, maxBodyBytes,
         answerWithin,
-        keyField,
+        keyField, clientTLS,
     ]
 
     let topicARN: String
@@ -99,6 +102,7 @@ struct SNSSourceOptions: Sendable {
     let maxBodyBytes: Int
     let answerWithin: Duration
     let keyField: FieldPath
+    let clientTLS: ClientTLS
 
     init(_ options: Options) throws {
         topicARN = options[Self.topicARN]
@@ -147,6 +151,7 @@ struct SNSSourceOptions: Sendable {
         maxBodyBytes = options[Self.maxBodyBytes]
         answerWithin = options[Self.answerWithin]
         keyField = options[Self.keyField]
+        clientTLS = try ClientTLS(options[Self.clientTLS])
     }
 
     // The values are constants that are known to be good; the tests make each of them.
