@@ -143,4 +143,60 @@ import Testing
         #expect(await gateway.stop() == 0)
         await argus.process.stop()
     }
+
+    @Test func aReplayThatIsKilledLosesNoLetter() async throws {
+        let files = try Files()
+        defer { files.remove() }
+        let port = try FreePort.find()
+        let proxy = try FaultProxy(target: port)
+        defer { proxy.close() }
+        // This store does not take the owner "Argus".
+        let strict = try await ArgusProcess(port: port, ownerPattern: "^.{10,60}$")
+        let gateway = try await GatewayProcess(
+            topic: Self.topic, argus: proxy.url, source: options, rest: files.options)
+        let urls = Set((0..<80).map { "http://a/\($0)" })
+        for url in urls { #expect(try await gateway.post(try envelope(webhook(url))).status == 200) }
+        /// The webhooks among the dead letters.
+        func letters() async throws -> Set<String> {
+            let process = try ChildProcess(
+                ChildProcess.hecate, ["dead-letters", "list", "--json", gateway.file.path], name: "letters")
+            await process.wait()
+            let lines = process.output.split(separator: "\n").filter { $0.hasPrefix("{") }
+            return Set(
+                try lines.compactMap {
+                    (try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])?["key"] as? String
+                })
+        }
+        try await Cluster.eventually("all are dead letters") { try await letters() == urls }
+        await strict.process.stop()
+        let argus = try await ArgusProcess(port: port)
+        func stored() async throws -> Set<String> {
+            Set(
+                try await argus.items().compactMap { item in
+                    let webhook = (item["data"] as? [String: Any])?["Webhook"] as? [String: Any]
+                    return (webhook?["config"] as? [String: Any])?["url"] as? String
+                })
+        }
+        func replay() throws -> ChildProcess {
+            try ChildProcess(
+                ChildProcess.hecate, ["dead-letters", "replay", "--log-level", "error", gateway.file.path],
+                name: "replay")
+        }
+        // Slow enough to be caught half-way.
+        proxy.set(.delay)
+        let first = try replay()
+        try await Cluster.eventually("some are sent again") { try await stored().count >= 5 }
+        first.send(SIGKILL)
+        await first.wait()
+        let left = try await letters()
+        #expect(!left.isEmpty, "it was not caught half-way")
+        #expect(try await stored().union(left) == urls)
+        proxy.set(.none)
+        let second = try replay()
+        #expect(await second.wait() == 0, "\(second.output)")
+        #expect(try await stored() == urls)
+        #expect(try await letters().isEmpty)
+        #expect(await gateway.stop() == 0)
+        await argus.process.stop()
+    }
 }
