@@ -34,6 +34,8 @@ let package = Package(
         .executable(name: "hecate", targets: ["hecate"]),
         .library(name: "PipelineKit", targets: ["PipelineKit"]),
         .library(name: "HecateCommand", targets: ["HecateCommand"]),
+        .library(name: "Stages", targets: ["Stages"]),
+        .library(name: "StageTestKit", targets: ["StageTestKit"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -55,6 +57,7 @@ let package = Package(
     targets: [
         // The rooms, in the order in which they build on each other. Sources/README.md says what lives in each.
         .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Locking", swiftSettings: settings),
         .target(name: "Wire", swiftSettings: settings),
         .target(name: "YAML", dependencies: ["CLibYAML"], swiftSettings: settings),
@@ -88,9 +91,9 @@ let package = Package(
         .target(
             name: "Stages",
             dependencies: [
-                "Locking", "Wire", "PipelineKit", "Webhooks", "AWS", "HTTPService", httpClient, logging, metrics, nio,
-                nioHTTP,
-                nioTLS, nioPosix,
+                "Locking", "Wire", "PipelineKit", "Webhooks", "AWS", "HTTPService", "CZlib", httpClient, logging,
+                metrics,
+                collections, crypto, nio, nioHTTP, nioTLS, nioPosix,
             ], swiftSettings: settings),
         .target(
             name: "ArgusStore",
@@ -103,11 +106,12 @@ let package = Package(
         .target(
             name: "HecateCommand",
             dependencies: [
-                "Locking", "PipelineKit", "PipelineFile", "Spool", "Stages", "ArgusStore", "Operations", "HTTPService",
-                "Wire",
-                argumentParser,
-                logging, metrics,
+                "AWS", "ArgusStore", "HTTPService", "Locking", "Operations", "PipelineFile", "PipelineKit", "Spool",
+                "Stages", "Webhooks", "Wire", argumentParser, httpClient, logging, metrics,
             ], swiftSettings: settings),
+        .target(
+            name: "StageTestKit", dependencies: ["Locking", "PipelineFile", "PipelineKit", "Wire", logging, metrics],
+            swiftSettings: settings),
         .executableTarget(name: "hecate", dependencies: ["HecateCommand", "Stages"], swiftSettings: settings),
 
         // What tests and benchmarks share, and the tests of each room.
@@ -152,7 +156,7 @@ let package = Package(
         .testTarget(
             name: "StagesTests",
             dependencies: [
-                "Locking",
+                "Locking", "PipelineFile", "StageTestKit",
                 "Stages", "PipelineKit", "Webhooks", "AWS", "HTTPService", "Wire", "YAML", "TestSupport", httpClient,
                 logging,
                 metrics, nioHTTP, .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -160,6 +164,10 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["Locking", "hecate", "hecate-bench", "HTTPService", "TestSupport", httpClient, nio, nioTLS],
+            swiftSettings: settings),
+        .testTarget(
+            name: "HecateCommandTests",
+            dependencies: ["HecateCommand", "PipelineFile", "PipelineKit", "Stages", "TestSupport", "Wire", logging],
             swiftSettings: settings),
         .testTarget(
             name: "OperationsTests", dependencies: ["Operations", "HTTPService", "Wire", logging, metrics],

@@ -102,10 +102,11 @@ public struct SignatureError: Error, CustomStringConvertible {
 }
 
 /// Percent-encoding as AWS wants it (RFC 3986: everything but unreserved characters).
-enum FormEncoding {
+public enum FormEncoding {
     private static let unreserved = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
 
-    static func encode(_ text: String) -> String {
+    /// A text with everything but unreserved characters percent-encoded (RFC 3986, section 2.3).
+    public static func encode(_ text: String) -> String {
         var output: [UInt8] = []
         for byte in text.utf8 {
             if unreserved.contains(byte) {
@@ -118,7 +119,8 @@ enum FormEncoding {
         return String(decoding: output, as: UTF8.self)
     }
 
-    static func form(_ parameters: [(String, String)]) -> String {
+    /// Names and values as the body of a form.
+    public static func form(_ parameters: [(String, String)]) -> String {
         parameters.map { "\(encode($0))=\(encode($1))" }.joined(separator: "&")
     }
 }

@@ -110,13 +110,14 @@ public final class HTTPListener: Sendable {
                 additionalChannelHandlers: [ConnectionDeadlines(idle: self.limits.idle, request: self.limits.body)],
                 httpDecoderConfiguration: decoder))
         if let certificate { server = try .tls(server, tlsConfiguration: certificate.configuration()) }
-        let responder = CallbackResponder { [limits, handler] (request: Request, _: BasicRequestContext) in
-            await Self.respond(to: request, limits: limits, handler: handler)
+        let responder = CallbackResponder { [limits, handler] (request: Request, context: AddressedContext) in
+            await Self.respond(to: request, from: context.remoteAddress, limits: limits, handler: handler)
         }
         return Application(
             responder: responder, server: server,
             configuration: .init(
-                address: .hostname(address.host, port: address.port),
+                address: address.unixPath.map { .unixDomainSocket(path: $0) }
+                    ?? .hostname(address.host, port: address.port),
                 availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
             onServerRunning: { [self] channel in
                 boundPort.withLock { $0 = channel.localAddress?.port }
@@ -125,7 +126,9 @@ public final class HTTPListener: Sendable {
             logger: logger)
     }
 
-    private static func respond(to request: Request, limits: HTTPLimits, handler: Handler) async -> Response {
+    private static func respond(
+        to request: Request, from remoteAddress: String?, limits: HTTPLimits, handler: Handler
+    ) async -> Response {
         let tooLarge = HTTPServiceResponse.text(413, "the body is larger than \(limits.bodyBytes) bytes")
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limits.bodyBytes {
             return response(tooLarge)
@@ -141,7 +144,7 @@ public final class HTTPListener: Sendable {
         let answer = await handler(
             HTTPServiceRequest(
                 method: request.method.rawValue, path: request.uri.path, query: request.uri.query,
-                headers: request.headers, body: Array(body.readableBytesView)))
+                headers: request.headers, body: Array(body.readableBytesView), remoteAddress: remoteAddress))
         return response(answer)
     }
 
@@ -154,5 +157,16 @@ public final class HTTPListener: Sendable {
         return Response(
             status: .init(code: answer.status), headers: headers,
             body: answer.body.isEmpty ? .init() : .init(byteBuffer: ByteBuffer(bytes: answer.body)))
+    }
+}
+
+/// What is known of a request beside what it says: where it comes from.
+private struct AddressedContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    let remoteAddress: String?
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+        remoteAddress = source.channel.remoteAddress?.ipAddress
     }
 }

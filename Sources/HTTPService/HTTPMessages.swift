@@ -12,14 +12,20 @@ public struct HTTPServiceRequest: Sendable {
     public var headers: HTTPFields
     /// The body, within the limit.
     public var body: [UInt8]
+    /// The address of whoever sent it, without the port; nil where it is not known.
+    public var remoteAddress: String?
 
     /// A request.
-    public init(method: String, path: String, query: String? = nil, headers: HTTPFields = [:], body: [UInt8] = []) {
+    public init(
+        method: String, path: String, query: String? = nil, headers: HTTPFields = [:], body: [UInt8] = [],
+        remoteAddress: String? = nil
+    ) {
         self.method = method
         self.path = path
         self.query = query
         self.headers = headers
         self.body = body
+        self.remoteAddress = remoteAddress
     }
 
     /// The first value of a header field, by its name in any case.

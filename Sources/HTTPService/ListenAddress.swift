@@ -4,6 +4,13 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     public let host: String
     /// The port; 0 for any that is free.
     public let port: Int
+    /// The path of a Unix domain socket, which is listened on instead; nil for the network.
+    public let unixPath: String?
+
+    /// A Unix domain socket. A file that is there already is in the way.
+    public init(unixPath: String) {
+        (host, port, self.unixPath) = ("", 0, unixPath)
+    }
 
     /// Reads an address; nil where the text is none.
     public init?(_ text: String) {
@@ -19,8 +26,11 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
         guard host.allSatisfy({ $0.isASCII && !$0.isWhitespace }) else { return nil }
         self.host = host.isEmpty ? "0.0.0.0" : String(host)
         self.port = Int(port)
+        unixPath = nil
     }
 
     /// The address as it can be read again.
-    public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    public var description: String { unixPath ?? network }
+
+    private var network: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

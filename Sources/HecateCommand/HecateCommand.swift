@@ -49,8 +49,9 @@ private struct RootCommand: AsyncParsableCommand {
         commandName: "hecate",
         abstract: "Carries webhook registrations from Amazon SNS into Argus, through pipelines.",
         subcommands: [
-            RunCommand.self, ValidateCommand.self, ListCommand.self, DescribeCommand.self, DeadLettersCommand.self,
-            ArgusCommand.self,
+            RunCommand.self, ValidateCommand.self, RenderCommand.self, DiffCommand.self, PlanCommand.self,
+            TestCommand.self, GraphCommand.self, TapCommand.self, DeadLettersCommand.self, ListCommand.self,
+            DescribeCommand.self, SchemaCommand.self, NewCommand.self, ImportCommand.self, ArgusCommand.self,
             VersionCommand.self,
         ])
 }
@@ -63,4 +64,12 @@ extension ExitCode {
 /// Standard error, for what is not the command's result.
 enum Console {
     static func error(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
+
+    /// A text from outside without what a terminal would take for a command.
+    static func printable(_ text: String) -> String {
+        String(
+            text.unicodeScalars.map { scalar in
+                scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) ? "\u{fffd}" : Character(scalar)
+            })
+    }
 }

@@ -22,6 +22,10 @@ enum MetricCatalog {
             type: "gauge", help: "Circuit breaker in front of a sink: 0 closed, 1 half-open, 2 open."),
         "xmidt_hecate_spooled_total": .init(
             type: "counter", help: "Messages that were to be written to the spool, by what became of them."),
+        "xmidt_hecate_queue_received_total": .init(type: "counter", help: "Messages that a queue gave us."),
+        "xmidt_hecate_queue_call_failures_total": .init(type: "counter", help: "Calls of a queue that failed."),
+        "xmidt_hecate_mirror_lost_total": .init(
+            type: "counter", help: "Copies that the second sink of a mirror has not taken."),
         "xmidt_hecate_spool_messages": .init(type: "gauge", help: "Messages in the spool."),
         "xmidt_hecate_spool_bytes": .init(
             type: "gauge", help: "Size of what is in the spool, as it counts against its limit."),

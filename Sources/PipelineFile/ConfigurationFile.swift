@@ -9,14 +9,17 @@ struct ConfigurationFile {
     /// nil where the file cannot be read or is not YAML.
     let root: ConfigNode?
 
-    /// Reads a file; what is wrong with it is noted.
-    init(path: String, substitution: Substitution, _ diagnostics: inout Diagnostics) {
+    /// Reads a file; what is wrong with it is noted. `place` is where it is named, where that is in another file.
+    init(
+        path: String, substitution: Substitution, namedAt place: SourceLocation? = nil,
+        _ diagnostics: inout Diagnostics
+    ) {
         let limit = YAMLLimits().bytes
         if let handle = FileHandle(forReadingAtPath: path), let data = try? handle.read(upToCount: limit + 1) ?? Data()
         {
             self.init(path: path, bytes: [UInt8](data), substitution: substitution, &diagnostics)
         } else {
-            diagnostics.error("the file '\(path)' cannot be read: does it exist, and may it be read?", at: nil)
+            diagnostics.error("the file '\(path)' cannot be read: does it exist, and may it be read?", at: place)
             self.init(unreadable: path)
         }
     }
@@ -43,12 +46,17 @@ struct ConfigurationFile {
         let location = SourceLocation(file: path, node.mark)
         switch node.content {
         case .scalar(var scalar):
+            let written = scalar.text
+            var problem: String?
             do {
                 scalar.text = try substitution.apply(to: scalar.text)
             } catch {
-                diagnostics.error(error.message, at: location)
+                problem = error.message
             }
-            return ConfigNode(content(of: scalar), at: location)
+            var node = ConfigNode(
+                content(of: scalar), at: location, written: written == scalar.text ? nil : written)
+            node.problem = problem
+            return node
         case .sequence(let nodes):
             return ConfigNode(.list(nodes.map { convert($0, path, substitution, &diagnostics) }), at: location)
         case .mapping(let members):

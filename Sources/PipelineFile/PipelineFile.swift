@@ -41,23 +41,22 @@ public struct PipelineFile: Sendable {
     /// Where messages are to go that can never succeed; nil where they are refused to their sender.
     public let deadLetters: DeadLetters?
 
-    /// Reads files and checks them against the kinds of a registry.
+    /// Reads files, with those that they extend, and checks them against the kinds of a registry.
     ///
+    /// - Parameters:
+    ///   - settings: `path.to.option=value` each, laid over every file.
+    ///   - substitution: what `${...}` stands for.
     /// - Returns: the files that are good, and everything that is to be said about all of them, ready to be printed.
-    public static func load(_ paths: [String], registry: StageRegistry) -> (files: [PipelineFile], report: Report) {
-        load(paths, registry: registry, substitution: .system)
-    }
-
-    static func load(
-        _ paths: [String], registry: StageRegistry, substitution: Substitution
+    public static func load(
+        _ paths: [String], registry: StageRegistry, settings: [String] = [], substitution: Substitution = .system
     ) -> (files: [PipelineFile], report: Report) {
         var report = Report()
         var files: [PipelineFile] = []
         var names: [String: String] = [:]
         for path in paths {
-            let source = ConfigurationFile(path: path, substitution: substitution, &report.diagnostics)
-            report.texts[path] = source.text
-            guard let root = source.root else { continue }
+            let (root, said) = tree(of: path, settings: settings, substitution: substitution)
+            report.append(said)
+            guard let root else { continue }
             var reader = PipelineReader(registry: registry, path: path)
             let file = reader.read(root)
             report.diagnostics.append(contentsOf: reader.diagnostics.all)
@@ -72,9 +71,41 @@ public struct PipelineFile: Sendable {
         }
         return (files, report)
     }
+
+    /// Any YAML text as a tree, and what is to be said about it.
+    public static func tree(of text: [UInt8], named name: String) -> (root: ConfigNode?, report: Report) {
+        var report = Report()
+        let file = ConfigurationFile(path: name, bytes: text, substitution: .none, &report.diagnostics)
+        report.texts[name] = file.text
+        return (file.root, report)
+    }
+
+    /// Any YAML file as a tree, without replacing anything in it, and what is to be said about it.
+    public static func tree(of path: String) -> (root: ConfigNode?, report: Report) {
+        var report = Report()
+        let file = ConfigurationFile(path: path, substitution: .none, &report.diagnostics)
+        report.texts[path] = file.text
+        return (file.root, report)
+    }
+
+    /// The tree of a file with those that it extends, before it is checked.
+    static func tree(
+        of path: String, settings: [String], substitution: Substitution
+    ) -> (root: ConfigNode?, report: Report) {
+        var layers = Layers(substitution: substitution)
+        let root = layers.load(path, settings: settings)
+        var report = Report()
+        report.diagnostics.append(contentsOf: layers.diagnostics.all)
+        report.texts = layers.texts
+        return (root, report)
+    }
 }
 
 extension PipelineFile {
-    /// The options of a file beside its source, stages and sink, as documentation.
-    public static var settings: [any OptionDeclaration] { PipelineReader.settings }
+    /// The options of a file, as documentation.
+    public static var declarations: [any OptionDeclaration] { PipelineReader.declarations }
+    /// The options of an entry of `stages`, as documentation.
+    public static var stageDeclarations: [any OptionDeclaration] { StageEntry.declarations }
+    /// The options of an entry of `stages` in a file that extends another, as documentation.
+    public static var placementDeclarations: [any OptionDeclaration] { StageEntry.Placement.declarations }
 }

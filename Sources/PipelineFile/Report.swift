@@ -7,13 +7,20 @@ public struct Report: Sendable {
     /// The files' texts by path.
     var texts: [String: String] = [:]
 
+    /// Takes over another report.
+    public mutating func append(_ other: Report) {
+        diagnostics.append(contentsOf: other.diagnostics.all)
+        texts.merge(other.texts) { $1 }
+    }
+
     /// Whether there is an error.
     public var hasErrors: Bool { diagnostics.hasErrors }
 
     /// The diagnostics as a compiler writes them: `file:line:column: error: message`, the line, a caret under the place.
     /// Empty where there is nothing to say. What looks like a secret in a line is not shown.
     public var description: String {
-        diagnostics.all
+        // A mistake in a file that several others extend is told once.
+        diagnostics.all.reduce(into: [Diagnostic]()) { if !$0.contains($1) { $0.append($1) } }
             .enumerated()
             .map { (place: $1.location ?? SourceLocation(file: "", line: 0, column: 0), order: $0, diagnostic: $1) }
             .sorted { ($0.place, $0.order) < ($1.place, $1.order) }
@@ -40,13 +47,22 @@ public struct Report: Sendable {
         return place.line <= lines.count ? lines[place.line - 1] : nil
     }
 
+    private static let secretWords = [
+        "secret", "passw", "token", "basic", "bearer", "credential", "accesskey", "apikey", "private", "authorization",
+    ]
+
+    /// Whether a key's name says that its value is secret.
+    static func soundsSecret(_ key: String) -> Bool {
+        let key = key.lowercased()
+        return secretWords.contains { key.contains($0) } && !key.hasSuffix("id")
+    }
+
     /// The line without the value of any key that sounds like a secret: a mistake may stand right beside one.
     static func masked(_ line: Substring) -> String {
         let text = String(line)
         let lower = text.lowercased()
-        let words = ["secret", "passw", "token", "basic", "bearer", "credential", "accesskey", "apikey", "private"]
         var cut = text.endIndex
-        for word in words {
+        for word in secretWords {
             guard let found = lower.range(of: word), let colon = lower[found.upperBound...].firstIndex(of: ":") else {
                 continue
             }

@@ -2,7 +2,7 @@ import Foundation
 
 /// Replaces `${...}` in the texts of a file by what the environment or another file says:
 /// `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${file:PATH}`; `$$` is a dollar.
-struct Substitution: Sendable {
+public struct Substitution: Sendable {
     /// Why a text could not be completed. Never holds a value.
     struct Failure: Error {
         let message: String
@@ -12,12 +12,15 @@ struct Substitution: Sendable {
     static let largestFile = 64 << 10
 
     /// A variable's value; nil where it is not set.
-    let variable: @Sendable (String) -> String?
+    let variable: (@Sendable (String) -> String?)?
     /// A file's text.
-    let file: @Sendable (String) throws -> String
+    let file: (@Sendable (String) throws -> String)?
+
+    /// Leaves every text as it is written.
+    public static let none = Substitution(variable: nil, file: nil)
 
     /// The process's environment and the file system.
-    static let system = Substitution(
+    public static let system = Substitution(
         variable: { ProcessInfo.processInfo.environment[$0] },
         file: { path in
             guard let handle = FileHandle(forReadingAtPath: path) else {
@@ -34,9 +37,20 @@ struct Substitution: Sendable {
             return String(text)
         })
 
+    /// This one, but some variables and files have values of their own; the files by the paths that are written.
+    public func overridden(variables: [String: String], files: [String: String]) -> Substitution {
+        Substitution(
+            variable: { variables[$0] ?? variable?($0) },
+            file: { path in
+                if let text = files[path] { return text }
+                guard let file else { throw Failure(message: "the file '\(path)' cannot be read") }
+                return try file(path)
+            })
+    }
+
     /// The text with everything replaced. What is put in is not looked at again.
     func apply(to text: String) throws(Failure) -> String {
-        guard text.utf8.contains(UInt8(ascii: "$")) else { return text }
+        guard let variable, let file, text.utf8.contains(UInt8(ascii: "$")) else { return text }
         var result = ""
         var rest = Substring(text)
         while let dollar = rest.firstIndex(of: "$") {
@@ -48,7 +62,7 @@ struct Substitution: Sendable {
                 rest.removeFirst()
             case "{":
                 guard let end = rest.firstIndex(of: "}") else { throw Failure(message: "'${' without its '}'") }
-                result += try value(of: rest[rest.index(after: rest.startIndex)..<end])
+                result += try Self.value(of: rest[rest.index(after: rest.startIndex)..<end], variable, file)
                 rest = rest[rest.index(after: end)...]
             default: result.append("$")
             }
@@ -56,7 +70,9 @@ struct Substitution: Sendable {
         return result + rest
     }
 
-    private func value(of expression: Substring) throws(Failure) -> String {
+    private static func value(
+        of expression: Substring, _ variable: (String) -> String?, _ file: (String) throws -> String
+    ) throws(Failure) -> String {
         if expression.hasPrefix("file:") {
             let path = String(expression.dropFirst(5))
             do {

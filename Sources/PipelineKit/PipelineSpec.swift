@@ -14,6 +14,13 @@ public struct PipelineSpec: Sendable {
         public var options: Options
         /// Where it is written.
         public var location: SourceLocation?
+        /// For a filter: the sink that takes what it stops; nil where that ends there.
+        public var otherwise: StageSpec? {
+            get { otherwises.first }
+            set { otherwises = newValue.map { [$0] } ?? [] }
+        }
+        /// A list because a value cannot hold itself.
+        private var otherwises: [StageSpec] = []
 
         /// A stage.
         public init(name: String, kind: StageRegistry.Kind, options: Options, location: SourceLocation?) {
@@ -53,51 +60,82 @@ public struct PipelineSpec: Sendable {
     /// Makes the stages, without I/O, and notes what does not go together.
     ///
     /// - Parameters:
-    ///   - dryRunSink: takes the place of the sink in a trial run.
+    ///   - dryRunSink: takes the place of the sink in a trial run, and of those of filters.
     ///   - other: takes the place of the source.
     ///   - durability: what outlives the process.
+    ///   - tap: where what passes can be looked at.
     /// - Returns: nil where there was an error.
     public func build(
         logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory,
         now: @escaping @Sendable () -> Timestamp = { .now() }, dryRunSink: (any Sink)? = nil,
-        replacingSource other: (any Source)? = nil, durability: Durability = Durability(),
+        replacingSource other: (any Source)? = nil, durability: Durability = Durability(), tap: Tap? = nil,
         _ diagnostics: inout Diagnostics
     ) -> Pipeline? {
-        func make(_ spec: StageSpec) -> AnyStage? {
-            var stageLogger = logger
-            stageLogger[metadataKey: "pipeline"] = "\(name)"
-            stageLogger[metadataKey: "stage"] = "\(spec.name)"
-            let context = StageContext(
-                pipeline: name, stage: spec.name, logger: stageLogger, metrics: metrics, now: now,
-                isDryRun: dryRunSink != nil)
-            do {
-                return try spec.kind.make(spec.options, context)
-            } catch let error as OptionError {
-                diagnostics.error("\(spec.kind.title): \(error)", at: error.location ?? spec.location)
-            } catch {
-                diagnostics.error("\(spec.kind.title): \(error)", at: spec.location)
-            }
-            return nil
-        }
-        let madeSource = make(source)
-        let madeStages = stages.map(make)
-        let madeSink = make(sink)
-        guard case .source(let source) = madeSource, case .sink(let sink) = madeSink else { return nil }
-        var steps: [StageChain.Step] = []
-        for (spec, made) in zip(stages, madeStages) {
-            switch made {
-            case .filter(let filter): steps.append(.init(name: spec.name, work: .filter(filter)))
-            case .transform(let transform): steps.append(.init(name: spec.name, work: .transform(transform)))
-            default: return nil
-            }
-        }
+        let context = StageContext(
+            pipeline: name, stage: "", logger: logger, metrics: metrics, now: now, isDryRun: dryRunSink != nil)
         var settings = settings
-        if settings.retry.maxElapsed == nil, self.source.kind.redelivers, durability.spool == nil, other == nil {
+        if settings.retry.maxElapsed == nil, source.kind.redelivers, durability.spool == nil, other == nil {
             settings.retry.maxElapsed = .seconds(8)
         }
+        let madeSource = source.make(context, &diagnostics)
+        let steps = makeSteps(context, dryRunSink: dryRunSink, retry: settings.retry, &diagnostics)
+        let madeSink = sink.make(context, &diagnostics)
+        guard case .source(let source) = madeSource, case .sink(let sink) = madeSink, let steps else { return nil }
         return Pipeline(
             name: name, source: other ?? source, steps: steps, sink: dryRunSink ?? sink, sinkName: self.sink.name,
-            settings: settings, logger: logger, metrics: metrics, now: now, durability: durability)
+            settings: settings, logger: logger, metrics: metrics, now: now, durability: durability, tap: tap)
+    }
+
+    /// Makes the filters and transforms; nil where one of them cannot be made, which is noted.
+    func makeSteps(
+        _ context: StageContext, dryRunSink: (any Sink)?, retry: RetryPolicy, _ diagnostics: inout Diagnostics
+    ) -> [StageChain.Step]? {
+        var steps: [StageChain.Step] = []
+        for spec in stages {
+            var exit: SideExit?
+            if let otherwise = spec.otherwise {
+                let inside = spec.context(in: context)
+                do {
+                    let sink = try inside.makeSink(otherwise, named: "\(spec.name).otherwise")
+                    exit = SideExit(dryRunSink ?? sink, stage: spec.name, retry: retry)
+                } catch {
+                    otherwise.note(error, &diagnostics)
+                }
+            }
+            switch spec.make(context, &diagnostics) {
+            case .filter(let filter):
+                steps.append(.init(name: spec.name, work: .filter(filter), otherwise: exit))
+            case .transform(let transform): steps.append(.init(name: spec.name, work: .transform(transform)))
+            case .source, .sink, nil: break
+            }
+        }
+        return steps.count == stages.count ? steps : nil
+    }
+}
+
+extension PipelineSpec.StageSpec {
+    /// The context of a stage of a pipeline.
+    func context(in pipeline: StageContext) -> StageContext {
+        var context = pipeline
+        context.stage = name
+        context.logger[metadataKey: "pipeline"] = "\(pipeline.pipeline)"
+        context.logger[metadataKey: "stage"] = "\(name)"
+        return context
+    }
+
+    /// Makes the stage in a pipeline; nil after noting why not.
+    func make(_ pipeline: StageContext, _ diagnostics: inout Diagnostics) -> AnyStage? {
+        do {
+            return try kind.make(options, context(in: pipeline))
+        } catch {
+            note(error, &diagnostics)
+            return nil
+        }
+    }
+
+    /// Notes why the stage cannot be made.
+    func note(_ error: any Error, _ diagnostics: inout Diagnostics) {
+        diagnostics.error("\(kind.title): \(error)", at: (error as? OptionError)?.location ?? location)
     }
 }
 
@@ -111,10 +149,9 @@ extension PipelineSpec.StageSpec {
     ) -> (any DeadLetterStore)? {
         let context = StageContext(pipeline: pipeline, stage: "dead-letters", logger: logger, metrics: metrics)
         do {
-            guard case .sink(let sink) = try kind.make(options, context) else { return nil }
-            return SinkDeadLetters(sink: sink)
+            return SinkDeadLetters(sink: try context.makeSink(self, named: "dead-letters"))
         } catch {
-            diagnostics.error("\(kind.title): \(error)", at: (error as? OptionError)?.location ?? location)
+            note(error, &diagnostics)
             return nil
         }
     }

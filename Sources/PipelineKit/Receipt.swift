@@ -67,6 +67,7 @@ final class Receipt: Sendable {
         var parts = 1
         var worst: Settlement?
         var isGiven = false
+        var observers: [@Sendable (Settlement) -> Void] = []
     }
 
     private let state = Mutex(State())
@@ -77,16 +78,24 @@ final class Receipt: Sendable {
     /// The message became several: each of them owes a settlement now. Called before any of them is settled.
     func split(into parts: Int) { state.withLock { $0.parts += parts - 1 } }
 
+    /// Calls `observer` with the answer, before it is given. Called before the receipt is settled.
+    func observe(_ observer: @escaping @Sendable (Settlement) -> Void) {
+        state.withLock { $0.observers.append(observer) }
+    }
+
     /// Settles one part.
     func settle(_ settlement: Settlement) {
-        let answer: Settlement? = state.withLock { state in
+        let answer: (Settlement, [@Sendable (Settlement) -> Void])? = state.withLock { state in
             guard !state.isGiven else { return nil }
             if settlement.weight >= (state.worst?.weight ?? -1) { state.worst = settlement }
             state.parts -= 1
-            guard state.parts <= 0 else { return nil }
+            guard state.parts <= 0, let worst = state.worst else { return nil }
             state.isGiven = true
-            return state.worst
+            defer { state.observers = [] }
+            return (worst, state.observers)
         }
-        if let answer { handler(answer) }
+        guard let (settlement, observers) = answer else { return }
+        for observer in observers { observer(settlement) }
+        handler(settlement)
     }
 }

@@ -62,7 +62,8 @@ public struct StageRegistry: Sendable {
         (kinds[role] ?? [:]).values.sorted { $0.declaration.name < $1.declaration.name }
     }
 
-    private mutating func add(
+    /// Adds a kind that is made by a function; for tests of this package.
+    package mutating func add(
         _ role: Role, _ declaration: StageDeclaration, redelivers: Bool = false,
         make: @escaping @Sendable (Options, StageContext) throws -> AnyStage
     ) {
@@ -72,7 +73,7 @@ public struct StageRegistry: Sendable {
 }
 
 /// A stage, whichever of the four it is.
-enum AnyStage: Sendable {
+package enum AnyStage: Sendable {
     case source(any Source)
     case filter(any Filter)
     case transform(any Transform)

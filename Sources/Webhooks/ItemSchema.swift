@@ -16,10 +16,24 @@ extension Webhook {
         JSONWriter.append("{\"PartnerIDs\":", to: &output)
         JSONWriter.append(strings: partnerIDs, to: &output)
         switch schema {
-        case .webhook: JSONWriter.append(",\"Webhook\":{\"registered_from_address\":", to: &output)
-        case .wrpEventStream:
-            JSONWriter.append(",\"wrp_event_stream_schema_v1\":{\"registered_from_address\":", to: &output)
+        case .webhook: JSONWriter.append(",\"Webhook\":", to: &output)
+        case .wrpEventStream: JSONWriter.append(",\"wrp_event_stream_schema_v1\":", to: &output)
         }
+        appendRecord(schema: schema, to: &output)
+        JSONWriter.append("}", to: &output)
+        return output
+    }
+
+    /// The webhook's record on its own, as it is published.
+    public func record(schema: ItemSchema) -> [UInt8] {
+        var output: [UInt8] = []
+        output.reserveCapacity(512)
+        appendRecord(schema: schema, to: &output)
+        return output
+    }
+
+    private func appendRecord(schema: ItemSchema, to output: inout [UInt8]) {
+        JSONWriter.append("{\"registered_from_address\":", to: &output)
         JSONWriter.append(string: registeredFromAddress, to: &output)
         JSONWriter.append(",\"config\":{\"url\":", to: &output)
         JSONWriter.append(string: url, to: &output)
@@ -46,7 +60,6 @@ extension Webhook {
         }
         JSONWriter.append(",\"until\":", to: &output)
         JSONWriter.append(string: RFC3339.format(until), to: &output)
-        JSONWriter.append("}}", to: &output)
-        return output
+        JSONWriter.append("}", to: &output)
     }
 }

@@ -1,26 +1,60 @@
-/// The way to a field of a JSON record, as in `config.url` or `matcher.device_id`.
+/// The way to a field of a JSON record, as in `config.url`, `matcher.device_id[0]` or `receivers[*].url`.
 ///
 /// It finds what a Go program sees in that field: keys match without regard to case, of several occurrences the last
 /// that is not null counts, and where the record is an array its first element counts. So a filter sees the same URL
 /// that later becomes the item, however oddly the record is written.
 public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
+    private enum Part: Sendable, Hashable {
+        /// The member of a name, folded.
+        case name([UInt8])
+        /// The element of an index.
+        case element(Int)
+        /// Every element.
+        case every
+    }
+
     /// The path as it was written.
     public let description: String
-    private let names: [[UInt8]]
+    /// The names on the way, as they were written; indexes in brackets.
+    public let segments: [String]
+    private let parts: [Part]
 
-    /// A path of one or more names, separated by dots; nil where a name is empty.
+    /// A path of one or more names, separated by dots, each perhaps with `[*]` or `[0]` behind it; nil where a name is empty or
+    /// a bracket holds something else.
     public init?(_ text: String) {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.allSatisfy({ !$0.isEmpty }) else { return nil }
+        var parts: [Part] = []
+        var segments: [String] = []
+        for piece in text.split(separator: ".", omittingEmptySubsequences: false) {
+            let name = piece.prefix { $0 != "[" }
+            guard !name.isEmpty, !name.contains("]") else { return nil }
+            parts.append(.name(JSONKey.fold(String(name))))
+            segments.append(String(name))
+            var rest = piece.dropFirst(name.count)
+            while !rest.isEmpty {
+                guard rest.first == "[", let end = rest.firstIndex(of: "]") else { return nil }
+                let index = rest[rest.index(after: rest.startIndex)..<end]
+                if index == "*" {
+                    parts.append(.every)
+                } else if let number = Int(index), number >= 0, index.allSatisfy(\.isNumber) {
+                    parts.append(.element(number))
+                } else {
+                    return nil
+                }
+                segments.append("[\(index)]")
+                rest = rest[rest.index(after: end)...]
+            }
+        }
+        guard parts.count <= 32 else { return nil }
         description = text
-        names = parts.map { JSONKey.fold(String($0)) }
+        self.parts = parts
+        self.segments = segments
     }
 
     /// The values a field can have for a filter.
     public enum Value: Equatable, Sendable {
         /// A string, or a number or boolean as it was written.
         case text(String)
-        /// An array: its strings, numbers and booleans; nested arrays and objects are left out.
+        /// An array, or what `[*]` gathers: its strings, numbers and booleans; nested arrays and objects are left out.
         case list([String])
         /// An object, of which only the presence is known.
         case object
@@ -49,20 +83,38 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
     }
 
     private func descend(_ reader: inout JSONReader, level: Int, into found: inout Value?) throws {
-        if level == names.count {
+        guard level < parts.count else {
             if let value = try Self.take(&reader) { found = value }
             return
         }
-        guard try reader.kind() == .object else {
-            try reader.skip()
-            return
-        }
-        try reader.object { reader, key in
-            if names[level].withUnsafeBufferPointer({ key.matches(lowercased: $0) }) {
-                try descend(&reader, level: level + 1, into: &found)
-            } else {
-                try reader.skip()
+        switch (parts[level], try reader.kind()) {
+        case (.name(let name), .object):
+            try reader.object { reader, key in
+                if name.withUnsafeBufferPointer({ key.matches(lowercased: $0) }) {
+                    try descend(&reader, level: level + 1, into: &found)
+                } else {
+                    try reader.skip()
+                }
             }
+        case (.element(let wanted), .array):
+            try reader.array { reader, index in
+                if index == wanted { try descend(&reader, level: level + 1, into: &found) } else { try reader.skip() }
+            }
+        case (.every, .array):
+            var gathered: [String] = []
+            var hasObject = false
+            try reader.array { reader, _ in
+                var element: Value?
+                try descend(&reader, level: level + 1, into: &element)
+                switch element {
+                case .text(let text): gathered.append(text)
+                case .list(let texts): gathered += texts
+                case .object: hasObject = true
+                case nil: break
+                }
+            }
+            if !gathered.isEmpty { found = .list(gathered) } else if hasObject { found = .object }
+        default: try reader.skip()
         }
     }
 

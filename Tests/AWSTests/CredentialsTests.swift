@@ -162,7 +162,7 @@ import Wire
         do {
             try await client(refused, asked: asked).unsubscribe(subscriptionARN: "arn:s")
             Issue.record("an error was expected")
-        } catch let error as SNSClient.APIError {
+        } catch let error as AWSServiceError {
             #expect(error.code == "NotFound" && error.description == "Unsubscribe: NotFound: Topic does not exist")
         }
         #expect(asked.with { $0.count } == 4)

@@ -151,7 +151,7 @@ struct GatewayProcess {
           sns:
         \(lines)
         stages:
-          - transform: {argus-item: {owner: Argus}}
+          - transform: {argus-item: {owner: Argus, ownerPattern: "^.{4,60}$"}}
         sink:
           argus: {address: "\(argus)", auth: {basic: "user:pass"}, timeout: \(timeout)}
         \(rest)

@@ -56,7 +56,7 @@ import Testing
     @Test func linesBecomeItems() async throws {
         let pipeline = """
             source: stdin
-            stages: [{transform: {argus-item: {owner: somebody}}}]
+            stages: [{transform: {argus-item: {owner: somebody-or-other}}}]
             sink: stdout
             """
         let good = #"{"config":{"url":"http://a/","secret":"hunter2"},"events":["e"],"duration":"5m"}"#

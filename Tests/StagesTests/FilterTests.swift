@@ -35,7 +35,7 @@ import Wire
     }
 
     @Test(arguments: [
-        "{}", "{field: a}", "{equals: b}", "{field: a, equals: b, glob: c}", "{field: a, all: []}",
+        "{}", "{field: a}", "{equals: b}", "{field: a, equals: b, gob: c}", "{field: a, all: []}",
         "{all: [], any: []}", "{field: a..b, equals: c}",
         "{not: [{field: a, equals: b}]}", "{any: [{field: a}]}",
     ])

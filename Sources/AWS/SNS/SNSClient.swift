@@ -14,16 +14,25 @@ public struct SNSClient: Sendable {
         public var endpoint: String
     }
 
-    /// An answer that is an error.
-    public struct APIError: Error, CustomStringConvertible, Sendable {
-        /// The HTTP status.
-        public var status: Int
-        /// The service's code, such as `NotFound`; empty where it gave none.
-        public var code: String
-        /// What was called, and what the service said about it.
-        public var description: String
+    /// A message to be published.
+    public struct Publication: Sendable, Equatable {
+        /// The message.
+        public var message: String
+        /// The subject; nil for none.
+        public var subject: String?
+        /// Attributes, all of them strings.
+        public var attributes: [String: String]
+
+        /// A message.
+        public init(message: String, subject: String?, attributes: [String: String]) {
+            self.message = message
+            self.subject = subject
+            self.attributes = attributes
+        }
     }
 
+    /// The most messages of a `PublishBatch`.
+    public static let largestBatch = 10
     private static let longestAnswer = 4 << 20
     /// How many pages of subscriptions are read at most: SNS gives 100 on each.
     private static let mostPages = 1000
@@ -74,7 +83,8 @@ public struct SNSClient: Sendable {
     public func confirmSubscription(topicARN: String, token: String) async throws -> String {
         let answer = try await call("ConfirmSubscription", [("TopicArn", topicARN), ("Token", token)])
         guard let arn = answer.text("SubscriptionArn"), arn.hasPrefix("arn:") else {
-            throw APIError(status: 200, code: "", description: "ConfirmSubscription answered without a subscription")
+            throw AWSServiceError(
+                action: "ConfirmSubscription", status: 200, code: "", reason: "answered without a subscription")
         }
         return arn
     }
@@ -111,12 +121,52 @@ public struct SNSClient: Sendable {
         _ = try await call("Unsubscribe", [("SubscriptionArn", subscriptionARN)])
     }
 
+    /// Publishes messages, at most `largestBatch` and 256 KiB together. Nothing is tried again here.
+    ///
+    /// - Returns: how it went for each, in order.
+    public func publish(_ messages: [Publication], topicARN: String) async throws -> [BatchEntryResult] {
+        var parameters = [("TopicArn", topicARN)]
+        for (index, message) in messages.enumerated() {
+            let entry = "PublishBatchRequestEntries.member.\(index + 1)"
+            parameters.append(("\(entry).Id", "\(index)"))
+            parameters.append(("\(entry).Message", message.message))
+            if let subject = message.subject { parameters.append(("\(entry).Subject", subject)) }
+            for (number, attribute) in message.attributes.sorted(by: { $0.key < $1.key }).enumerated() {
+                let name = "\(entry).MessageAttributes.entry.\(number + 1)"
+                parameters.append(("\(name).Name", attribute.key))
+                parameters.append(("\(name).Value.DataType", "String"))
+                parameters.append(("\(name).Value.StringValue", attribute.value))
+            }
+        }
+        let answer = try await callOnce("PublishBatch", parameters)
+        var results = [BatchEntryResult](
+            repeating: .failed(reason: "PublishBatch: no answer for this entry", isSenderFault: false),
+            count: messages.count)
+        for member in answer.first("Successful")?.all("member") ?? [] {
+            if let index = member.text("Id").flatMap({ Int($0) }), results.indices.contains(index) {
+                results[index] = .done
+            }
+        }
+        for member in answer.first("Failed")?.all("member") ?? [] {
+            guard let index = member.text("Id").flatMap({ Int($0) }), results.indices.contains(index) else { continue }
+            results[index] = .failed(
+                reason: "\(member.text("Code") ?? "unknown"): \(member.text("Message") ?? "no reason given")",
+                isSenderFault: member.text("SenderFault") == "true")
+        }
+        return results
+    }
+
+    /// Looks whether the topic is there and may be seen.
+    public func topicIsThere(_ topicARN: String) async throws {
+        _ = try await call("GetTopicAttributes", [("TopicArn", topicARN)])
+    }
+
     private func call(_ action: String, _ parameters: [(String, String)]) async throws -> XMLTree {
         var attempt = 1
         while true {
             do {
                 return try await callOnce(action, parameters)
-            } catch let error as APIError where !Self.mayPass(error) {
+            } catch let error as AWSServiceError where !error.mayPass {
                 throw error
             } catch {
                 guard attempt < Self.attempts, !(error is CredentialsError), !(error is CancellationError) else {
@@ -140,16 +190,10 @@ public struct SNSClient: Sendable {
         let response = try await transport.send(signed, .seconds(15), Self.longestAnswer)
         let xml = XMLTree.parse(response.body)
         guard response.status == 200, let xml else {
-            let code = xml?.text("Code") ?? ""
-            let reason = xml?.text("Message") ?? "no reason given"
-            throw APIError(
-                status: response.status, code: code,
-                description: "\(action): \(code.isEmpty ? "status \(response.status)" : code): \(reason)")
+            throw AWSServiceError(
+                action: action, status: response.status, code: xml?.text("Code") ?? "",
+                reason: xml?.text("Message") ?? "no reason given")
         }
         return xml
-    }
-
-    private static func mayPass(_ error: APIError) -> Bool {
-        error.status >= 500 || error.status == 429 || error.code.contains("Throttl") || error.code == "RequestTimeout"
     }
 }

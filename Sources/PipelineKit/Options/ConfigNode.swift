@@ -65,12 +65,26 @@ public struct ConfigNode: Sendable {
     public var content: Content
     /// Where it stands.
     public var location: SourceLocation
+    /// How it was written, where that is not what it is: a text with `${...}` before it was replaced.
+    public var written: String?
+    /// Why it could not be completed, where a `${...}` of it stands for nothing: an error unless another value takes its place.
+    public var problem: String?
 
     /// A value at a place.
-    public init(_ content: Content, at location: SourceLocation) {
+    public init(_ content: Content, at location: SourceLocation, written: String? = nil) {
         self.content = content
         self.location = location
+        self.written = written
     }
+
+    /// The value of a key; nil where there is none.
+    public subscript(key: String) -> ConfigNode? {
+        guard case .map(let entries) = content else { return nil }
+        return entries.first { $0.key == key }?.value
+    }
+
+    /// The text; nil for anything else.
+    public var text: String? { if case .string(let text) = content { text } else { nil } }
 
     /// The value's kind with its article, for messages. A scalar is quoted unless it is text, which may be a secret.
     public var kindName: String {

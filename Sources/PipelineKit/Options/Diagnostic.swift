@@ -27,9 +27,11 @@ public struct Diagnostic: Sendable, Equatable {
 public struct Diagnostics: Sendable {
     /// In the order they were found.
     public private(set) var all: [Diagnostic] = []
+    /// The kinds of stages that may be named where options hold stages.
+    public let registry: StageRegistry
 
     /// None yet.
-    public init() {}
+    public init(registry: StageRegistry = StageRegistry()) { self.registry = registry }
 
     /// Notes an error.
     public mutating func error(_ message: String, at location: SourceLocation?) {

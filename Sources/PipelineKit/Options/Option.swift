@@ -41,6 +41,9 @@ public struct Option<Value: Sendable>: OptionDeclaration {
     /// The options inside.
     public var members: [any OptionDeclaration] { type.members }
 
+    /// What the value looks like.
+    public var shape: OptionShape { type.shape }
+
     /// Reads the value, as `OptionDeclaration` says.
     public func read(_ node: ConfigNode, _ diagnostics: inout Diagnostics) -> (any Sendable)? {
         type.read(node, &diagnostics)
@@ -66,6 +69,8 @@ public protocol OptionDeclaration: Sendable {
     var isSecret: Bool { get }
     /// The options inside, where the value is a map of declared options.
     var members: [any OptionDeclaration] { get }
+    /// What the value looks like, for the schema that editors check files with.
+    var shape: OptionShape { get }
     /// Reads a value; returns nil after noting why not.
     func read(_ node: ConfigNode, _ diagnostics: inout Diagnostics) -> (any Sendable)?
     /// What holds where the option is left out; nil where it may not be.
@@ -92,6 +97,19 @@ public struct Options: Sendable {
 
     /// Where an option was written; nil where it was not.
     public func location<Value>(of option: Option<Value>) -> SourceLocation? { locations[option.name] }
+
+    /// The stages that stand inside, as those of a `fan-out` do, however deep in maps and lists of options.
+    public var nestedStages: [PipelineSpec.StageSpec] { values.values.flatMap(Self.stages) }
+
+    private static func stages(in value: any Sendable) -> [PipelineSpec.StageSpec] {
+        switch value {
+        case let stage as PipelineSpec.StageSpec: [stage]
+        case let stages as [PipelineSpec.StageSpec]: stages
+        case let options as Options: options.nestedStages
+        case let groups as [Options]: groups.flatMap(\.nestedStages)
+        default: []
+        }
+    }
 
     /// Checks a map against declarations: unknown keys, missing options and wrong values are noted, all of them.
     ///

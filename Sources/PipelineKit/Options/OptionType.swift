@@ -9,18 +9,22 @@ public struct OptionType<Value: Sendable>: Sendable {
     public let isSecret: Bool
     /// The options inside, where the value is a map of declared options.
     public let members: [any OptionDeclaration]
+    /// What the value looks like, for the schema that editors check files with.
+    public let shape: OptionShape
     /// Reads a value. Returns nil after noting why not.
     let read: @Sendable (ConfigNode, inout Diagnostics) -> Value?
 
     /// A type of one's own. `read` returns nil after noting in the diagnostics, at the node's place, what is wrong.
     public init(
-        _ name: String, isSecret: Bool = false, members: [any OptionDeclaration] = [],
+        _ name: String, isSecret: Bool = false, members: [any OptionDeclaration] = [], shape: OptionShape = .any,
         read: @escaping @Sendable (ConfigNode, inout Diagnostics) -> Value?
     ) {
         self.name = name
         self.isSecret = isSecret
         self.members = members
-        self.read = read
+        self.shape = shape
+        // A value that could not be completed was noted when its file was read.
+        self.read = { node, diagnostics in node.problem == nil ? read(node, &diagnostics) : nil }
     }
 
     /// Reads a value; returns nil after noting why not.
@@ -28,9 +32,11 @@ public struct OptionType<Value: Sendable>: Sendable {
 
     /// A type read from another's value; `convert` throws an `OptionError` where the value does not fit.
     public func map<Other>(
-        named name: String? = nil, _ convert: @escaping @Sendable (Value) throws -> Other
+        named name: String? = nil, shape: OptionShape? = nil, _ convert: @escaping @Sendable (Value) throws -> Other
     ) -> OptionType<Other> {
-        OptionType<Other>(name ?? self.name, isSecret: isSecret, members: members) { node, diagnostics in
+        OptionType<Other>(
+            name ?? self.name, isSecret: isSecret, members: members, shape: shape ?? self.shape
+        ) { node, diagnostics in
             guard let value = read(node, &diagnostics) else { return nil }
             do {
                 return try convert(value)
@@ -65,7 +71,7 @@ extension OptionType {
 
 extension OptionType where Value == String {
     /// Text that is not empty. Numbers and booleans have to be quoted to be text.
-    public static let string = OptionType("string") { node, diagnostics in
+    public static let string = OptionType("string", shape: .text) { node, diagnostics in
         guard case .string(let text) = node.content else {
             let hint: String
             switch node.content {
@@ -79,7 +85,7 @@ extension OptionType where Value == String {
     }
 
     /// Text that may be empty.
-    public static let text = OptionType("string") { node, diagnostics in
+    public static let text = OptionType("string", shape: .text) { node, diagnostics in
         guard case .string(let text) = node.content else { return mismatch("text", node, &diagnostics) }
         return text
     }
@@ -90,7 +96,7 @@ extension OptionType where Value == String {
 
 extension OptionType where Value == Secret {
     /// Text that is never shown. Best given as `${VARIABLE}` or `${file:PATH}`.
-    public static let secret = OptionType("secret", isSecret: true) { node, diagnostics in
+    public static let secret = OptionType("secret", isSecret: true, shape: .text) { node, diagnostics in
         guard case .string(let text) = node.content, !text.isEmpty else {
             diagnostics.error(
                 "a secret is expected here: text that is not empty, in quotation marks", at: node.location)
@@ -102,7 +108,7 @@ extension OptionType where Value == Secret {
 
 extension OptionType where Value == Bool {
     /// `true` or `false`.
-    public static let bool = OptionType("boolean") { node, diagnostics in
+    public static let bool = OptionType("boolean", shape: .boolean) { node, diagnostics in
         guard case .bool(let value) = node.content else { return mismatch("true or false", node, &diagnostics) }
         return value
     }
@@ -111,7 +117,7 @@ extension OptionType where Value == Bool {
 extension OptionType where Value == Int {
     /// An integer within limits.
     public static func int(_ range: ClosedRange<Int> = .min ... .max) -> OptionType {
-        OptionType("integer") { node, diagnostics in
+        OptionType("integer", shape: .integer(range)) { node, diagnostics in
             guard case .int(let value) = node.content else { return mismatch("an integer", node, &diagnostics) }
             guard range.contains(value) else {
                 let bound = value < range.lowerBound ? "at least \(range.lowerBound)" : "at most \(range.upperBound)"
@@ -123,7 +129,9 @@ extension OptionType where Value == Int {
     }
 
     /// A number of bytes: an integer, or text with a unit (`64kB`, `1MiB`).
-    public static let byteCount = OptionType("size") { node, diagnostics in
+    public static let byteCount = OptionType(
+        "size", shape: .oneOf([.integer(1 ... .max), .pattern("^[0-9]+ ?(B|[kMG]B|[KMG]iB)$")])
+    ) { node, diagnostics in
         if case .int(let value) = node.content, value > 0 { return value }
         let units = [
             "B": 1, "kB": 1000, "KiB": 1024, "MB": 1_000_000, "MiB": 1 << 20, "GB": 1_000_000_000, "GiB": 1 << 30,
@@ -143,7 +151,7 @@ extension OptionType where Value == Int {
 extension OptionType where Value == Double {
     /// A number within limits.
     public static func number(_ range: ClosedRange<Double>) -> OptionType {
-        OptionType("number") { node, diagnostics in
+        OptionType("number", shape: .number(range)) { node, diagnostics in
             let value: Double
             switch node.content {
             case .int(let integer): value = Double(integer)
@@ -163,7 +171,10 @@ extension OptionType where Value == Double {
 
 extension OptionType where Value == Duration {
     /// A span of time with its unit: `250ms`, `10s`, `1h30m`. Never negative.
-    public static let duration = OptionType("duration") { node, diagnostics in
+    public static let duration = OptionType(
+        "duration",
+        shape: .oneOf([.integer(0...0), .pattern(#"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)"#)])
+    ) { node, diagnostics in
         if case .string(let text) = node.content, let value = GoDuration.parse(text), value >= .zero { return value }
         if case .int(0) = node.content { return .zero }
         if case .int(let number) = node.content {
@@ -178,7 +189,7 @@ extension OptionType where Value: RawRepresentable & CaseIterable, Value.RawValu
     /// One of the cases of an enumeration, by its raw value.
     public static var choice: OptionType {
         let names = Value.allCases.map(\.rawValue)
-        return OptionType(names.joined(separator: " | ")) { node, diagnostics in
+        return OptionType(names.joined(separator: " | "), shape: .choice(names)) { node, diagnostics in
             if case .string(let text) = node.content {
                 if let value = Value(rawValue: text) { return value }
                 diagnostics.error(
@@ -194,8 +205,10 @@ extension OptionType where Value: RawRepresentable & CaseIterable, Value.RawValu
 extension OptionType {
     /// A list, or a single value that stands for a list of one.
     public static func list<Element>(of element: OptionType<Element>) -> OptionType where Value == [Element] {
-        OptionType("list of \(element.name)", isSecret: element.isSecret, members: element.members) {
-            node, diagnostics in
+        OptionType(
+            "list of \(element.name)", isSecret: element.isSecret, members: element.members,
+            shape: .list(element.shape)
+        ) { node, diagnostics in
             guard case .list(let nodes) = node.content else {
                 return element.read(node, &diagnostics).map { [$0] }
             }
@@ -208,7 +221,9 @@ extension OptionType {
     public static func dictionary<Element>(
         of element: OptionType<Element>
     ) -> OptionType where Value == [String: Element] {
-        OptionType("map of \(element.name)", isSecret: element.isSecret) { node, diagnostics in
+        OptionType(
+            "map of \(element.name)", isSecret: element.isSecret, shape: .map(element.shape)
+        ) { node, diagnostics in
             guard case .map(let entries) = node.content else { return mismatch("a map", node, &diagnostics) }
             var result: [String: Element] = [:]
             for entry in entries {
@@ -223,8 +238,16 @@ extension OptionType {
 extension OptionType where Value == Options {
     /// A map of declared options. `owner` names the whole in messages, as in `ttl of argus-item`.
     public static func group(_ owner: String, _ members: [any OptionDeclaration]) -> OptionType {
-        OptionType("map", members: members) { node, diagnostics in
+        OptionType("map", members: members, shape: .group(members)) { node, diagnostics in
             Options.read(node, declarations: members, owner: owner, &diagnostics)
         }
+    }
+}
+
+extension OptionType where Value == PipelineSpec.StageSpec {
+    /// A sink inside a stage: one kind with its options, as `sink` of a pipeline is written, and a `name` if one likes.
+    /// `StageContext.makeSink` makes it.
+    public static let sink = OptionType("sink", shape: .stage(.sink)) { node, diagnostics in
+        PipelineSpec.StageSpec.read(.sink, node, &diagnostics)
     }
 }

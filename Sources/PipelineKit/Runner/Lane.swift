@@ -6,13 +6,22 @@ import Wire
 /// so that messages of one key stay in order without a lock. What arrives is taken in batches: one wake-up, many
 /// messages.
 ///
-/// `@unchecked Sendable`: `delivery` and `timerDue` are touched on `queue` only, which each method that
+/// `@unchecked Sendable`: `delivery`, `postponed` and `timerDue` are touched on `queue` only, which each method that
 /// touches them asserts; everything else is immutable or guards itself.
 final class Lane: @unchecked Sendable {
     private enum Event {
         case accepted(Message, Receipt, at: Duration)
         case written([Delivery.Entry], [WriteOutcome], isProbe: Bool)
         case wake
+    }
+
+    /// A message on which a stage could not work this time.
+    private struct Postponed {
+        let message: Message
+        let receipt: Receipt
+        let acceptedAt: Duration
+        let attempts: Int
+        let due: Duration
     }
 
     private struct Inbox {
@@ -25,6 +34,9 @@ final class Lane: @unchecked Sendable {
     private let inbox = Mutex(Inbox())
     private let chain: StageChain
     private let sink: any Sink
+    private let sinkName: String
+    private let retry: RetryPolicy
+    private let tap: PipelineTap?
     private let sinkBatch: Int
     private let window: InFlightWindow
     private let breaker: CircuitBreaker
@@ -37,11 +49,12 @@ final class Lane: @unchecked Sendable {
     private let wakeAll: @Sendable () -> Void
 
     private var delivery: Delivery
+    private var postponed: [Postponed] = []
     private var timerDue: Duration?
 
     init(
-        index: Int, pipeline: String, chain: StageChain, sink: any Sink, delivery: Delivery, window: InFlightWindow,
-        breaker: CircuitBreaker,
+        index: Int, pipeline: String, chain: StageChain, sink: any Sink, sinkName: String, retry: RetryPolicy,
+        window: InFlightWindow, breaker: CircuitBreaker, tap: PipelineTap?,
         metrics: PipelineMetrics, clock: MonotonicClock, now: @escaping @Sendable () -> Timestamp,
         wakeLane: @escaping @Sendable (Int) -> Void, wakeAll: @escaping @Sendable () -> Void
     ) {
@@ -49,8 +62,11 @@ final class Lane: @unchecked Sendable {
         queue = DispatchQueue(label: "hecate.\(pipeline).lane-\(index)")
         self.chain = chain
         self.sink = sink
+        self.sinkName = sinkName
+        self.retry = retry
+        self.tap = tap
         sinkBatch = max(1, sink.capabilities.batch)
-        self.delivery = delivery
+        delivery = Delivery(sinkName: sinkName, isUpsert: sink.capabilities.isUpsert, retry: retry)
         self.window = window
         self.breaker = breaker
         self.metrics = metrics
@@ -70,6 +86,8 @@ final class Lane: @unchecked Sendable {
     func abandon(reason: String) {
         queue.sync {
             handleEvents()
+            for waiting in postponed { waiting.receipt.settle(.failed(reason: reason, retryAfter: nil)) }
+            postponed = []
             delivery.abandon(reason: reason)
         }
     }
@@ -85,6 +103,7 @@ final class Lane: @unchecked Sendable {
 
     private func drain() {
         handleEvents()
+        processPostponed()
         write()
         armTimer()
         metrics.inFlight(window.used)
@@ -108,14 +127,61 @@ final class Lane: @unchecked Sendable {
         }
     }
 
-    private func process(_ message: Message, _ receipt: Receipt, _ acceptedAt: Duration) {
-        switch chain.run(message) {
+    private func process(_ message: Message, _ receipt: Receipt, _ acceptedAt: Duration, attempts: Int = 0) {
+        var watches: [StageChain.Watch] = []
+        let outcome = chain.run(message, watches: &watches)
+        if case .failed(let stage, let reason, let retryAfter) = outcome {
+            return postpone(message, receipt, acceptedAt, attempts + 1, "\(stage): \(reason)", retryAfter)
+        }
+        for watch in watches { receipt.observe { watch.filter.ended(watch.message, $0) } }
+        switch outcome {
         case .ended(let settlement): receipt.settle(settlement)
         case .passed(let messages):
             if messages.count > 1 { receipt.split(into: messages.count) }
-            for message in messages {
-                delivery.enqueue(.init(message: message, receipt: receipt, acceptedAt: acceptedAt))
-            }
+            deliver(messages, receipt, acceptedAt)
+        case .diverted(let message, let exit): exit.take(message) { receipt.settle($0) }
+        case .parts(let parts):
+            receipt.split(into: parts.passed.count + parts.diverted.count + parts.ended.count)
+            deliver(parts.passed, receipt, acceptedAt)
+            for (message, exit) in parts.diverted { exit.take(message) { receipt.settle($0) } }
+            for settlement in parts.ended { receipt.settle(settlement) }
+        case .failed: break
+        }
+    }
+
+    private func deliver(_ messages: [Message], _ receipt: Receipt, _ acceptedAt: Duration) {
+        for message in messages {
+            delivery.enqueue(.init(message: message, receipt: receipt, acceptedAt: acceptedAt))
+        }
+    }
+
+    /// Lets a message rest on which a stage could not work, or gives it up where it was tried long enough.
+    private func postpone(
+        _ message: Message, _ receipt: Receipt, _ acceptedAt: Duration, _ attempts: Int, _ reason: String,
+        _ retryAfter: Duration?
+    ) {
+        let now = clock.now()
+        // A stage can be asked again at little cost, so never much later than it may say yes.
+        let pause = max(
+            min(retry.pause(after: attempts, retryAfter: nil, jitter: .random(in: 0...1)), .seconds(1)),
+            retryAfter ?? .zero)
+        if let limit = retry.maxElapsed, now + pause - acceptedAt > limit {
+            return receipt.settle(.failed(reason: reason, retryAfter: retryAfter))
+        }
+        postponed.append(
+            Postponed(
+                message: message, receipt: receipt, acceptedAt: acceptedAt, attempts: attempts, due: now + pause))
+    }
+
+    /// Looks again at what has rested long enough.
+    private func processPostponed() {
+        guard !postponed.isEmpty else { return }
+        let now = clock.now()
+        let due = postponed.filter { $0.due <= now }
+        guard !due.isEmpty else { return }
+        postponed.removeAll { $0.due <= now }
+        for waiting in due {
+            process(waiting.message, waiting.receipt, waiting.acceptedAt, attempts: waiting.attempts)
         }
     }
 
@@ -136,7 +202,7 @@ final class Lane: @unchecked Sendable {
             let started = clock.now()
             Task { [self] in
                 let outcomes = await sink.write(batch.map(\.message))
-                metrics.wrote(batch.count, outcomes, taking: clock.now() - started)
+                metrics.wrote(outcomes, taking: clock.now() - started)
                 post(.written(batch, outcomes, isProbe: isProbe))
             }
         }
@@ -150,6 +216,7 @@ final class Lane: @unchecked Sendable {
             let outcome =
                 index < outcomes.count
                 ? outcomes[index] : .transient(reason: "the sink gave no answer for this message", retryAfter: nil)
+            if let tap, tap.isActive { tap.note(outcome, of: entry.message, at: sinkName) }
             if delivery.complete(entry.message.key, outcome, now: now, jitter: .random(in: 0...1)) { metrics.retried() }
             tellBreaker(outcome, entry, isProbe, now)
         }
@@ -170,7 +237,8 @@ final class Lane: @unchecked Sendable {
 
     /// Sees to it that the lane is woken when the next retry is due.
     private func armTimer() {
-        if let due = delivery.nextRetry { wake(at: due) }
+        let nextPostponed = postponed.lazy.map(\.due).min()
+        if let due = [delivery.nextRetry, nextPostponed].compactMap({ $0 }).min() { wake(at: due) }
     }
 
     private func wake(at due: Duration) {

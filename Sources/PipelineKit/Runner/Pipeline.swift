@@ -11,6 +11,7 @@ public final class Pipeline: Sendable {
     public let name: String
     private let source: any Source
     private let sink: any Sink
+    private let sideExits: [SideExit]
     private let settings: RunnerSettings
     private let logger: Logger
     private let gate: Gate
@@ -27,11 +28,12 @@ public final class Pipeline: Sendable {
         name: String, source: any Source, steps: [StageChain.Step], sink: any Sink, sinkName: String,
         settings: RunnerSettings, logger: Logger, metrics factory: any MetricsFactory,
         now: @escaping @Sendable () -> Timestamp, clock: MonotonicClock = .system,
-        durability: Durability = Durability()
+        durability: Durability = Durability(), tap: Tap? = nil
     ) {
         self.name = name
         self.source = source
         self.sink = sink
+        sideExits = steps.compactMap(\.otherwise)
         self.settings = settings
         var logger = logger
         logger[metadataKey: "pipeline"] = "\(name)"
@@ -40,18 +42,18 @@ public final class Pipeline: Sendable {
         self.gate = gate
         let metrics = PipelineMetrics(pipeline: name, sink: sinkName, factory: factory) { gate.used }
         self.metrics = metrics
+        let tap = tap.map { PipelineTap(tap: $0, pipeline: name) }
         let chain = StageChain(
-            steps, metrics: steps.map { StageMetrics(pipeline: name, stage: $0.name, factory: factory) }, clock: clock)
-        let capabilities = sink.capabilities
-        let window = InFlightWindow(size: capabilities.inFlight)
+            steps, metrics: steps.map { StageMetrics(pipeline: name, stage: $0.name, factory: factory) }, clock: clock,
+            tap: tap)
+        let window = InFlightWindow(size: sink.capabilities.inFlight)
         let breaker = CircuitBreaker(settings.breaker)
         self.breaker = breaker
         let directory = LaneDirectory()
         let lanes = (0..<max(1, settings.lanes)).map { index in
             Lane(
-                index: index, pipeline: name, chain: chain, sink: sink,
-                delivery: Delivery(sinkName: sinkName, isUpsert: capabilities.isUpsert, retry: settings.retry),
-                window: window, breaker: breaker, metrics: metrics, clock: clock, now: now,
+                index: index, pipeline: name, chain: chain, sink: sink, sinkName: sinkName, retry: settings.retry,
+                window: window, breaker: breaker, tap: tap, metrics: metrics, clock: clock, now: now,
                 wakeLane: { directory.wake($0) }, wakeAll: { directory.wakeAll() })
         }
         directory.fill(lanes)
@@ -105,7 +107,8 @@ public final class Pipeline: Sendable {
         guard advance(to: .opening) else { return }
         try await deadLetters?.open()
         let newest = try await spool?.open() ?? 0
-        guard await openSink(), advance(to: .running) else {
+        guard await openSinks(), advance(to: .running) else {
+            await closeSinks()
             await closeStores()
             return
         }
@@ -123,7 +126,7 @@ public final class Pipeline: Sendable {
         await gate.waitUntilEmpty()
         feeder?.close()
         gate.close()
-        await sink.close()
+        await closeSinks()
         await closeStores()
         let summary = counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         logger.info("ended", metadata: ["messages": "\(summary.isEmpty ? "none" : summary)"])
@@ -157,6 +160,7 @@ public final class Pipeline: Sendable {
         gate.close()
         if left > 0 { logger.warning("out of time: messages are left unfinished", metadata: ["inside": "\(left)"]) }
         for lane in lanes { lane.abandon(reason: "the pipeline is shutting down") }
+        for exit in sideExits { exit.abandon(reason: "the pipeline is shutting down") }
     }
 
     /// Goes on to a later phase; false where a stop came before.
@@ -168,8 +172,17 @@ public final class Pipeline: Sendable {
         }
     }
 
-    /// Opens the sink, with back-off for as long as it takes; false where a stop came before.
-    private func openSink() async -> Bool {
+    private func openSinks() async -> Bool {
+        for sink in sideExits.map(\.sink) + [sink] where await !open(sink) { return false }
+        return true
+    }
+
+    private func closeSinks() async {
+        for sink in sideExits.map(\.sink) + [sink] { await sink.close() }
+    }
+
+    /// Opens a sink, with back-off for as long as it takes; false where a stop came before.
+    private func open(_ sink: any Sink) async -> Bool {
         var attempts = 0
         while phase.withLock({ $0 != .stopping }) {
             do {

@@ -7,8 +7,7 @@ import Wire
 final class PipelineMetrics: Sendable {
     private let outcomes: [String: Counter]
     private let total: Timer
-    private let sinkOutcomes: [String: Counter]
-    private let sinkSeconds: Timer
+    private let sink: SinkMetrics
     private let retries: Counter
     private let inFlightGauge: Gauge
     private let queueDepth: Gauge
@@ -30,8 +29,7 @@ final class PipelineMetrics: Sendable {
                 )
             })
         total = Timer(label: "xmidt_hecate_message_seconds", dimensions: ofPipeline, factory: factory)
-        sinkOutcomes = StageMetrics.counters(StageMetrics.sinkOutcomes, ofSink, factory)
-        sinkSeconds = Timer(label: "xmidt_hecate_stage_seconds", dimensions: ofSink, factory: factory)
+        self.sink = SinkMetrics(pipeline: pipeline, stage: sink, factory: factory)
         retries = Counter(label: "xmidt_hecate_retries_total", dimensions: ofSink, factory: factory)
         inFlightGauge = Gauge(label: "xmidt_hecate_in_flight", dimensions: ofSink, factory: factory)
         queueDepth = Gauge(label: "xmidt_hecate_queue_depth", dimensions: ofPipeline, factory: factory)
@@ -56,10 +54,7 @@ final class PipelineMetrics: Sendable {
     }
 
     /// The sink answered.
-    func wrote(_ count: Int, _ outcomes: [WriteOutcome], taking time: Duration) {
-        sinkSeconds.recordNanoseconds(time.inNanoseconds)
-        for outcome in outcomes { sinkOutcomes[StageMetrics.name(of: outcome)]?.increment() }
-    }
+    func wrote(_ outcomes: [WriteOutcome], taking time: Duration) { sink.wrote(outcomes, taking: time) }
 
     /// A message was to be written to the spool.
     func spooled(_ result: SpoolResult) {
@@ -86,6 +81,24 @@ final class PipelineMetrics: Sendable {
     var counts: [String: Int] { tally.withLock { $0 } }
 }
 
+/// What one sink says of itself.
+final class SinkMetrics: Sendable {
+    private let outcomes: [String: Counter]
+    private let seconds: Timer
+
+    init(pipeline: String, stage: String, factory: any MetricsFactory) {
+        let dimensions = [("pipeline", pipeline), ("stage", stage)]
+        outcomes = StageMetrics.counters(StageMetrics.sinkOutcomes, dimensions, factory)
+        seconds = Timer(label: "xmidt_hecate_stage_seconds", dimensions: dimensions, factory: factory)
+    }
+
+    /// The sink answered.
+    func wrote(_ outcomes: [WriteOutcome], taking time: Duration) {
+        seconds.recordNanoseconds(time.inNanoseconds)
+        for outcome in outcomes { self.outcomes[StageMetrics.name(of: outcome)]?.increment() }
+    }
+}
+
 /// What one filter or transform says of itself.
 final class StageMetrics: Sendable {
     /// How a stage left a message.
@@ -94,6 +107,7 @@ final class StageMetrics: Sendable {
         case several([Message])
         case filtered
         case refused(String)
+        case failed(reason: String, retryAfter: Duration?)
     }
 
     static let sinkOutcomes = ["delivered", "expired", "superseded", "transient", "permanent"]
@@ -101,14 +115,16 @@ final class StageMetrics: Sendable {
     private let passed: Counter
     private let filtered: Counter
     private let refused: Counter
+    private let failed: Counter
     private let seconds: Timer
 
     init(pipeline: String, stage: String, factory: any MetricsFactory) {
         let dimensions = [("pipeline", pipeline), ("stage", stage)]
-        let counters = Self.counters(["passed", "filtered", "refused"], dimensions, factory)
+        let counters = Self.counters(["passed", "filtered", "refused", "failed"], dimensions, factory)
         passed = counters["passed"]!
         filtered = counters["filtered"]!
         refused = counters["refused"]!
+        failed = counters["failed"]!
         seconds = Timer(label: "xmidt_hecate_stage_seconds", dimensions: dimensions, factory: factory)
     }
 
@@ -119,6 +135,7 @@ final class StageMetrics: Sendable {
         case .several(let messages): passed.increment(by: messages.count)
         case .filtered: filtered.increment()
         case .refused: refused.increment()
+        case .failed: failed.increment()
         }
     }
 

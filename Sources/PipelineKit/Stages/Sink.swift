@@ -15,8 +15,15 @@ public protocol Sink: Stage {
     /// bounded by the sink's own time-outs. What depends on time is worked out for the moment of the write.
     func write(_ batch: [Message]) async -> [WriteOutcome]
 
-    /// Lets go of everything. Called once, after the last `write` has returned.
+    /// Lets go of everything. Called once, after the last `write` has returned; more calls do nothing.
     func close() async
+
+    /// Looks whether what is written to is there and lets itself be written to, without changing anything in it: for
+    /// `hecate validate --connect`. Called instead of `open`; ends closed.
+    ///
+    /// - Returns: what was seen, in a few words.
+    /// - Throws: why it could not be written to now.
+    func probe() async throws -> String
 }
 
 extension Sink {
@@ -24,6 +31,12 @@ extension Sink {
     public func open() async throws {}
     /// Nothing to let go of.
     public func close() async {}
+    /// Opens and closes.
+    public func probe() async throws -> String {
+        try await open()
+        await close()
+        return "it can be opened"
+    }
 }
 
 /// How a runner may use a sink.

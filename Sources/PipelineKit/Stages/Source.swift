@@ -18,6 +18,13 @@ public protocol Source: Stage {
 
     /// Whether messages can arrive now: what `/ready` says.
     var readiness: Readiness { get }
+
+    /// Looks whether what is read from is there and lets itself be read, without taking anything: for
+    /// `hecate validate --connect`. Called instead of `run`.
+    ///
+    /// - Returns: what was seen, in a few words.
+    /// - Throws: why nothing could be read now.
+    func probe() async throws -> String
 }
 
 extension Source {
@@ -25,6 +32,8 @@ extension Source {
     public static var redelivers: Bool { false }
     /// Ready.
     public var readiness: Readiness { .ready }
+    /// Nothing outside to look at.
+    public func probe() async throws -> String { "there is nothing to look at" }
 }
 
 /// Whether a part is able to do its work.

@@ -26,8 +26,10 @@ public struct StageDeclaration: Sendable {
     public let details: String
     /// The options, in the order in which they are explained.
     public let options: [any OptionDeclaration]
-    /// An option that may be written without its name, as the whole value (`sample: 10`).
+    /// An option that may be written without its name, as the whole value (`sample: 10`), where that is no map.
     public let shorthand: String?
+    /// Whether the one option there is always is the whole value, also where that is a map (`match: {field: ...}`).
+    public let isWhole: Bool
     /// What a message has to carry to be taken; nil for anything.
     public let takes: PayloadKind?
     /// What a message carries afterwards; nil where it is left as it is.
@@ -38,16 +40,25 @@ public struct StageDeclaration: Sendable {
     /// A declaration.
     public init(
         name: String, summary: String, details: String = "", options: [any OptionDeclaration] = [],
-        shorthand: String? = nil, takes: PayloadKind? = nil, makes: PayloadKind? = nil, example: String
+        shorthand: String? = nil, isWhole: Bool = false, takes: PayloadKind? = nil, makes: PayloadKind? = nil,
+        example: String
     ) {
         self.name = name
         self.summary = summary
         self.details = details
         self.options = options
         self.shorthand = shorthand
+        self.isWhole = isWhole
         self.takes = takes
         self.makes = makes
         self.example = example
+    }
+
+    /// What stands behind the kind's name looks like.
+    public var shape: OptionShape {
+        if isWhole, let option = options.first { return option.shape }
+        guard let short = options.first(where: { $0.name == shorthand }) else { return .group(options) }
+        return .oneOf([.group(options), short.shape])
     }
 }
 
@@ -80,11 +91,20 @@ public struct StageContext: Sendable {
     }
 }
 
-/// Why a filter or a transform cannot work on a message as it is, and never will.
+/// Why a filter or a transform cannot work on a message.
 public struct StageError: Error, CustomStringConvertible {
-    /// The reason for people: what is wrong with the message.
+    /// The reason for people: what is wrong.
     public let description: String
+    /// Whether it may work later on the same message, as where a rate is exceeded; otherwise the message is refused.
+    public let mayPass: Bool
+    /// Where it may work later: not before this has passed.
+    public let retryAfter: Duration?
 
-    /// An error with a reason.
-    public init(_ reason: String) { description = reason }
+    /// The message is such that it never will work.
+    public init(_ reason: String) { (description, mayPass, retryAfter) = (reason, false, nil) }
+
+    /// It may work later.
+    public init(mayPass reason: String, retryAfter: Duration? = nil) {
+        (description, mayPass, self.retryAfter) = (reason, true, retryAfter)
+    }
 }

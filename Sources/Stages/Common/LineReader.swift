@@ -104,15 +104,20 @@ final class LineReader: Sendable {
 final class Outstanding: Sendable {
     private struct State {
         var count = 0
+        var failures = 0
         var waiting: CheckedContinuation<Void, Never>?
     }
     private let state = Mutex(State())
 
     func add() { state.withLock { $0.count += 1 } }
 
-    func remove() {
+    /// How many of those that came back had failed.
+    var failures: Int { state.withLock { $0.failures } }
+
+    func remove(failed: Bool = false) {
         let waiting: CheckedContinuation<Void, Never>? = state.withLock { state in
             state.count -= 1
+            if failed { state.failures += 1 }
             guard state.count == 0 else { return nil }
             defer { state.waiting = nil }
             return state.waiting

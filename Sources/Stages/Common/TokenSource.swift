@@ -1,3 +1,4 @@
+import AWS
 import AsyncHTTPClient
 import Foundation
 import NIOCore
@@ -46,15 +47,12 @@ final class TokenSource: Sendable {
 
     init(_ options: Options, now: @escaping @Sendable () -> Timestamp) {
         address = options[Self.url].description
-        var allowed = CharacterSet.alphanumerics
-        allowed.insert(charactersIn: "-._~")
         let parameters =
             [
                 ("grant_type", "client_credentials"), ("client_id", options[Self.clientID]),
                 ("client_secret", options[Self.clientSecret].revealed),
             ] + (options[Self.scope].map { [("scope", $0)] } ?? [])
-        form = parameters.map { "\($0.0)=\($0.1.addingPercentEncoding(withAllowedCharacters: allowed) ?? "")" }
-            .joined(separator: "&")
+        form = FormEncoding.form(parameters)
         refreshBefore = options[Self.refreshBefore]
         self.now = now
     }

@@ -1,39 +1,53 @@
 public import PipelineKit
+import Wire
 
-/// Lets through what fulfils a condition on its fields.
+/// Lets through what fulfils a condition.
 public struct MatchFilter: Filter {
+    private static let condition = Option("condition", Condition.type, help: "the condition")
+
     /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "match",
-        summary: "lets messages through whose fields fulfil a condition",
+        summary: "lets messages through that fulfil a condition",
         details: """
-            A condition names a 'field' and says with one of 'equals', 'in', 'glob', 'host', 'regex' or 'exists' what has to be
-            true of it, or joins other conditions with 'all', 'any' or 'not'. Where a field holds a list, one of its elements has to
-            fit. A field that is missing fits nothing but 'exists: false'. Fields are found as a Go program finds them: without regard to
-            case, the last of several.
+            A condition names a 'field' and says what has to be true of it, or joins other conditions with 'all', 'any' or 'not'. A
+            field can be written as the key too, and several of them hold together: {config.url: {host: a.example}, until: {after: 1h}}.
+
+            A field is one of the record (config.url, events[*], receivers[0].url), of the publisher's attributes
+            (attributes.scytale.env), or metadata.id, key, topic, publishedAt, receivedAt. Where it holds a list, one of its elements
+            has to fit, or with elements: all every one. A field that is missing fits nothing but 'exists: false'. Fields are found as a
+            Go program finds them: without regard to case, the last of several.
+
+            Every list of texts can be kept in a file, one entry a line, # for remarks: in: {file: wave-1.txt}. A relative path is seen
+            from the pipeline file. The file is read with the pipeline file, so also at SIGHUP.
             """,
-        options: Condition.options,
+        options: [condition],
+        isWhole: true,
         example: """
             stages:
               - name: partners-of-wave-1
                 filter:
                   match: {field: config.url, host: ["*.partner-a.example", "hooks.partner-b.example"]}
+              - name: still-wanted
+                filter:
+                  match: {until: {after: 1h}, registered_from_address: {cidr: 192.0.2.0/24}}
               - name: not-the-tests
                 filter:
-                  match: {not: {field: events, glob: "test-*"}}
+                  match: {not: {field: "events[*]", elements: all, glob: "test-*"}}
             """)
 
     private let condition: Condition
+    private let now: @Sendable () -> Timestamp
 
     /// A filter with a condition.
-    public init(_ options: Options, _ context: StageContext) throws { condition = try Condition(options) }
+    public init(_ options: Options, _ context: StageContext) throws {
+        condition = options[Self.condition]
+        now = context.now
+    }
 
     /// Whether the message fulfils the condition.
     public func admits(_ message: Message) throws -> Bool {
-        do {
-            return try condition.holds(for: message.payload.bytes(at: message.receivedAt))
-        } catch {
-            throw StageError("the message cannot be looked into: \(error)")
-        }
+        var record = RecordView(message, now: now())
+        return try condition.holds(for: &record)
     }
 }

@@ -11,17 +11,11 @@ import Wire
 ///
 /// Source of the protocol: Argus 0.9 and 0.11, `PUT /api/v1/store/{bucket}/{id}`.
 public final class ArgusSink: Sink {
-    private static let addresses = Option(
+    static let addresses = Option(
         "address", .list(of: .httpAddress),
         help: "the URL of Argus; of several, the next is used while one does not answer")
-    private static let bucket = Option("bucket", bucketType, default: "webhooks", help: "the bucket")
-    private static let basic = Option(
-        optional: "basic", .secret, help: "user:password, or a whole header \"Basic ...\"")
-    private static let bearer = Option(optional: "bearer", .secret, help: "a token")
-    private static let auth = Option(
-        "auth", .group("auth", [basic, bearer, TokenSource.option]), default: Options(), shown: "",
-        help: "how to authenticate; else not at all")
-    private static let ownerHeaders = Option(
+    static let bucket = Option("bucket", bucketType, default: "webhooks", help: "the bucket")
+    static let ownerHeaders = Option(
         "ownerHeaders", .list(of: headerName), default: ["X-Midt-Owner", "X-Xmidt-Owner"],
         shown: "[X-Midt-Owner, X-Xmidt-Owner]",
         help: "the headers that name the owner: the first for Argus up to 0.9, the second for newer")
@@ -29,7 +23,7 @@ public final class ArgusSink: Sink {
         "timeout", .duration, default: .seconds(5), shown: "5s", help: "how long one write may take")
     private static let inFlight = Option("inFlight", .int(1...1024), default: 16, help: "the most writes at once")
 
-    private static let tls = ClientTLS.option("tls", help: "certificates for https")
+    static let tls = ClientTLS.option("tls", help: "certificates for https")
     enum Conflict: String, CaseIterable { case overwrite, newest }
     private static let conflict = Option(
         "conflict", OptionType<Conflict>.choice, default: .overwrite, shown: "overwrite",
@@ -47,7 +41,7 @@ public final class ArgusSink: Sink {
             it ends later than ours. Between the reading and the writing another may still write; Argus has no conditional PUT, so
             that race remains, and is as long as one request.
             """,
-        options: [addresses, bucket, auth, ownerHeaders, conflict, timeout, inFlight, tls],
+        options: [addresses, bucket, HTTPAuthorization.option, ownerHeaders, conflict, timeout, inFlight, tls],
         takes: ArgusItem.kind,
         example: """
             sink:
@@ -63,13 +57,13 @@ public final class ArgusSink: Sink {
     private let stores: [String]
     private let headers: HTTPHeaders
     private let ownerHeaders: [String]
-    private let tokens: TokenSource?
+    private let authorization: HTTPAuthorization
     private let conflict: Conflict
     private let timeout: TimeAmount
     private let tls: ClientTLS
     private let context: StageContext
     private let liveItems: LiveItems
-    private let client = Mutex<HTTPClient?>(nil)
+    private let slot = HTTPClientSlot()
     private let current = Atomic<Int>(0)
 
     /// A sink with options; nothing is connected yet.
@@ -77,17 +71,8 @@ public final class ArgusSink: Sink {
         let bucket = options[Self.bucket]
         stores = options[Self.addresses].map { "\($0)/api/v1/store/\(bucket)/" }
         guard !stores.isEmpty else { throw OptionError("'address' is empty", at: options.location(of: Self.addresses)) }
-        let auth = options[Self.auth]
-        var headers: HTTPHeaders = ["Content-Type": "application/json"]
-        tokens = auth[TokenSource.option].map { TokenSource($0, now: context.now) }
-        switch (auth[Self.basic], auth[Self.bearer], tokens) {
-        case (let basic?, nil, nil): headers.add(name: "Authorization", value: try Self.basicHeader(basic))
-        case (nil, let token?, nil): headers.add(name: "Authorization", value: try Self.bearerHeader(token))
-        case (nil, nil, _): break
-        default:
-            throw OptionError("'basic', 'bearer' and 'token' exclude each other", at: options.location(of: Self.auth))
-        }
-        self.headers = headers
+        authorization = try HTTPAuthorization(options, now: context.now)
+        headers = ["Content-Type": "application/json"]
         ownerHeaders = options[Self.ownerHeaders]
         conflict = options[Self.conflict]
         timeout = .nanoseconds(options[Self.timeout].inNanoseconds)
@@ -99,12 +84,7 @@ public final class ArgusSink: Sink {
 
     /// Makes the client; connections come with the first writes.
     public func open() async throws {
-        let made = try tls.makeClient(connections: capabilities.inFlight)
-        let previous = client.withLock { client in
-            defer { client = made }
-            return client
-        }
-        try await previous?.shutdown()
+        try await slot.open(try tls.makeClient(connections: capabilities.inFlight))
         liveItems.startSweeping()
     }
 
@@ -115,14 +95,32 @@ public final class ArgusSink: Sink {
         return outcomes
     }
 
+    /// Asks for the items of nobody: that Argus is there, knows the bucket and lets us in.
+    public func probe() async throws -> String {
+        try await HTTPClientSlot.with(try tls.makeClient()) { try await probe($0) }
+    }
+
+    private func probe(_ client: HTTPClient) async throws -> String {
+        for store in stores {
+            var request = HTTPClientRequest(url: String(store.dropLast()))
+            if let header = try await authorization.header(client) {
+                request.headers.add(name: "Authorization", value: header)
+            }
+            let response = try await client.execute(request, timeout: timeout)
+            _ = try await response.body.collect(upTo: Self.largestProbe)
+            switch HTTPOutcome.of(response.status.code, response.headers, server: "Argus") {
+            case .transient(let reason, _), .permanent(let reason): throw StageError("\(store): \(reason)")
+            case .delivered, .expired, .superseded: continue
+            }
+        }
+        return stores.count == 1 ? "Argus answers and lets us in" : "all \(stores.count) addresses of Argus answer"
+    }
+
+    private static let largestProbe = 64 << 20
+
     /// Closes the connections.
     public func close() async {
-        let last = client.withLock { client in
-            defer { client = nil }
-            return client
-        }
-        // A client that cannot be shut down in order is shut down already.
-        try? await last?.shutdown()
+        await slot.close()
         liveItems.stopSweeping()
     }
 
@@ -133,7 +131,7 @@ public final class ArgusSink: Sink {
         guard item.id.utf8.count == 64, item.id.utf8.allSatisfy(Self.isLowerHex) else {
             return .permanent(reason: "'\(item.id.prefix(80))' is no id that Argus takes: 64 characters 0-9a-f")
         }
-        guard let client = client.withLock({ $0 }) else {
+        guard let client = slot.client else {
             return .transient(reason: "the sink is closed", retryAfter: nil)
         }
         let now = context.now()
@@ -146,7 +144,9 @@ public final class ArgusSink: Sink {
         }
         let outcome: WriteOutcome
         do {
-            if let tokens { request.headers.add(name: "Authorization", value: try await tokens.header(client)) }
+            if let header = try await authorization.header(client) {
+                request.headers.add(name: "Authorization", value: header)
+            }
             if conflict == .newest, let other = try await findNewer(than: item, request, client) {
                 outcome = other
             } else {
@@ -187,23 +187,10 @@ public final class ArgusSink: Sink {
 
     /// What an answer means here: a token may have been revoked, so another is asked for before a 401 is final.
     private func judge(_ response: HTTPClientResponse) -> WriteOutcome {
-        if response.status == .unauthorized, let tokens {
-            tokens.invalidate()
+        if response.status == .unauthorized, authorization.refused() {
             return .transient(reason: "Argus refused the token", retryAfter: nil)
         }
-        return Self.outcome(response.status.code, response.headers)
-    }
-
-    /// What an answer means.
-    static func outcome(_ status: UInt, _ headers: HTTPHeaders) -> WriteOutcome {
-        let said = ["X-Midt-Error", "X-Xmidt-Error"].lazy.compactMap { headers.first(name: $0) }.first
-        let reason = "Argus answered \(status)" + (said.map { ": \($0.prefix(300))" } ?? "")
-        switch status {
-        case 200..<300: return .delivered
-        case 408, 425, 429, 500...:
-            return .transient(reason: reason, retryAfter: RetryAfter.read(headers.first(name: "Retry-After")))
-        default: return .permanent(reason: reason)
-        }
+        return HTTPOutcome.of(response.status.code, response.headers, server: "Argus")
     }
 
     /// Lets the next write go to the next address, unless another has seen to it.
@@ -233,40 +220,5 @@ public final class ArgusSink: Sink {
             throw OptionError("'\(text)' is no name of a header")
         }
         return text
-    }
-
-    private static func basicHeader(_ secret: Secret) throws -> String {
-        let text = secret.revealed
-        let encoded =
-            if text.lowercased().hasPrefix("basic ") {
-                String(text.dropFirst(6))
-            } else if text.contains(":") {
-                Data(text.utf8).base64EncodedString()
-            } else {
-                text
-            }
-        guard let decoded = Data(base64Encoded: encoded), decoded.contains(UInt8(ascii: ":")) else {
-            throw OptionError("auth.basic is neither user:password nor \"Basic\" with the two in base 64")
-        }
-        return "Basic \(encoded)"
-    }
-
-    private static func bearerHeader(_ secret: Secret) throws -> String {
-        let text = secret.revealed
-        let token = text.lowercased().hasPrefix("bearer ") ? String(text.dropFirst(7)) : text
-        guard !token.isEmpty, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
-            throw OptionError("auth.bearer is no token: it holds white space or characters beyond ASCII")
-        }
-        return "Bearer \(token)"
-    }
-}
-
-/// `Retry-After` in seconds. A date, the other form RFC 9110 allows, is passed over: the back-off does instead.
-enum RetryAfter {
-    /// The longest that is believed.
-    private static let longest = 3600
-
-    static func read(_ value: String?) -> Duration? {
-        value.flatMap { Int($0) }.flatMap { $0 >= 0 ? .seconds(min($0, longest)) : nil }
     }
 }

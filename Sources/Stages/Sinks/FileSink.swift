@@ -1,6 +1,6 @@
 import Foundation
-public import PipelineKit
 import Locking
+public import PipelineKit
 import Wire
 
 /// Appends messages to a file, one a line.
@@ -9,37 +9,58 @@ public final class FileSink: Sink {
     private static let sync = Option(
         "sync", .bool, default: false, help: "whether a message counts as delivered only when it is on the disk (fsync)"
     )
+    private static let size = Option(optional: "size", .byteCount, help: "before it grows over this")
+    private static let every = Option(optional: "every", .duration, help: "when it is older than this, and more comes")
+    private static let keep = Option(optional: "keep", .int(0...100_000), help: "how many are kept; else all")
+    private static let compress = Option("compress", .bool, default: false, help: "whether they are compressed (gzip)")
+    private static let rotate = Option(
+        optional: "rotate", .group("rotate", [size, every, keep, compress]),
+        help: "when the file is set aside, under its name with the time in it")
 
     /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "file",
         summary: "appends messages to a file, one a line",
         details: "Secrets that messages carry are written too: the file is made readable for its owner only.",
-        options: [path, sync],
+        options: [path, sync, rotate],
         example: """
             sink:
-              file: {path: items.jsonl}
+              file: {path: items.jsonl, rotate: {size: 100MiB, every: 24h, keep: 30, compress: true}}
             """)
 
     /// One batch at a time, so that lines stay in order.
     public let capabilities = SinkCapabilities(batch: 256, inFlight: 1)
     private let path: String
     private let sync: Bool
+    private let rule: RotatingFile.Rule?
     private let context: StageContext
-    private let descriptor = Mutex<Int32?>(nil)
+    private let file = Mutex<RotatingFile?>(nil)
 
     /// A sink with options; the file is opened later.
     public init(_ options: Options, _ context: StageContext) throws {
         path = options[Self.path]
         sync = options[Self.sync]
+        rule = try options[Self.rotate].map { rotate in
+            guard rotate[Self.size] != nil || rotate[Self.every] != nil else {
+                throw OptionError(
+                    "'rotate' needs 'size' or 'every', or the file is never set aside",
+                    at: options.location(of: Self.rotate))
+            }
+            return RotatingFile.Rule(
+                size: rotate[Self.size], age: rotate[Self.every], keep: rotate[Self.keep],
+                compresses: rotate[Self.compress])
+        }
         self.context = context
     }
 
     /// Opens the file.
     public func open() async throws {
-        let opened = Foundation.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
-        guard opened >= 0 else { throw FileDescriptorIO.systemError("the file '\(path)' cannot be written") }
-        descriptor.withLock { $0 = opened }
+        let opened = try RotatingFile(path: path, rule: rule, now: context.now())
+        let previous = file.withLock { file in
+            defer { file = opened }
+            return file
+        }
+        previous?.close()
     }
 
     /// Appends a line for each message. What was written in part is cut off again.
@@ -47,18 +68,11 @@ public final class FileSink: Sink {
         let now = context.now()
         var lines: [UInt8] = []
         for message in batch { JSONLine.append(message.payload.bytes(at: now), to: &lines) }
-        guard let descriptor = descriptor.withLock({ $0 }) else {
-            return Array(repeating: .transient(reason: "the file is not open", retryAfter: nil), count: batch.count)
-        }
         do {
-            try await FileDescriptorIO.blocking { [lines, sync] in
-                let end = lseek(descriptor, 0, SEEK_END)
-                do {
-                    try FileDescriptorIO.writeAll(lines, to: descriptor)
-                    if sync, fsync(descriptor) != 0 { throw FileDescriptorIO.systemError("fsync failed") }
-                } catch {
-                    if end >= 0 { ftruncate(descriptor, end) }
-                    throw error
+            try await FileDescriptorIO.blocking { [self, lines] in
+                try file.withLock { file in
+                    guard file != nil else { throw StageError("the file is not open") }
+                    try file?.append(lines, sync: sync, now: now)
                 }
             }
             return Array(repeating: .delivered, count: batch.count)
@@ -69,10 +83,20 @@ public final class FileSink: Sink {
 
     /// Closes the file.
     public func close() async {
-        let opened = descriptor.withLock { descriptor in
-            defer { descriptor = nil }
-            return descriptor
+        let opened = file.withLock { file in
+            defer { file = nil }
+            return file
         }
-        if let opened { Foundation.close(opened) }
+        opened?.close()
+    }
+
+    /// Looks whether the file can be written, or made.
+    public func probe() async throws -> String {
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        let isThere = access(path, F_OK) == 0
+        guard access(isThere ? path : folder, W_OK) == 0 else {
+            throw FileDescriptorIO.systemError("the file '\(path)' cannot be written")
+        }
+        return isThere ? "the file can be appended to" : "the file can be made"
     }
 }

@@ -34,6 +34,14 @@ public final class FileSource: Source {
         try await reader.run(descriptor: descriptor, name: path, into: intake)
     }
 
+    /// Looks whether the file can be read.
+    public func probe() async throws -> String {
+        guard access(path, R_OK) == 0 else {
+            throw FileDescriptorIO.systemError("the file '\(path)' cannot be read")
+        }
+        return "the file can be read"
+    }
+
     /// Reads no further.
     public func stop() async { reader.stop() }
 }

@@ -64,7 +64,7 @@ public final class SNSSource: Source {
 
     /// Listens and takes notifications until it is stopped.
     public func run(into intake: Intake) async throws {
-        let client = try options.clientTLS.makeClient()
+        let client = try options.access.makeClient()
         let transport = HTTPTransport.client(client)
         let subscription = options.subscribes ? makeSubscription(transport) : nil
         let endpoint = SNSEndpoint(
@@ -98,14 +98,23 @@ public final class SNSSource: Source {
     /// answered.
     public func stop() async { stopped.fire() }
 
+    /// Looks whether the topic can be seen with these credentials; nothing is subscribed.
+    public func probe() async throws -> String {
+        guard options.subscribes else { return "somebody else looks after the subscription: nothing to look at" }
+        let count = try await HTTPClientSlot.with(try options.access.makeClient()) { client in
+            try await self.sns(HTTPTransport.client(client)).subscriptions(topicARN: options.topicARN).count
+        }
+        return "the topic is there and has \(count) subscriptions"
+    }
+
+    private func sns(_ transport: HTTPTransport) -> SNSClient {
+        SNSClient(
+            region: options.access.region, endpoint: options.access.endpoint,
+            credentials: options.access.provider(transport), transport: transport, now: context.now)
+    }
+
     private func makeSubscription(_ transport: HTTPTransport) -> SNSSubscription {
-        let credentials: any CredentialsProvider =
-            options.staticCredentials.map { StaticCredentials($0) }
-            ?? CredentialsChain(.system(transport: transport), profile: options.profile, region: options.region)
-        let client = SNSClient(
-            region: options.region, endpoint: options.endpoint, credentials: credentials, transport: transport,
-            now: context.now)
-        return SNSSubscription(options: options, context: context, client: client, metrics: metrics)
+        return SNSSubscription(options: options, context: context, client: sns(transport), metrics: metrics)
     }
 }
 

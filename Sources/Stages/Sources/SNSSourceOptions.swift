@@ -5,30 +5,16 @@ import Wire
 
 /// The options of the `sns` source, parsed.
 struct SNSSourceOptions: Sendable {
-    private static let topicARN = Option("topicArn", .string, help: "the topic")
-    private static let region = Option(optional: "region", .string, help: "the topic's region; else the one in its ARN")
-    private static let endpoint = Option(
-        optional: "endpoint", .httpAddress, help: "the URL of the SNS service; else Amazon's own of the region")
-    private static let accessKeyID = Option(optional: "accessKeyID", .string, help: "the access key's id")
-    private static let secretAccessKey = Option(optional: "secretAccessKey", .secret, help: "the secret key")
-    private static let sessionToken = Option(
-        optional: "sessionToken", .secret, help: "the token of temporary credentials")
-    private static let profile = Option(optional: "profile", .string, help: "a profile of the shared credentials file")
-    private static let credentials = Option(
-        "credentials", .group("credentials", [accessKeyID, secretAccessKey, sessionToken, profile]), default: Options(),
-        shown: "",
-        help:
-            "who calls SNS; else the usual chain of environment, web identity, shared file, container and instance metadata"
-    )
+    private static let topicARN = Option("topicArn", TopicARN.type, help: "the topic")
     private static let listen = Option(
         "listen", .listenAddress, default: defaultListen, shown: ":6700", help: "where notifications are taken")
     private static let path = Option("path", pathType, default: "/api/v2/aws/sns", help: "the path they are taken at")
     private static let publicURL = Option(
         optional: "publicURL", .httpAddress,
         help: "the URL, without path, at which SNS reaches this gateway; needed to subscribe")
-    private static let certificate = Option("certificate", .path, help: "file with the certificate and its chain, PEM")
-    private static let key = Option("key", .path, help: "file with the private key, PEM")
-    private static let tls = Option(
+    static let certificate = Option("certificate", .path, help: "file with the certificate and its chain, PEM")
+    static let key = Option("key", .path, help: "file with the private key, PEM")
+    static let tls = Option(
         optional: "tls", .group("tls", [certificate, key]), help: "listen with TLS, showing this certificate")
     private static let subscribe = Option(
         "subscribe", .bool, default: true,
@@ -51,39 +37,33 @@ struct SNSSourceOptions: Sendable {
     private static let verifySignature = Option(
         "verifySignature", .bool, default: true,
         help: "whether signatures are verified; false lets anybody write who reaches the listener")
-    private static let trustedCertificateURLs = Option(
+    static let trustedCertificateURLs = Option(
         "trustedCertificateURLs", .list(of: .string), default: [],
         help: "prefixes of URLs beside Amazon's own from which signing certificates are fetched, for a local SNS")
     private static let waitForDNS = Option(
         "waitForDNS", .duration, default: .zero, shown: "0s",
         help: "how long to wait for the host of publicURL to have an address before subscribing")
-    private static let maxBodyBytes = Option(
+    static let maxBodyBytes = Option(
         "maxBodyBytes", .byteCount, default: 1 << 20, shown: "1MiB", help: "the largest body that is taken")
     private static let answerWithin = Option(
         "answerWithin", .duration, default: .seconds(10), shown: "10s",
         help:
             "how long SNS is held until its message is delivered, before it is told to send it again; SNS itself waits 15s"
     )
-    private static let keyField = Option(
+    static let keyField = Option(
         "key", .fieldPath, default: defaultKeyField, shown: "config.url",
         help: "the field whose value messages are kept in order by; the message's id where it is missing")
 
-    private static let clientTLS = ClientTLS.option(
-        "clientTLS", help: "certificates for https to the SNS service and to where its signing certificates are")
-
-    static let declarations: [any OptionDeclaration] = [
-        topicARN, publicURL, listen, path, tls, subscribe, uniquePath, unsubscribeOld, unsubscribeOnStop,
-        deliveryPolicy, region,
-        endpoint, credentials, environment, verifySignature, trustedCertificateURLs, waitForDNS, maxBodyBytes,
-        answerWithin,
-        keyField, clientTLS,
-    ]
+    static let declarations: [any OptionDeclaration] =
+        [
+            topicARN, publicURL, listen, path, tls, subscribe, uniquePath, unsubscribeOld, unsubscribeOnStop,
+            deliveryPolicy, environment, verifySignature, trustedCertificateURLs, waitForDNS, maxBodyBytes,
+            answerWithin,
+            keyField,
+        ] + AWSAccess.options
 
     let topicARN: String
-    let region: String
-    let endpoint: String?
-    let staticCredentials: AWSCredentials?
-    let profile: String?
+    let access: AWSAccess
     let listen: ListenAddress
     let tls: ServerTLS?
     /// The path that notifications are taken at, without what makes it unique.
@@ -102,30 +82,11 @@ struct SNSSourceOptions: Sendable {
     let maxBodyBytes: Int
     let answerWithin: Duration
     let keyField: FieldPath
-    let clientTLS: ClientTLS
 
     init(_ options: Options) throws {
-        topicARN = options[Self.topicARN]
-        let parts = topicARN.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 6, parts[0] == "arn", parts[2] == "sns", !parts[3].isEmpty, !parts[5].isEmpty else {
-            throw OptionError(
-                "'\(topicARN)' is no topic's ARN such as arn:aws:sns:us-east-1:000000000000:webhooks",
-                at: options.location(of: Self.topicARN))
-        }
-        region = options[Self.region] ?? String(parts[3])
-        endpoint = options[Self.endpoint]?.description
-        let credentials = options[Self.credentials]
-        profile = credentials[Self.profile]
-        switch (credentials[Self.accessKeyID], credentials[Self.secretAccessKey]) {
-        case (let id?, let secret?):
-            staticCredentials = AWSCredentials(
-                accessKeyID: id, secretAccessKey: secret.revealed,
-                sessionToken: credentials[Self.sessionToken]?.revealed)
-        case (nil, nil): staticCredentials = nil
-        default:
-            throw OptionError(
-                "'accessKeyID' and 'secretAccessKey' go together", at: options.location(of: Self.credentials))
-        }
+        let topic = options[Self.topicARN]
+        topicARN = topic.description
+        access = try AWSAccess(options, regionNamed: topic.region)
         listen = options[Self.listen]
         tls = options[Self.tls].map { ServerTLS(certificate: $0[Self.certificate], key: $0[Self.key]) }
         path = options[Self.path]
@@ -151,12 +112,11 @@ struct SNSSourceOptions: Sendable {
         maxBodyBytes = options[Self.maxBodyBytes]
         answerWithin = options[Self.answerWithin]
         keyField = options[Self.keyField]
-        clientTLS = try ClientTLS(options[Self.clientTLS])
     }
 
     // The values are constants that are known to be good; the tests make each of them.
     private static var defaultListen: ListenAddress { ListenAddress(":6700")! }
-    private static var defaultKeyField: FieldPath { FieldPath("config.url")! }
+    static var defaultKeyField: FieldPath { FieldPath("config.url")! }
 
     /// Tries for about half an hour: a minute close together, then longer apart (SNS developer guide, "Message delivery retries";
     /// the sum stays under the 3,600 s it allows).
@@ -165,7 +125,7 @@ struct SNSSourceOptions: Sendable {
         "numMinDelayRetries":12,"numMaxDelayRetries":28,"backoffFunction":"linear"}}
         """
 
-    private static let pathType = OptionType<String>.string.map(named: "path") { text in
+    static let pathType = OptionType<String>.string.map(named: "path") { text in
         guard text.hasPrefix("/"), !text.contains("?"), !text.contains("#"), !text.contains(" ") else {
             throw OptionError("'\(text)' is no path such as /api/v2/aws/sns")
         }

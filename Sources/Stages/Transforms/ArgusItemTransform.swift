@@ -25,12 +25,14 @@ public struct ArgusItemTransform: Transform {
     }
 
     private static let owner = Option(
-        optional: "owner", .string,
-        help:
-            "the owner of every item (Argus wants 10 to 60 characters, unless it is configured otherwise); else nobody")
+        optional: "owner", RuleSet.type("owner", isList: false),
+        help: "the owner of the items, or rules that give it; else nobody")
+    private static let ownerPattern = Option(
+        "ownerPattern", OwnerPattern.type, default: OwnerPattern.argus, shown: OwnerPattern.argus.description,
+        help: "what Argus takes as an owner: its userInputValidation.ownerFormatRegex; checked before anything is sent")
     private static let partnerIDs = Option(
-        "partnerIDs", .list(of: .string), default: [],
-        help: "the partners of every item; the original gateway wrote [comcast]")
+        optional: "partnerIDs", RuleSet.type("partnerIDs", isList: true),
+        help: "the partners of the items, or rules that give them; the original gateway wrote [comcast]; else none")
     private static let schema = Option(
         "schema", OptionType<ItemSchema>.choice, default: .webhook, shown: "webhook",
         help:
@@ -68,19 +70,32 @@ public struct ArgusItemTransform: Transform {
             'until' is the record's until, whatever its duration; 'earliest' is whichever of the two comes first. A record without until
             ends its duration after it was published. The ttl itself is worked out when the item is written, so the time a message waited
             is taken off.
+
+            owner and partnerIDs are a text (or texts), or rules that are tried in order until one gives a value:
+              {when: CONDITION, owner: TEXT}      where a condition holds, as in filter match
+              {lookup: {field: ..., file: ...}}   where a table knows what stands in a field
+              {owner: "team-{attributes.team}"}   a text filled from the message: {config.url}, {config.url|host},
+                                                  {attributes.NAME}, {metadata.key}; passed over where that is missing
+              {default: TEXT}                     otherwise
+            A message to which no rule gives an owner is refused, so that nothing is written under the wrong one.
             """,
-        options: [owner, partnerIDs, schema, ttl, bareDuration, keepDuration],
+        options: [owner, ownerPattern, partnerIDs, schema, ttl, bareDuration, keepDuration],
         takes: .bytes, makes: ArgusItem.kind,
         example: """
             stages:
               - transform:
                   argus-item:
-                    owner: xmidt-migration
+                    owner:
+                      - {when: {field: config.url, host: "*.partner-a.example"}, owner: partner-a-team}
+                      - {lookup: {field: config.url, by: host, table: {hooks.example.net: example-net-team}}}
+                      - {default: xmidt-migration}
                     ttl: {from: duration, max: 24h, expired: drop}
             """)
 
-    private let owner: String
-    private let partnerIDs: [String]
+    private let owner: RuleSet?
+    private let ownerPattern: OwnerPattern
+    private let partnerIDs: RuleSet?
+    private let now: @Sendable () -> Timestamp
     private let schema: ItemSchema
     private let origin: Origin
     private let minimum: Int64
@@ -90,13 +105,17 @@ public struct ArgusItemTransform: Transform {
 
     /// A transform with options.
     public init(_ options: Options, _ context: StageContext) throws {
-        owner = options[Self.owner] ?? ""
-        guard owner.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }), owner.utf8.count <= 256 else {
-            throw OptionError(
-                "'owner' goes into a header: at most 256 printable ASCII characters",
-                at: options.location(of: Self.owner))
+        owner = options[Self.owner]
+        ownerPattern = options[Self.ownerPattern]
+        if let constant = owner?.constant?.first {
+            do {
+                try Self.check(constant, ownerPattern)
+            } catch {
+                throw OptionError("\(error)", at: options.location(of: Self.owner))
+            }
         }
         partnerIDs = options[Self.partnerIDs]
+        now = context.now
         schema = options[Self.schema]
         let ttl = options[Self.ttl]
         origin = ttl[Self.from]
@@ -117,13 +136,44 @@ public struct ArgusItemTransform: Transform {
         let published = message.originatedAt
         let webhook = try Webhook(
             json: message.payload.bytes(at: message.receivedAt), publishedAt: published, rules: rules)
+        var record = RecordView(message, now: now())
         var item = message
         item.payload = ArgusItem(
-            id: ArgusItem.id(ofURL: webhook.url), owner: owner,
-            data: webhook.itemData(partnerIDs: partnerIDs, schema: schema),
+            id: ArgusItem.id(ofURL: webhook.url), owner: try owner(of: &record),
+            data: webhook.itemData(partnerIDs: try partners(of: &record), schema: schema),
             lifetime: ItemLifetime(
                 end: end(of: webhook, published), minimum: minimum, maximum: maximum, keepsExpired: keepsExpired))
         return [item]
+    }
+
+    private func owner(of record: inout RecordView) throws -> String {
+        guard let owner else { return "" }
+        // What is the same for every message was checked when the transform was made.
+        if let constant = owner.constant?.first { return constant }
+        guard let name = try owner.values(for: &record)?.first else {
+            throw StageError("no rule of 'owner' gives an owner; add {default: ...} for the rest")
+        }
+        try Self.check(name, ownerPattern)
+        return name
+    }
+
+    private static func check(_ owner: String, _ pattern: OwnerPattern) throws {
+        guard owner.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }), owner.utf8.count <= 256 else {
+            throw StageError("an owner goes into a header: at most 256 printable ASCII characters")
+        }
+        guard pattern.matches(owner) else {
+            throw StageError(
+                "'\(owner)' is no owner that Argus takes (\(pattern)); if yours takes it, set 'ownerPattern' as it is set there"
+            )
+        }
+    }
+
+    private func partners(of record: inout RecordView) throws -> [String] {
+        guard let partnerIDs else { return [] }
+        guard let partners = try partnerIDs.values(for: &record) else {
+            throw StageError("no rule of 'partnerIDs' gives partners; add {default: []} for the rest")
+        }
+        return partners
     }
 
     private func end(of webhook: Webhook, _ published: Timestamp) -> Timestamp {

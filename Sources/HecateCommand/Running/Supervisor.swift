@@ -16,15 +16,17 @@ final class Supervisor: Sendable {
     /// How long a listener waits for its next user.
     private static let patience = Duration.seconds(15)
 
-    private let paths: [String]
+    private let files: PipelineArguments
     /// Kept, because signals arrive outside the task that knows it.
     private let registry = HecateCommand.registry
     private let dryRunSink: (any Sink)?
+    private let tap: Tap
     private let logger: Logger
     private let state: Mutex<State>
 
-    init(_ loaded: LoadedPipelines, paths: [String], dryRunSink: (any Sink)?, logger: Logger) {
-        self.paths = paths
+    init(_ loaded: LoadedPipelines, files: PipelineArguments, dryRunSink: (any Sink)?, tap: Tap, logger: Logger) {
+        self.files = files
+        self.tap = tap
         self.dryRunSink = dryRunSink
         self.logger = logger
         state = Mutex(State(current: loaded))
@@ -66,7 +68,7 @@ final class Supervisor: Sendable {
     /// Reads the files again, and replaces the pipelines where they are good.
     func reload() async {
         let (loaded, report) = LoadedPipelines.load(
-            paths, registry: registry, logger: logger, dryRunSink: dryRunSink)
+            files, registry: registry, logger: logger, dryRunSink: dryRunSink, tap: tap)
         guard let loaded else {
             logger.error(
                 "the files are not good; everything goes on as it was",

@@ -16,8 +16,7 @@ struct RunCommand: AsyncParsableCommand {
             where they are not, the log says why, and everything goes on as it was.
             """)
 
-    @Argument(help: ArgumentHelp("Pipeline files.", valueName: "file"))
-    var files: [String]
+    @OptionGroup var files: PipelineArguments
 
     @Flag(help: "Take and transform messages, but print what would be written instead of writing it.")
     var dryRun = false
@@ -28,17 +27,22 @@ struct RunCommand: AsyncParsableCommand {
         let logger = log.bootstrap()
         let registry = PrometheusRegistry()
         MetricsSystem.bootstrap(registry)
-        let loaded = try LoadedPipelines(files, logger: logger, dryRunSink: dryRun ? DryRunSink() : nil)
-        let supervisor = Supervisor(loaded, paths: files, dryRunSink: dryRun ? DryRunSink() : nil, logger: logger)
+        let tap = Tap()
+        let dryRunSink = dryRun ? DryRunSink() : nil
+        let loaded = try LoadedPipelines(files, logger: logger, dryRunSink: dryRunSink, tap: tap)
+        let supervisor = Supervisor(loaded, files: files, dryRunSink: dryRunSink, tap: tap, logger: logger)
+        let tapServer = TapServer(tap, pipelines: loaded.pipelines.map(\.name), logger: logger)
         let operations = try operations(loaded.files, registry, logger) { supervisor.readiness }
         let signals = ProcessSignals(
             logger: logger, reload: { await supervisor.reload() }, stop: { await supervisor.stop() })
         defer { signals.cancel() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await operations.run() }
+            group.addTask { await tapServer.run() }
             group.addTask {
                 let succeeded = await supervisor.run()
                 await operations.stop()
+                await tapServer.stop()
                 guard succeeded else { throw ExitCode.failure }
             }
             do {
@@ -48,6 +52,7 @@ struct RunCommand: AsyncParsableCommand {
                 if !(error is ExitCode) { logger.critical("\(error)") }
                 await supervisor.stop()
                 await operations.stop()
+                await tapServer.stop()
                 throw ExitCode.failure
             }
         }

@@ -33,9 +33,9 @@ struct LoadedPipelines {
     /// Loads files; prints everything that is to be said about them.
     ///
     /// - Throws: `ExitCode.badConfiguration` where there is a mistake.
-    init(_ paths: [String], logger: Logger, dryRunSink: (any Sink)? = nil) throws {
+    init(_ files: PipelineArguments, logger: Logger, dryRunSink: (any Sink)? = nil, tap: Tap? = nil) throws {
         let (loaded, report) = Self.load(
-            paths, registry: HecateCommand.registry, logger: logger, dryRunSink: dryRunSink)
+            files, registry: HecateCommand.registry, logger: logger, dryRunSink: dryRunSink, tap: tap)
         let text = report.description
         if !text.isEmpty { Console.error(text) }
         guard let loaded else { throw ExitCode.badConfiguration }
@@ -51,14 +51,16 @@ struct LoadedPipelines {
     ///
     /// - Returns: nil where there is a mistake; and everything that is to be said.
     static func load(
-        _ paths: [String], registry: StageRegistry, logger: Logger, dryRunSink: (any Sink)? = nil
+        _ arguments: PipelineArguments, registry: StageRegistry, logger: Logger, dryRunSink: (any Sink)? = nil,
+        tap: Tap? = nil
     ) -> (LoadedPipelines?, Report) {
-        var (files, report) = PipelineFile.load(paths, registry: registry)
+        var (files, report) = PipelineFile.load(
+            arguments.files, registry: registry, settings: arguments.settings)
         let pipelines = files.compactMap { file in
             file.pipeline.build(
                 logger: logger, dryRunSink: dryRunSink,
                 durability: dryRunSink == nil ? file.durability(logger, &report.diagnostics) : Durability(),
-                &report.diagnostics)
+                tap: tap, &report.diagnostics)
         }
         return (report.hasErrors ? nil : LoadedPipelines(files: files, pipelines: pipelines), report)
     }

@@ -14,18 +14,7 @@ struct DescribeCommand: AsyncParsableCommand {
     var name: String?
 
     func run() async throws {
-        if kind == "pipeline" {
-            print("pipeline: the file as a whole\n")
-            print(
-                "One 'source' and one 'sink', each with one kind and its options; 'stages', a list of filters and transforms in"
-            )
-            print(
-                "order, each {filter: {KIND: {...}}} or {transform: {KIND: {...}}} and a 'name' if you like. In every value ${VAR},"
-            )
-            print("${VAR:-default}, ${VAR:?message} and ${file:PATH} are replaced; $$ is a dollar. Beside that:\n")
-            Self.explain(PipelineFile.settings, indent: "  ")
-            return
-        }
+        if kind == "pipeline" { return Self.explainPipeline() }
         guard let role = StageRegistry.Role(rawValue: kind) else {
             let near = suggestion(for: kind, among: StageRegistry.Role.allCases.map(\.rawValue) + ["pipeline"])
             Console.error("error: '\(kind)' is none of source, filter, transform, sink, pipeline\(near)")
@@ -42,6 +31,27 @@ struct DescribeCommand: AsyncParsableCommand {
         Self.explain(found)
     }
 
+    private static func explainPipeline() {
+        print(
+            """
+            pipeline: the file as a whole
+
+            In every value ${VAR}, ${VAR:-default}, ${VAR:?message} and ${file:PATH} are replaced; $$ is a dollar.
+
+            With 'extends: OTHER.yaml' a file is laid over another, seen from its own folder, and that perhaps over a third: maps merge,
+            scalars and lists replace, nothing (as in 'spool:') removes, a source, sink, filter or transform of another kind replaces the
+            whole. Stages merge by their names (a stage without a name has that of its kind), in the other's order; new ones come last
+            unless they are placed.
+
+            options
+            """)
+        explain(PipelineFile.declarations, indent: "  ")
+        print("\neach entry of stages\n")
+        explain(PipelineFile.stageDeclarations, indent: "  ")
+        print("\nand in a file that extends another\n")
+        explain(PipelineFile.placementDeclarations, indent: "  ")
+    }
+
     private static func explain(_ kind: StageRegistry.Kind) {
         let declaration = kind.declaration
         print("\(kind.title): \(declaration.summary)\n")
@@ -53,7 +63,7 @@ struct DescribeCommand: AsyncParsableCommand {
             print("no options\n")
         } else {
             print("options")
-            explain(declaration.options, indent: "  ")
+            explain(declaration.isWhole ? members(of: declaration.shape) : declaration.options, indent: "  ")
             print("")
         }
         print("example\n")
@@ -69,6 +79,16 @@ struct DescribeCommand: AsyncParsableCommand {
             print("\(indent)\(option.name) (\(option.typeName)\(state))")
             print("\(indent)    \(option.help)")
             explain(option.members, indent: indent + "    ")
+        }
+    }
+
+    /// The options of a value that is a map.
+    private static func members(of shape: OptionShape) -> [any OptionDeclaration] {
+        switch shape {
+        case .group(let members), .openGroup(let members, _): members
+        case .named(_, let inner): members(of: inner())
+        case .list(let inner): members(of: inner)
+        default: []
         }
     }
 }

@@ -1,0 +1,205 @@
+public import Wire
+
+/// The calls of SQS that a consumer and a producer need, over its JSON protocol. Nothing is tried again here: whoever calls has a
+/// rhythm of its own.
+///
+/// Source: Amazon SQS API reference, AWS JSON protocol 1.0.
+public struct SQSClient: Sendable {
+    /// A message as it was received.
+    public struct Received: Sendable, Equatable {
+        /// Its id.
+        public var id: String
+        /// What it is deleted with.
+        public var receiptHandle: String
+        /// The body.
+        public var body: String
+        /// The publisher's attributes; binary ones in base 64.
+        public var attributes: [String: String]
+        /// When it was sent; nil where the queue does not say.
+        public var sentAt: Timestamp?
+        /// How often it was received, this time included.
+        public var receiveCount: Int
+    }
+
+    /// A message to be sent.
+    public struct Outgoing: Sendable, Equatable {
+        /// The body.
+        public var body: String
+        /// Attributes, all of them strings.
+        public var attributes: [String: String]
+
+        /// A message.
+        public init(body: String, attributes: [String: String]) {
+            self.body = body
+            self.attributes = attributes
+        }
+    }
+
+    /// The most entries of a batch.
+    public static let largestBatch = 10
+    /// The most bytes of a batch, bodies and attributes together, that SQS took before August 2025 (since then 1 MiB).
+    public static let largestBatchBytes = 256 << 10
+    private static let longestAnswer = 8 << 20
+
+    private let queueURL: String
+    private let endpoint: String
+    private let signer: SignatureV4
+    private let credentials: any CredentialsProvider
+    private let transport: HTTPTransport
+    private let now: @Sendable () -> Timestamp
+
+    /// A client of one queue.
+    ///
+    /// - Parameter endpoint: the service's URL; else the host of the queue's own URL.
+    public init(
+        queueURL: String, region: String, endpoint: String?, credentials: any CredentialsProvider,
+        transport: HTTPTransport, now: @escaping @Sendable () -> Timestamp = { .now() }
+    ) {
+        self.queueURL = queueURL
+        let schemeEnd = queueURL.range(of: "://")?.upperBound ?? queueURL.startIndex
+        let host = queueURL[schemeEnd...].prefix { $0 != "/" }
+        let url = endpoint ?? "\(queueURL[..<schemeEnd])\(host)"
+        self.endpoint = url.hasSuffix("/") ? url : url + "/"
+        signer = SignatureV4(service: "sqs", region: region)
+        self.credentials = credentials
+        self.transport = transport
+        self.now = now
+    }
+
+    /// Takes messages, waiting for the first of them.
+    ///
+    /// - Parameters:
+    ///   - most: 1 to 10.
+    ///   - wait: whole seconds, at most 20.
+    ///   - visibility: how long nobody else is given them, in whole seconds.
+    public func receive(most: Int, wait: Duration, visibility: Duration) async throws -> [Received] {
+        let answer = try await call(
+            "ReceiveMessage",
+            [
+                ("MaxNumberOfMessages", .integer(most)), ("WaitTimeSeconds", .integer(wait.components.seconds)),
+                ("VisibilityTimeout", .integer(visibility.components.seconds)),
+                ("AttributeNames", .array([.string("All")])),
+                ("MessageSystemAttributeNames", .array([.string("All")])),
+                ("MessageAttributeNames", .array([.string("All")])),
+            ], within: wait + .seconds(10))
+        guard case .array(let messages)? = answer["Messages"] else { return [] }
+        return messages.compactMap { Self.received($0) }
+    }
+
+    private static func received(_ tree: JSONTree) -> Received? {
+        guard let id = tree["MessageId"]?.text, let handle = tree["ReceiptHandle"]?.text else { return nil }
+        var attributes: [String: String] = [:]
+        if case .object(let members)? = tree["MessageAttributes"] {
+            for member in members.prefix(100) {
+                attributes[member.key] = (member.value["StringValue"] ?? member.value["BinaryValue"])?.text
+            }
+        }
+        let system = tree["Attributes"]
+        let sent = system?["SentTimestamp"]?.text.flatMap { Int64($0) }
+        return Received(
+            id: id, receiptHandle: handle, body: tree["Body"]?.text ?? "", attributes: attributes,
+            sentAt: sent.map { Timestamp(seconds: 0) + .milliseconds($0) },
+            receiveCount: system?["ApproximateReceiveCount"]?.text.flatMap { Int($0) } ?? 1)
+    }
+
+    /// Deletes messages, at most 10.
+    ///
+    /// - Returns: how it went for each, in order.
+    public func delete(_ receiptHandles: [String]) async throws -> [BatchEntryResult] {
+        try await batch("DeleteMessageBatch", receiptHandles.map { [.init("ReceiptHandle", .string($0))] })
+    }
+
+    /// Changes for how long nobody else is given messages, from now on; at most 10.
+    public func changeVisibility(_ receiptHandles: [String], to visibility: Duration) async throws -> [BatchEntryResult]
+    {
+        try await batch(
+            "ChangeMessageVisibilityBatch",
+            receiptHandles.map {
+                [
+                    .init("ReceiptHandle", .string($0)),
+                    .init("VisibilityTimeout", .integer(visibility.components.seconds)),
+                ]
+            })
+    }
+
+    /// Sends messages, at most 10 and `largestBatchBytes` together.
+    ///
+    /// - Parameter groups: for a FIFO queue what orders each message, and what makes it the same as another.
+    public func send(
+        _ messages: [Outgoing], groups: [(group: String, deduplication: String)]? = nil
+    ) async throws -> [BatchEntryResult] {
+        try await batch(
+            "SendMessageBatch",
+            messages.enumerated().map { index, message in
+                var entry: [JSONTree.Member] = [.init("MessageBody", .string(message.body))]
+                if !message.attributes.isEmpty {
+                    let attributes = message.attributes.sorted { $0.key < $1.key }.map {
+                        JSONTree.Member(
+                            $0.key, .members(["DataType": .string("String"), "StringValue": .string($0.value)]))
+                    }
+                    entry.append(.init("MessageAttributes", .object(attributes)))
+                }
+                if let groups {
+                    entry.append(.init("MessageGroupId", .string(groups[index].group)))
+                    entry.append(.init("MessageDeduplicationId", .string(groups[index].deduplication)))
+                }
+                return entry
+            })
+    }
+
+    /// How many messages wait, as far as the queue knows.
+    public func approximateDepth() async throws -> Int {
+        let answer = try await call(
+            "GetQueueAttributes", [("AttributeNames", .array([.string("ApproximateNumberOfMessages")]))])
+        return answer["Attributes"]?["ApproximateNumberOfMessages"]?.text.flatMap { Int($0) } ?? 0
+    }
+
+    private func batch(_ action: String, _ entries: [[JSONTree.Member]]) async throws -> [BatchEntryResult] {
+        let numbered = entries.enumerated().map { index, members in
+            JSONTree.object([.init("Id", .string("\(index)"))] + members)
+        }
+        let answer = try await call(action, [("Entries", .array(numbered))])
+        var results = [BatchEntryResult](
+            repeating: .failed(reason: "\(action): no answer for this entry", isSenderFault: false),
+            count: entries.count)
+        for (key, isDone) in [("Successful", true), ("Failed", false)] {
+            guard case .array(let members)? = answer[key] else { continue }
+            for member in members {
+                guard let index = member["Id"]?.text.flatMap({ Int($0) }), results.indices.contains(index) else {
+                    continue
+                }
+                results[index] =
+                    isDone
+                    ? .done
+                    : .failed(
+                        reason: "\(member["Code"]?.text ?? "unknown"): \(member["Message"]?.text ?? "no reason given")",
+                        isSenderFault: member["SenderFault"] == .bool(true))
+            }
+        }
+        return results
+    }
+
+    private func call(
+        _ action: String, _ parameters: [(String, JSONTree)], within limit: Duration = .seconds(15)
+    ) async throws -> JSONTree {
+        guard let credentials = try await credentials.credentials() else {
+            throw CredentialsError("there are no AWS credentials")
+        }
+        let members = [JSONTree.Member("QueueUrl", .string(queueURL))] + parameters.map { .init($0.0, $0.1) }
+        let request = HTTPTransport.Request(
+            "POST", endpoint,
+            headers: [
+                "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.\(action)",
+            ], body: JSONTree.object(members).bytes)
+        let signed = try signer.sign(request, credentials: credentials, at: now())
+        let response = try await transport.send(signed, limit, Self.longestAnswer)
+        let tree = try? JSONTree(parsing: response.body.isEmpty ? Array("{}".utf8) : response.body)
+        guard response.status == 200, let tree else {
+            let type = tree?["__type"]?.text ?? ""
+            let code = type.split(separator: "#").last.map(String.init) ?? ""
+            let reason = (tree?["message"] ?? tree?["Message"])?.text ?? "no reason given"
+            throw AWSServiceError(action: action, status: response.status, code: code, reason: reason)
+        }
+        return tree
+    }
+}

@@ -1,0 +1,185 @@
+import ArgumentParser
+import Foundation
+import Logging
+import PipelineFile
+import PipelineKit
+import Stages
+import Webhooks
+import Wire
+
+/// `hecate plan`: what a pipeline would make of a list of registrations.
+struct PlanCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Say which registrations of a list would migrate, as what, and which not and why.",
+        discussion: """
+            The list is one registration a line (JSON Lines), or one JSON array, as Tr1d1um's GET /hooks answers it; - reads standard
+            input. Each is taken as if it were published now (or at --now), and goes through the filters and transforms; nothing is sent.
+            What is registered twice counts as the later one.
+            """)
+
+    @Argument(help: ArgumentHelp("The pipeline file.", valueName: "file"), completion: .file(extensions: ["yaml"]))
+    var file: String
+    @OptionGroup var set: SettingArguments
+    @ArgumentParser.Option(help: "The list of registrations.", completion: .file()) var input: String
+    @ArgumentParser.Option(help: "The time that it is meant for, as 2026-01-01T00:00:00Z; else now.") var now: String?
+    @ArgumentParser.Option(
+        name: .customLong("attribute"),
+        help: ArgumentHelp("An attribute that every message has. May be repeated.", valueName: "name=value"))
+    var attributes: [String] = []
+    @Flag(help: "As JSON: an array of decisions.") var json = false
+
+    func run() async throws {
+        let pipeline = try PipelineFile.loadOne(file, settings: set.settings).pipeline
+        let time = try self.time()
+        var diagnostics = Diagnostics()
+        let logger = Logger(label: "hecate") { _ in SwiftLogNoOpLogHandler() }
+        guard let trial = pipeline.makeTrial(logger: logger, now: { time }, &diagnostics) else {
+            for diagnostic in diagnostics.all { Console.error("error: \(diagnostic.message)") }
+            throw ExitCode.badConfiguration
+        }
+        let records = try Self.records(try read())
+        let attributes = try self.attributeMap()
+        let progress = Progress("planned", total: records.count)
+        var plan = MigrationPlan()
+        for (number, record) in records {
+            let key = (try? FieldPath("config.url")?.text(in: record)) ?? nil
+            let message = Message(
+                id: "\(input):\(number)", key: key, payload: Bytes(record), attributes: attributes, publishedAt: time,
+                receivedAt: time)
+            plan.add(trial.run(message), of: message, line: number, at: time)
+            progress.advance()
+        }
+        progress.end()
+        print(json ? plan.json : plan.table)
+    }
+
+    private func time() throws -> Timestamp {
+        guard let now else { return .now() }
+        guard let time = RFC3339.parse(now) else {
+            throw ValidationError("--now: '\(now)' is no date-time such as 2026-01-01T00:00:00Z")
+        }
+        return time.timestamp
+    }
+
+    private func attributeMap() throws -> [String: String] {
+        var map: [String: String] = [:]
+        for attribute in attributes {
+            guard let equals = attribute.firstIndex(of: "="), equals != attribute.startIndex else {
+                throw ValidationError("--attribute: '\(attribute)' is no attribute such as scytale.env=production")
+            }
+            map[String(attribute[..<equals])] = String(attribute[attribute.index(after: equals)...])
+        }
+        return map
+    }
+
+    private func read() throws -> [UInt8] {
+        let handle = input == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: input)
+        guard let data = try? handle?.readToEnd() ?? Data(), handle != nil else {
+            Console.error("error: the list '\(input)' cannot be read")
+            throw ExitCode.badConfiguration
+        }
+        return [UInt8](data)
+    }
+
+    /// The registrations with their lines, or their places in an array.
+    private static func records(_ bytes: [UInt8]) throws -> [(Int, [UInt8])] {
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        let first = bytes.first { !$0.isWhitespace }
+        let isSpread = lines.count > 1 && (try? JSONTree(parsing: Array(lines[0]))) == nil
+        if first == UInt8(ascii: "["), isSpread || lines.filter({ !$0.isEmpty }).count == 1,
+            case .array(let elements)? = try? JSONTree(parsing: bytes)
+        {
+            return elements.enumerated().map { ($0 + 1, $1.bytes) }
+        }
+        return lines.enumerated().compactMap { index, line in
+            line.allSatisfy(\.isWhitespace) ? nil : (index + 1, Array(line))
+        }
+    }
+}
+
+extension UInt8 {
+    fileprivate var isWhitespace: Bool { self == 0x20 || (0x09...0x0d).contains(self) }
+}
+
+/// What would become of a list of registrations.
+struct MigrationPlan {
+    private enum Decision: String {
+        case migrates, stays, expired, refused, replaced
+    }
+
+    private struct Row {
+        var line: Int
+        var url: String
+        var decision: Decision
+        var owner: String?
+        var ttl: Int64?
+        var id: String?
+        var why: String
+    }
+
+    private var rows: [Row] = []
+    private var lastOfKey: [String: Int] = [:]
+
+    mutating func add(_ outcome: Trial.Outcome, of message: Message, line: Int, at time: Timestamp) {
+        let url = message.key == message.id ? "(no config.url)" : message.key
+        var row = Row(line: line, url: url, decision: .stays, why: "")
+        switch outcome {
+        case .filtered(let stage): row.why = "stopped by \(stage)"
+        case .refused(let stage, let reason): (row.decision, row.why) = (.refused, "\(stage): \(reason)")
+        case .passes(let messages):
+            row.decision = .migrates
+            guard let item = messages.first?.payload as? ArgusItem else { break }
+            row.id = item.id
+            row.owner = item.owner
+            row.ttl = item.lifetime.secondsLeft(at: time)
+            if item.lifetime.isOver(at: time) { (row.decision, row.why) = (.expired, "it has ended already") }
+        }
+        if let earlier = lastOfKey[message.key] {
+            (rows[earlier].decision, rows[earlier].why) = (.replaced, "registered again in line \(line)")
+        }
+        lastOfKey[message.key] = rows.count
+        rows.append(row)
+    }
+
+    var table: String {
+        let heads = ["LINE", "URL", "DECISION", "OWNER", "TTL", "WHY"]
+        var cells = [heads]
+        for row in rows {
+            cells.append([
+                "\(row.line)", Console.printable(row.url), row.decision.rawValue,
+                Console.printable(row.owner.map { $0.isEmpty ? "(nobody)" : $0 } ?? ""),
+                row.ttl.map { "\($0) s" } ?? "", Console.printable(row.why),
+            ])
+        }
+        let widths = heads.indices.map { column in min(60, cells.map { $0[column].count }.max() ?? 0) }
+        let lines = cells.map { row in
+            zip(row, widths).map { $0.padding(toLength: max($1, $0.count), withPad: " ", startingAt: 0) }
+                .joined(separator: "  ").trimmingCharacters(in: .whitespaces)
+        }
+        return (lines + ["", summary]).joined(separator: "\n")
+    }
+
+    private var summary: String {
+        let counts = Dictionary(grouping: rows, by: \.decision).mapValues(\.count)
+        let order: [Decision] = [.migrates, .stays, .expired, .refused, .replaced]
+        let parts = order.compactMap { decision in counts[decision].map { "\($0) \(decision.rawValue)" } }
+        return "\(rows.count) registrations" + (parts.isEmpty ? "" : ": " + parts.joined(separator: ", "))
+    }
+
+    var json: String {
+        JSONTree.array(
+            rows.map { row in
+                var members: [JSONTree.Member] = [
+                    .init("line", .integer(row.line)), .init("url", .string(row.url)),
+                    .init("decision", .string(row.decision.rawValue)),
+                ]
+                if let id = row.id { members.append(.init("id", .string(id))) }
+                if let owner = row.owner { members.append(.init("owner", .string(owner))) }
+                if let ttl = row.ttl { members.append(.init("ttl", .integer(ttl))) }
+                if !row.why.isEmpty { members.append(.init("why", .string(row.why))) }
+                return .object(members)
+            }
+        ).pretty
+    }
+}

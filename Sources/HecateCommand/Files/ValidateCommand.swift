@@ -1,0 +1,55 @@
+import ArgumentParser
+import Logging
+import PipelineFile
+import PipelineKit
+
+/// `hecate validate`: says whether pipeline files are as they have to be.
+struct ValidateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "validate", abstract: "Check pipeline files without running them.",
+        discussion: """
+            Prints every mistake with its file, line and column, and ends with 2 if there is one. With --connect it also looks at what
+            the sources and sinks use, without changing anything there, and ends with 1 where something cannot be used.
+            """)
+
+    @OptionGroup var files: PipelineArguments
+
+    @Flag(help: "Also look whether what the sources and sinks use is there and lets us in.")
+    var connect = false
+
+    func run() async throws {
+        let logger = Logger(label: "hecate") { _ in SwiftLogNoOpLogHandler() }
+        let loaded = try LoadedPipelines(files, logger: logger)
+        var isGood = true
+        for file in loaded.files {
+            let stages = [file.pipeline.source] + file.pipeline.stages + [file.pipeline.sink]
+            print(
+                "\(file.path): good: pipeline '\(file.pipeline.name)': \(stages.map(\.name).joined(separator: " ▸ "))")
+            if connect, await !look(file, logger) { isGood = false }
+        }
+        guard isGood else { throw ExitCode.failure }
+    }
+
+    private func look(_ file: PipelineFile, _ logger: Logger) async -> Bool {
+        let progress = Progress("looking")
+        defer { progress.end() }
+        var diagnostics = Diagnostics()
+        let sights = await file.pipeline.probe(
+            deadLetters: file.deadLetterSink, logger: logger, &diagnostics)
+        var isGood = sights != nil
+        for sight in sights ?? [] {
+            switch sight.result {
+            case .success(let seen): print("  \(sight.title): \(seen)")
+            case .failure(let error):
+                isGood = false
+                print("  \(sight.title): cannot be used: \(error)")
+            }
+        }
+        return isGood
+    }
+}
+
+extension PipelineFile {
+    /// The sink of the dead letters; nil where they are kept in a SQLite file, or not at all.
+    var deadLetterSink: PipelineSpec.StageSpec? { if case .sink(let sink)? = deadLetters { sink } else { nil } }
+}

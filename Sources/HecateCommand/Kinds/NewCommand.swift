@@ -1,0 +1,120 @@
+import ArgumentParser
+import Foundation
+
+/// `hecate new`: the beginning of a stage of one's own.
+struct NewCommand: AsyncParsableCommand {
+    enum Role: String, CaseIterable, ExpressibleByArgument { case sink }
+
+    static let configuration = CommandConfiguration(
+        commandName: "new",
+        abstract: "Begin a new kind of sink in a checkout of Hecate: its file, its test, its registry line.",
+        discussion:
+            "It builds and passes its test as it is; what it does is then to be written. Nothing that is there is overwritten."
+    )
+
+    @Argument(help: "What to begin: sink.") var role: Role
+    @Argument(help: "Its name, as it is to be written in pipeline files, such as my-store.") var name: String
+    @ArgumentParser.Option(help: "The checkout; else the one we are in.", completion: .directory) var checkout: String =
+        "."
+
+    func run() async throws {
+        guard name.wholeMatch(of: #/[a-z][a-z0-9]*(-[a-z0-9]+)*/#) != nil, name.count <= 40 else {
+            throw ValidationError("'\(name)' is no name such as my-store: small letters, digits, and - between them")
+        }
+        let registry = "\(checkout)/Sources/Stages/StandardStages.swift"
+        guard let lines = try? String(contentsOfFile: registry, encoding: .utf8) else {
+            Console.error(
+                "error: '\(checkout)' is no checkout of Hecate: there is no Sources/Stages/StandardStages.swift")
+            throw ExitCode.failure
+        }
+        let type = name.split(separator: "-").map(\.capitalized).joined() + "Sink"
+        let source = "\(checkout)/Sources/Stages/Sinks/\(type).swift"
+        let test = "\(checkout)/Tests/StagesTests/\(type)Tests.swift"
+        let registration = "        registry.register(\(type).self)\n"
+        let known = HecateCommand.registry.kind(.sink, name) != nil || lines.contains(registration)
+        guard !known, !FileManager.default.fileExists(atPath: source), !FileManager.default.fileExists(atPath: test)
+        else {
+            Console.error("error: there is a sink '\(name)' already")
+            throw ExitCode.failure
+        }
+        guard let end = lines.range(of: "        return registry\n") else {
+            Console.error("error: \(registry) has no 'return registry' to put the new line in front of")
+            throw ExitCode.failure
+        }
+        try Self.source(name, type).write(toFile: source, atomically: true, encoding: .utf8)
+        try Self.test(name, type).write(toFile: test, atomically: true, encoding: .utf8)
+        var changed = lines
+        changed.insert(contentsOf: registration, at: end.lowerBound)
+        try changed.write(toFile: registry, atomically: true, encoding: .utf8)
+        print(
+            """
+            wrote \(source)
+            wrote \(test)
+            added \(type) to \(registry)
+            now: swift build && swift test --filter \(type)
+            """)
+    }
+
+    private static func source(_ name: String, _ type: String) -> String {
+        """
+        import Locking
+        public import PipelineKit
+
+        /// Counts messages and keeps nothing: write here what it is to do.
+        public final class \(type): Sink {
+            private static let address = Option("address", .string, default: "nowhere", help: "where it writes to")
+
+            /// What it says of itself.
+            public static let declaration = StageDeclaration(
+                name: "\(name)",
+                summary: "counts messages and keeps nothing",
+                options: [address],
+                example: \"\"\"
+                    sink:
+                      \(name): {address: somewhere}
+                    \"\"\")
+
+            /// Up to 64 messages in a call, one call at a time: messages stay in order.
+            public let capabilities = SinkCapabilities(batch: 64, inFlight: 1)
+            private let address: String
+            private let isOpen = Atomic<Bool>(false)
+
+            /// A sink with options. No I/O here, so that `hecate validate` can make it.
+            public init(_ options: Options, _ context: StageContext) throws { address = options[Self.address] }
+
+            /// Connect here. What is thrown is logged, and it is tried again after a pause.
+            public func open() async throws { isOpen.store(true, ordering: .relaxed) }
+
+            /// Write here, and say of each message in order how it went: `.delivered`, `.transient` where it may succeed later,
+            /// `.permanent` where it never will. Retries, order, metrics and shutdown are the runner's.
+            public func write(_ batch: [Message]) async -> [WriteOutcome] {
+                guard isOpen.load(ordering: .relaxed) else {
+                    return batch.map { _ in .transient(reason: "\\(address) is not open", retryAfter: nil) }
+                }
+                return batch.map { _ in .delivered }
+            }
+
+            /// Let go here; it may be called twice.
+            public func close() async { isOpen.store(false, ordering: .relaxed) }
+        }
+
+        """
+    }
+
+    private static func test(_ name: String, _ type: String) -> String {
+        """
+        import PipelineKit
+        import StageTestKit
+        import Stages
+        import Testing
+
+        @Suite struct \(type)Tests {
+            @Test func conforms() async {
+                let found = await SinkConformance(\(type).self, options: "{address: somewhere}").check()
+                #expect(found == [])
+            }
+        }
+
+        """
+    }
+}

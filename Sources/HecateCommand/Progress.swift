@@ -1,0 +1,62 @@
+import Foundation
+import Locking
+
+/// Says on a terminal that something goes on, when it takes longer than two seconds; nothing where no terminal looks on. May be
+/// used from any thread.
+final class Progress: Sendable {
+    private struct State {
+        var done = 0
+        var isShown = false
+        var isEnded = false
+    }
+
+    private let what: String
+    private let total: Int?
+    private let state = Mutex(State())
+    private let begun = ContinuousClock.now
+    private let ticking = Mutex<Task<Void, Never>?>(nil)
+
+    /// - Parameters:
+    ///   - what: what goes on, as in "sending again".
+    ///   - total: how much there is to be done, where that is known.
+    init(_ what: String, total: Int? = nil) {
+        self.what = what
+        self.total = total
+        guard isatty(2) == 1 else { return }
+        ticking.withLock { ticking in
+            ticking = Task { [weak self] in
+                try? await Task.sleep(for: .seconds(2))
+                while !Task.isCancelled, let self {
+                    self.show()
+                    try? await Task.sleep(for: .milliseconds(250))
+                }
+            }
+        }
+    }
+
+    /// So much more is done.
+    func advance(by count: Int = 1) { state.withLock { $0.done += count } }
+
+    /// It is over; what was shown is taken away.
+    func end() {
+        ticking.withLock { $0?.cancel() }
+        let wasShown = state.withLock { state in
+            state.isEnded = true
+            return state.isShown
+        }
+        if wasShown { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
+    }
+
+    private func show() {
+        let done: Int? = state.withLock { state in
+            guard !state.isEnded else { return nil }
+            state.isShown = true
+            return state.done
+        }
+        guard let done else { return }
+        let seconds = Int((ContinuousClock.now - begun) / .seconds(1))
+        let count = total.map { "\(done) of \($0)" } ?? (done > 0 ? "\(done)" : "")
+        let text = "\(what)\(count.isEmpty ? "" : " \(count)") … \(seconds) s"
+        FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8))
+    }
+}

@@ -1,0 +1,93 @@
+import ArgumentParser
+import AsyncHTTPClient
+import Foundation
+import PipelineKit
+import Wire
+
+/// `hecate tap`: shows what passes the stages of a running gateway.
+struct TapCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tap", abstract: "Show live what passes each stage of a running gateway.",
+        discussion: """
+            Looks into a gateway of the same user on this machine, without holding it up: at most a hundred passages a second are shown, and
+            how many were left out is said. The secrets of webhooks are masked. Ctrl-C ends it.
+            """)
+
+    @ArgumentParser.Option(help: "The gateway's process; needed where several run.") var pid: Int32?
+    @ArgumentParser.Option(help: "Only this pipeline.") var pipeline: String?
+    @ArgumentParser.Option(help: "Only this stage, source or sink.") var stage: String?
+    @ArgumentParser.Option(help: "Only this outcome: passed, filtered, refused, failed, delivered, transient, ...")
+    var outcome: String?
+    @ArgumentParser.Option(help: "End after so many passages.") var count: Int?
+    @Flag(help: "A line of JSON each.") var json = false
+
+    func run() async throws {
+        let process = try self.process()
+        let socket =
+            TapSocket.path(of: process)
+            .addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+        let base = "http+unix://\(socket)"
+        var last = try await look(base, after: .max).last
+        if isatty(2) == 1 { Console.error("looking into process \(process); Ctrl-C ends it") }
+        var shown = 0
+        while true {
+            try await Task.sleep(for: .milliseconds(200))
+            let (next, passages) = try await look(base, after: last)
+            var expected = last + 1
+            for passage in passages {
+                guard case .number(let text)? = passage["number"], let number = Int(text) else { continue }
+                if number > expected { Console.error("… \(number - expected) left out") }
+                expected = number + 1
+                guard matches(passage) else { continue }
+                print(json ? passage.bytes.text : Self.line(passage))
+                shown += 1
+                if let count, shown >= count { return }
+            }
+            last = max(last, next)
+            fflush(nil)
+        }
+    }
+
+    private func process() throws -> Int32 {
+        if let pid { return pid }
+        let processes = TapSocket.processes
+        switch processes.count {
+        case 1: return processes[0]
+        case 0:
+            Console.error("no gateway of this user runs here (looked in \(TapSocket.folder))")
+        default:
+            let all = processes.map { "\($0)" }.joined(separator: ", ")
+            Console.error("several gateways run here: say which with --pid (\(all))")
+        }
+        throw ExitCode.failure
+    }
+
+    private func look(_ base: String, after number: Int) async throws -> (last: Int, passages: [JSONTree]) {
+        do {
+            let response = try await HTTPClient.shared.execute(
+                HTTPClientRequest(url: "\(base)/passages?after=\(number)"), timeout: .seconds(5))
+            let body = try await response.body.collect(upTo: 64 << 20)
+            let tree = try JSONTree(parsing: Array(body.readableBytesView))
+            guard case .number(let text)? = tree["last"], let last = Int(text),
+                case .array(let passages)? = tree["passages"]
+            else { throw StageError("an answer that is none") }
+            return (last, passages)
+        } catch {
+            Console.error("the gateway does not answer any more: \(error)")
+            throw ExitCode.failure
+        }
+    }
+
+    private func matches(_ passage: JSONTree) -> Bool {
+        func fits(_ wanted: String?, _ key: String) -> Bool { wanted.map { $0 == passage[key]?.text } ?? true }
+        return fits(pipeline, "pipeline") && fits(stage, "stage") && fits(outcome, "outcome")
+    }
+
+    private static func line(_ passage: JSONTree) -> String {
+        func text(_ key: String) -> String { Console.printable(passage[key]?.text ?? "") }
+        let time = text("time").split(separator: "T").last.map(String.init) ?? ""
+        let reason = text("reason").isEmpty ? "" : "  (\(text("reason")))"
+        return
+            "\(time)  \(text("pipeline"))/\(text("stage"))  \(text("outcome"))  \(text("key"))\(reason)\n    \(text("payload"))"
+    }
+}

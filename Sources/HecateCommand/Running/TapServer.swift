@@ -1,0 +1,103 @@
+import Foundation
+import HTTPService
+import Logging
+import PipelineKit
+import Wire
+
+/// Where the sockets are through which running gateways can be looked into: one for each process, in a folder that only its user
+/// may enter.
+enum TapSocket {
+    /// The folder.
+    static var folder: String {
+        let variables = ProcessInfo.processInfo.environment
+        if let runtime = variables["XDG_RUNTIME_DIR"], !runtime.isEmpty { return "\(runtime)/hecate" }
+        return "/tmp/hecate-\(getuid())"
+    }
+
+    static func path(of process: Int32) -> String { "\(folder)/\(process).sock" }
+
+    /// The processes that have a socket and live.
+    static var processes: [Int32] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.compactMap { name in
+            guard name.hasSuffix(".sock"), let process = Int32(name.dropLast(5)) else { return nil }
+            return kill(process, 0) == 0 || errno == EPERM ? process : nil
+        }.sorted()
+    }
+
+    /// Makes the folder, and removes sockets of processes that have ended.
+    ///
+    /// - Throws: where the folder is somebody else's, or open to others.
+    static func prepare() throws {
+        mkdir(folder, 0o700)
+        var status = stat()
+        guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == getuid(),
+            status.st_mode & 0o077 == 0
+        else { throw StageError("'\(folder)' is not a folder that is this user's alone") }
+        let living = Set(processes.map { "\($0).sock" })
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where name.hasSuffix(".sock") && !living.contains(name) {
+            unlink("\(folder)/\(name)")
+        }
+        unlink(path(of: getpid()))
+    }
+}
+
+/// Lets `hecate tap` look into this process, through a socket of its user's alone. Secrets of webhooks are masked before they leave.
+final class TapServer: Sendable {
+    private let listener: HTTPListener
+    private let logger: Logger
+
+    init(_ tap: Tap, pipelines: [String], logger: Logger) {
+        self.logger = logger
+        listener = HTTPListener(
+            address: ListenAddress(unixPath: TapSocket.path(of: getpid())), limits: HTTPLimits(bodyBytes: 0),
+            logger: logger
+        ) { request in
+            switch request.path {
+            case "/pipelines":
+                return Self.json(.array(pipelines.map { .string($0) }))
+            case "/passages":
+                let after = request.query.flatMap { Int($0.dropFirst("after=".count)) } ?? .max
+                let (passages, last) = tap.passages(after: after)
+                return Self.json(
+                    .members(["last": .integer(last), "passages": .array(passages.map(Self.tree))]))
+            default: return .text(404, "there is nothing at this path")
+            }
+        }
+    }
+
+    private static func json(_ tree: JSONTree) -> HTTPServiceResponse {
+        HTTPServiceResponse(status: 200, contentType: "application/json", body: tree.bytes)
+    }
+
+    /// The longest payload that is shown, in bytes.
+    private static let longest = 4096
+
+    private static func tree(_ passage: Tap.Passage) -> JSONTree {
+        let bytes = SecretMask.masked(passage.message.payload.bytes(at: passage.time))
+        let attributes = passage.message.attributes.sorted { $0.key < $1.key }
+        return .members([
+            "number": .integer(passage.number), "time": .string("\(passage.time)"),
+            "pipeline": .string(passage.pipeline), "stage": .string(passage.stage),
+            "outcome": .string(passage.outcome), "reason": passage.reason.map { .string($0) } ?? .null,
+            "id": .string(passage.message.id), "key": .string(passage.message.key),
+            "attributes": .object(attributes.map { .init($0.key, .string($0.value)) }),
+            "kind": .string("\(type(of: passage.message.payload).kind)"),
+            "payload": .string(String(decoding: bytes.prefix(longest), as: UTF8.self)),
+        ])
+    }
+
+    /// Serves until `stop`. That nobody can look in is no reason not to run.
+    func run() async {
+        do {
+            try TapSocket.prepare()
+            try await listener.run()
+        } catch {
+            logger.info("'hecate tap' cannot look into this process", metadata: ["reason": "\(error)"])
+        }
+        unlink(TapSocket.path(of: getpid()))
+    }
+
+    func stop() async { await listener.stop() }
+}

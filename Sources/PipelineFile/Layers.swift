@@ -1,0 +1,145 @@
+import Foundation
+import PipelineKit
+import YAML
+
+/// A pipeline file together with those that it extends and what the command line sets: one tree, in which every value knows
+/// where it was written.
+struct Layers {
+    /// How many files may extend each other in a row.
+    private static let deepest = 16
+
+    let substitution: Substitution
+    private(set) var diagnostics = Diagnostics()
+    /// The texts that were read, by the names that places have.
+    private(set) var texts: [String: String] = [:]
+
+    init(substitution: Substitution) { self.substitution = substitution }
+
+    /// The tree of a file.
+    ///
+    /// - Parameter settings: `path.to.option=value` each, laid over the whole.
+    /// - Returns: nil where a file could not be read.
+    mutating func load(_ path: String, settings: [String] = []) -> ConfigNode? {
+        guard var root = load(path, below: []) else { return nil }
+        texts[Self.commandLine] = settings.joined(separator: "\n")
+        for (index, setting) in settings.enumerated() {
+            guard let layer = self.layer(setting, line: index + 1, over: root) else { continue }
+            root = lay(layer, over: root)
+        }
+        // What stands for nothing is a mistake only where nothing took its place.
+        noteProblems(of: root)
+        return root
+    }
+
+    private mutating func noteProblems(of node: ConfigNode) {
+        if let problem = node.problem { diagnostics.error(problem, at: node.location) }
+        switch node.content {
+        case .list(let nodes): for node in nodes { noteProblems(of: node) }
+        case .map(let entries): for entry in entries { noteProblems(of: entry.value) }
+        default: break
+        }
+    }
+
+    private mutating func lay(_ over: ConfigNode, over base: ConfigNode?) -> ConfigNode {
+        var merging = Merging()
+        defer { diagnostics.append(contentsOf: merging.diagnostics.all) }
+        return merging.lay(over, over: base)
+    }
+
+    private mutating func load(_ path: String, below: [String], named place: SourceLocation? = nil) -> ConfigNode? {
+        let file = ConfigurationFile(path: path, substitution: substitution, namedAt: place, &diagnostics)
+        texts[path] = file.text
+        guard let root = file.root else { return nil }
+        guard let extends = root["extends"] else { return lay(root, over: nil) }
+        if let problem = extends.problem { diagnostics.error(problem, at: extends.location) }
+        guard let name = extends.text, !name.isEmpty, extends.problem == nil else {
+            diagnostics.error("'extends' is the path of a pipeline file, seen from this one", at: extends.location)
+            return nil
+        }
+        let other = Self.resolve(name, from: path)
+        let chain = below + [Self.identity(path)]
+        if chain.contains(Self.identity(other)) {
+            diagnostics.error("the files extend each other in a circle: '\(other)' again", at: extends.location)
+            return nil
+        }
+        guard chain.count < Self.deepest else {
+            diagnostics.error("more than \(Self.deepest) files extend each other in a row", at: extends.location)
+            return nil
+        }
+        guard let base = load(other, below: chain, named: extends.location) else { return nil }
+        return lay(root, over: base)
+    }
+
+    /// A path as a file writes it: seen from that file's folder.
+    static func resolve(_ path: String, from file: String) -> String {
+        guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
+        return NSString(string: file[...slash] + path).standardizingPath
+    }
+
+    private static func identity(_ path: String) -> String {
+        URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
+    }
+
+    // MARK: - The command line
+
+    /// The name of the place where settings of the command line stand.
+    static let commandLine = "--set"
+
+    /// `source.sns.topicArn=...` as a tree. A stage is named after `stages`: `stages.NAME.filter.sample.percent=20`.
+    private mutating func layer(_ setting: String, line: Int, over root: ConfigNode) -> ConfigNode? {
+        let place = SourceLocation(file: Self.commandLine, line: line, column: 1, length: setting.count)
+        guard let equals = setting.firstIndex(of: "="), equals != setting.startIndex else {
+            diagnostics.error("'\(setting)' is no setting such as source.sns.topicArn=arn:aws:...", at: place)
+            return nil
+        }
+        let keys = setting[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        guard keys.allSatisfy({ !$0.isEmpty }) else {
+            diagnostics.error("'\(setting[..<equals])' has an empty name between its dots", at: place)
+            return nil
+        }
+        let text = String(setting[setting.index(after: equals)...])
+        let file = ConfigurationFile(
+            path: Self.commandLine, bytes: Array(text.utf8), substitution: substitution, &diagnostics)
+        let value = file.root ?? ConfigNode(.null, at: place)
+        if keys[0] == "stages" {
+            guard keys.count > 2 else {
+                diagnostics.error("after 'stages' the name of a stage is needed, and what to set of it", at: place)
+                return nil
+            }
+            var names: [String] = []
+            if case .list(let nodes)? = root["stages"]?.content { names = nodes.compactMap { StageEntry.name(of: $0) } }
+            guard names.contains(keys[1]) else {
+                let near = suggestion(for: keys[1], among: names)
+                diagnostics.error("there is no stage '\(keys[1])' to set something of\(near)", at: place)
+                return nil
+            }
+            let name = ConfigNode.Entry(
+                key: "name", keyLocation: place, value: ConfigNode(.string(keys[1]), at: place))
+            var stage = nest(keys[2...], value, place)
+            if case .map(let entries) = stage.content { stage.content = .map([name] + entries) }
+            return nest(["stages"], ConfigNode(.list([stage]), at: place), place)
+        }
+        return nest(keys[...], value, place)
+    }
+
+    private func nest(_ keys: ArraySlice<String>, _ value: ConfigNode, _ place: SourceLocation) -> ConfigNode {
+        var node = Self.moved(value, to: place)
+        for key in keys.reversed() {
+            node = ConfigNode(.map([.init(key: key, keyLocation: place, value: node)]), at: place)
+        }
+        return node
+    }
+
+    private static func moved(_ node: ConfigNode, to place: SourceLocation) -> ConfigNode {
+        var node = node
+        node.location = place
+        switch node.content {
+        case .list(let nodes): node.content = .list(nodes.map { moved($0, to: place) })
+        case .map(let entries):
+            node.content = .map(
+                entries.map { .init(key: $0.key, keyLocation: place, value: moved($0.value, to: place)) })
+        default: break
+        }
+        return node
+    }
+}

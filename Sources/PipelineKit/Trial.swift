@@ -1,0 +1,59 @@
+public import Logging
+import Metrics
+public import Wire
+
+/// The filters and transforms of a pipeline on their own, at a time of one's choosing: to see what would become of a message,
+/// without a source, a sink, or anything outside.
+public struct Trial: Sendable {
+    /// What would become of a message.
+    public enum Outcome: Sendable {
+        /// It would go to the sink as these.
+        case passes([Message])
+        /// A filter would stop it, or nothing would be left of it.
+        case filtered(stage: String)
+        /// A stage would refuse it.
+        case refused(stage: String, reason: String)
+    }
+
+    private let chain: StageChain
+
+    init(_ chain: StageChain) { self.chain = chain }
+
+    /// Runs a message through all stages, for its time as the stages see it.
+    public func run(_ message: Message) -> Outcome {
+        var watches: [StageChain.Watch] = []
+        let outcome = chain.run(message, watches: &watches)
+        let settlement: Settlement =
+            switch outcome {
+            case .ended(let settlement): settlement
+            default: .delivered
+            }
+        for watch in watches { watch.filter.ended(watch.message, settlement) }
+        switch outcome {
+        case .passed(let messages): return .passes(messages)
+        case .parts(let parts): return .passes(parts.passed)
+        case .diverted(_, let exit): return .filtered(stage: exit.stage)
+        case .ended(.filtered(let stage)): return .filtered(stage: stage)
+        case .ended(.refused(let stage, let reason, _)): return .refused(stage: stage, reason: reason)
+        case .ended(let settlement): return .refused(stage: "pipeline", reason: settlement.name)
+        case .failed(let stage, let reason, _): return .refused(stage: stage, reason: reason)
+        }
+    }
+}
+
+extension PipelineSpec {
+    /// Makes the filters and transforms for a trial; nothing outside is touched or measured.
+    ///
+    /// - Returns: nil where a stage cannot be made, which is noted.
+    public func makeTrial(
+        logger: Logger, now: @escaping @Sendable () -> Timestamp, _ diagnostics: inout Diagnostics
+    ) -> Trial? {
+        let metrics = NOOPMetricsHandler.instance
+        let context = StageContext(
+            pipeline: name, stage: "", logger: logger, metrics: metrics, now: now, isDryRun: true)
+        let steps = makeSteps(context, dryRunSink: nil, retry: settings.retry, &diagnostics)
+        let stages = steps.map { $0.map { StageMetrics(pipeline: name, stage: $0.name, factory: metrics) } }
+        guard let steps, let stages else { return nil }
+        return Trial(StageChain(steps, metrics: stages, clock: .system))
+    }
+}

@@ -1,0 +1,60 @@
+import Logging
+import PipelineFile
+import PipelineKit
+import Wire
+
+/// What is the same for every kind of stage.
+enum Declarations {
+    static let logger = Logger(label: "conformance") { _ in SwiftLogNoOpLogHandler() }
+
+    static func context(_ stage: String, _ metrics: MetricNames) -> StageContext {
+        StageContext(pipeline: "conformance", stage: stage, logger: logger, metrics: metrics)
+    }
+
+    /// Options written as in a pipeline file.
+    static func options(
+        _ text: String, of declaration: StageDeclaration, registry: StageRegistry
+    ) throws -> Options {
+        let (root, report) = PipelineFile.tree(of: Array(text.utf8), named: "options")
+        var diagnostics = Diagnostics(registry: registry)
+        guard var node = root, !report.hasErrors else { throw StageError(report.description) }
+        if declaration.isWhole, let option = declaration.options.first {
+            node = ConfigNode(
+                .map([.init(key: option.name, keyLocation: node.location, value: node)]), at: node.location)
+        }
+        let read = Options.read(
+            node, declarations: declaration.options, owner: declaration.name, &diagnostics)
+        guard let read else { throw StageError(diagnostics.all.map(\.message).joined(separator: "; ")) }
+        return read
+    }
+
+    /// Whether a declaration says what users need, and its example can be read.
+    static func check(
+        _ declaration: StageDeclaration, role: StageRegistry.Role, registry: StageRegistry
+    ) -> [String] {
+        var found: [String] = []
+        if declaration.name.wholeMatch(of: #/[a-z][a-z0-9]*(-[a-z0-9]+)*/#) == nil {
+            found.append("'\(declaration.name)' is no name such as my-store")
+        }
+        if declaration.summary.isEmpty || declaration.summary.count > 110 || declaration.summary.hasSuffix(".") {
+            found.append("the summary is one line of at most 110 characters without a full stop")
+        }
+        var names: Set<String> = []
+        for option in declaration.options {
+            if !names.insert(option.name).inserted { found.append("the option '\(option.name)' is declared twice") }
+            if option.help.isEmpty { found.append("the option '\(option.name)' has no help") }
+        }
+        let (root, report) = PipelineFile.tree(of: Array(declaration.example.utf8), named: "example")
+        guard let root, !report.hasErrors, let node = root[role.rawValue] else {
+            return found + ["the example is no piece of a pipeline file with '\(role.rawValue):'"]
+        }
+        // Stages inside the example may be of kinds that are not known here.
+        var diagnostics = Diagnostics(registry: registry)
+        let read = PipelineSpec.StageSpec.read(role, node, &diagnostics)
+        if read == nil { found += diagnostics.all.map { "the example: \($0.message)" } }
+        if let read, read.kind.declaration.name != declaration.name {
+            found.append("the example shows '\(read.kind.declaration.name)', not '\(declaration.name)'")
+        }
+        return found
+    }
+}

@@ -1,0 +1,180 @@
+import Logging
+import PipelineFile
+public import PipelineKit
+import Wire
+
+/// What every source has to hold to, wherever it takes messages from. Knows nothing of a test framework: it says what it found.
+///
+/// It looks at the declaration, at stopping before, while and after running, at every message arriving once, at back-pressure, at
+/// what is told of a message that is refused, and at the names of metrics.
+public struct SourceConformance<Tested: Source>: Sendable {
+    /// Brings messages to the source from outside.
+    public struct Feed: Sendable {
+        let bring: @Sendable (Int) async throws -> Bool?
+
+        /// A feed.
+        ///
+        /// - Parameter bring: brings the message of a number; returns whether the source said that it is taken, nil where it says
+        ///   nothing to whoever brings.
+        public init(_ bring: @escaping @Sendable (Int) async throws -> Bool?) { self.bring = bring }
+    }
+
+    private let options: String
+    private let feed: Feed?
+    private let count: Int
+
+    /// A suite for a kind of source.
+    ///
+    /// - Parameters:
+    ///   - options: its options as they stand in a pipeline file.
+    ///   - feed: brings it messages; left out for one that has them by itself and ends with them.
+    ///   - count: how many messages it is brought, or has.
+    public init(_ type: Tested.Type, options: String, feed: Feed? = nil, count: Int = 12) {
+        self.options = options
+        self.feed = feed
+        self.count = count
+    }
+
+    /// Checks everything.
+    ///
+    /// - Returns: what does not hold, in sentences; empty where all does.
+    public func check() async -> [String] {
+        var registry = StageRegistry()
+        registry.register(Tested.self)
+        var found = Declarations.check(Tested.declaration, role: .source, registry: registry)
+        let names = MetricNames()
+        do {
+            let read = try Declarations.options(options, of: Tested.declaration, registry: registry)
+            found += try await stoppedBefore(read, names)
+            found += try await everyMessageOnce(read, names)
+            found += try await heldBack(read, names)
+            if feed != nil { found += try await refused(read, names) }
+        } catch {
+            found.append("it cannot be used with these options: \(error)")
+        }
+        return found + names.problems
+    }
+
+    private func make(_ options: Options, _ names: MetricNames) throws -> Tested {
+        try Tested(options, Declarations.context(Tested.declaration.name, names))
+    }
+
+    private func pipeline(
+        _ source: Tested, _ options: Options, _ sink: GatedSink, capacity: Int, _ names: MetricNames
+    ) throws -> Pipeline {
+        var kinds = StageRegistry()
+        kinds.register(Tested.self)
+        kinds.add(.sink, GatedSink.declaration) { _, _ in .sink(sink) }
+        let name = Tested.declaration.name
+        let spec = PipelineSpec(
+            name: "conformance",
+            source: .init(name: name, kind: kinds.kind(.source, name)!, options: options, location: nil), stages: [],
+            sink: .init(
+                name: "gated", kind: kinds.kind(.sink, "gated")!, options: Options(), location: nil),
+            settings: RunnerSettings(
+                lanes: 2, capacity: capacity, retry: RetryPolicy(initial: .milliseconds(1), max: .milliseconds(10))))
+        var diagnostics = Diagnostics()
+        let built = spec.build(
+            logger: Declarations.logger, metrics: names, replacingSource: source, &diagnostics)
+        guard let pipeline = built else { throw StageError("\(diagnostics.all.map(\.message))") }
+        return pipeline
+    }
+
+    private func stoppedBefore(_ options: Options, _ names: MetricNames) async throws -> [String] {
+        let source = try make(options, names)
+        await source.stop()
+        let pipeline = try pipeline(source, options, GatedSink(isOpen: true), capacity: 8, names)
+        let run = Task { try await pipeline.run() }
+        guard await Patience.within(Task { _ = await run.result }) != nil else {
+            return ["stopped before it ran, it did not end"]
+        }
+        return []
+    }
+
+    private func everyMessageOnce(_ options: Options, _ names: MetricNames) async throws -> [String] {
+        let source = try make(options, names)
+        let sink = GatedSink(isOpen: true)
+        let pipeline = try pipeline(source, options, sink, capacity: 64, names)
+        let run = Task { try await pipeline.run() }
+        var found: [String] = []
+        if let feed {
+            let told = try await bring(feed, 0..<count)
+            if told.contains(false) { found.append("a message that was delivered was told to have failed") }
+            if await !Patience.until({ sink.ids.count >= count }) {
+                found.append("of \(count) messages \(sink.ids.count) arrived")
+            }
+            await pipeline.stop()
+            await source.stop()
+        }
+        guard await Patience.within(Task { _ = await run.result }) != nil else {
+            return found + ["it did not end when it was stopped, or when it had no more"]
+        }
+        await source.stop()
+        if sink.ids.count != count { found.append("\(count) messages were there, \(sink.ids.count) arrived") }
+        return found
+    }
+
+    /// Many at once with little room: no more inside than there is room; all of them in the end.
+    private func heldBack(_ options: Options, _ names: MetricNames) async throws -> [String] {
+        let source = try make(options, names)
+        let sink = GatedSink(isOpen: false)
+        let capacity = 4
+        let pipeline = try pipeline(source, options, sink, capacity: capacity, names)
+        let run = Task { try await pipeline.run() }
+        let feeding = feed.map { feed in Task { try await bring(feed, 1000..<1000 + count) } }
+        var found: [String] = []
+        if await !Patience.until({ sink.waiting >= min(capacity, count) }) {
+            found.append("with room for \(capacity), only \(sink.waiting) messages came")
+        }
+        try await Task.sleep(for: .milliseconds(50))
+        if sink.waiting > capacity {
+            found.append("\(sink.waiting) messages were inside where there is room for \(capacity)")
+        }
+        sink.letThrough()
+        _ = try await feeding?.value
+        if await !Patience.until({ Set(sink.ids).count >= count }) {
+            found.append("after it was held back, of \(count) messages \(Set(sink.ids).count) arrived")
+        }
+        await pipeline.stop()
+        if await Patience.within(Task { _ = await run.result }) == nil {
+            found.append("it did not end when it was stopped")
+        }
+        return found
+    }
+
+    /// What can never succeed is told so, where the source tells anything.
+    private func refused(_ options: Options, _ names: MetricNames) async throws -> [String] {
+        guard let feed else { return [] }
+        let source = try make(options, names)
+        let pipeline = try pipeline(
+            source, options, GatedSink(isOpen: true, outcome: .permanent(reason: "refused on purpose")), capacity: 8,
+            names)
+        let run = Task { try await pipeline.run() }
+        let told = try await bring(feed, 2000..<2001)
+        var found = told.contains(true) ? ["a message that was refused was told to be taken"] : []
+        await pipeline.stop()
+        if await Patience.within(Task { _ = await run.result }) == nil {
+            found.append("it did not end when it was stopped")
+        }
+        return found
+    }
+
+    /// Brings messages at once. A source that does not listen yet is tried again for a while.
+    private func bring(_ feed: Feed, _ numbers: Range<Int>) async throws -> [Bool] {
+        try await withThrowingTaskGroup(of: Bool?.self) { group in
+            for number in numbers {
+                group.addTask {
+                    for attempt in 0... {
+                        do {
+                            return try await feed.bring(number)
+                        } catch  where attempt < 500 {
+                            try await Task.sleep(for: .milliseconds(20))
+                        }
+                    }
+                    return nil
+                }
+            }
+            return try await group.reduce(into: [Bool]()) { if let told = $1 { $0.append(told) } }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import AsyncHTTPClient
+import Foundation
+import PipelineKit
+import Wire
+
+/// How a client says who it is: basic, a bearer token, or one that it fetches; or not at all.
+struct HTTPAuthorization: Sendable {
+    private static let basic = Option(
+        optional: "basic", .secret, help: "user:password, or a whole header \"Basic ...\"")
+    private static let bearer = Option(optional: "bearer", .secret, help: "a token")
+    static let option = Option(
+        "auth", .group("auth", [basic, bearer, TokenSource.option]), default: Options(), shown: "",
+        help: "how to authenticate; else not at all")
+
+    private let constant: String?
+    private let tokens: TokenSource?
+
+    init(_ options: Options, now: @escaping @Sendable () -> Timestamp) throws {
+        let auth = options[Self.option]
+        tokens = auth[TokenSource.option].map { TokenSource($0, now: now) }
+        switch (auth[Self.basic], auth[Self.bearer], tokens) {
+        case (let basic?, nil, nil): constant = try Self.basicHeader(basic)
+        case (nil, let token?, nil): constant = try Self.bearerHeader(token)
+        case (nil, nil, _): constant = nil
+        default:
+            throw OptionError("'basic', 'bearer' and 'token' exclude each other", at: options.location(of: Self.option))
+        }
+    }
+
+    /// The value of `Authorization`; nil for none.
+    ///
+    /// - Throws: `TokenSource.Failure` where a token cannot be had.
+    func header(_ client: HTTPClient) async throws -> String? {
+        if let tokens { return try await tokens.header(client) }
+        return constant
+    }
+
+    /// It was refused.
+    ///
+    /// - Returns: whether another will be tried.
+    func refused() -> Bool {
+        tokens?.invalidate()
+        return tokens != nil
+    }
+
+    /// The header of `user:password`, of the two in base 64, or of a whole header.
+    static func basicHeader(_ secret: Secret) throws -> String {
+        let text = secret.revealed
+        let encoded =
+            if text.lowercased().hasPrefix("basic ") {
+                String(text.dropFirst(6))
+            } else if text.contains(":") {
+                Base64.encode(Array(text.utf8))
+            } else {
+                text
+            }
+        guard let decoded = Base64.decode(encoded), decoded.contains(UInt8(ascii: ":")) else {
+            throw OptionError("auth.basic is neither user:password nor \"Basic\" with the two in base 64")
+        }
+        return "Basic \(encoded)"
+    }
+
+    private static func bearerHeader(_ secret: Secret) throws -> String {
+        let text = secret.revealed
+        let token = text.lowercased().hasPrefix("bearer ") ? String(text.dropFirst(7)) : text
+        guard !token.isEmpty, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+            throw OptionError("auth.bearer is no token: it holds white space or characters beyond ASCII")
+        }
+        return "Bearer \(token)"
+    }
+}

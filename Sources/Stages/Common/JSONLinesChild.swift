@@ -1,0 +1,144 @@
+import Foundation
+import Locking
+import PipelineKit
+import Wire
+
+/// A program that is given lines and answers with lines. Used by one caller at a time; its calls block.
+///
+/// `@unchecked Sendable`: it is handed from caller to caller through a `Mutex`, never used by two at once.
+final class JSONLinesChild: @unchecked Sendable {
+    static let command = Option(
+        "command", .list(of: .string), help: "the program and its arguments; started without a shell")
+    static let environment = Option(
+        "environment", .dictionary(of: .secret), default: [:], shown: "",
+        help: "environment variables, beside PATH, HOME, LANG and TZ; nothing else of the gateway's is passed on")
+    static let timeout = Option(
+        "timeout", .duration, default: .seconds(5), shown: "5s", help: "how long an answer may take; then it is killed")
+
+    /// The longest line that is read.
+    private static let longestLine = 4 << 20
+
+    private let process = Process()
+    private let input: Int32
+    private let output: Int32
+    private let pipes: (input: Pipe, output: Pipe)
+    private var buffer: [UInt8] = []
+
+    /// What a program that cannot be talked to did.
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Starts a program.
+    init(_ command: [String], environment: [String: Secret]) throws {
+        _ = Self.ignoringBrokenPipes
+        guard let program = Self.find(command.first ?? "") else {
+            throw Failure(description: "the program '\(command.first ?? "")' is not there, or may not be started")
+        }
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = Array(command.dropFirst())
+        let own = ProcessInfo.processInfo.environment
+        var variables = own.filter { ["PATH", "HOME", "LANG", "TZ"].contains($0.key) }
+        for (name, value) in environment { variables[name] = value.revealed }
+        process.environment = variables
+        pipes = (Pipe(), Pipe())
+        process.standardInput = pipes.input
+        process.standardOutput = pipes.output
+        input = pipes.input.fileHandleForWriting.fileDescriptor
+        output = pipes.output.fileHandleForReading.fileDescriptor
+        _ = fcntl(input, F_SETFL, fcntl(input, F_GETFL) | O_NONBLOCK)
+        do {
+            try process.run()
+        } catch {
+            throw Failure(description: "the program '\(program)' cannot be started: \(error)")
+        }
+    }
+
+    deinit { end() }
+
+    /// A write to a program that has ended must be an error, not the end of this one.
+    private static let ignoringBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
+
+    /// Where a program is: as it is named, or in the PATH.
+    static func find(_ name: String) -> String? {
+        let candidates =
+            name.contains("/")
+            ? [name] : (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }
+        return candidates.first { !name.isEmpty && access($0, X_OK) == 0 }
+    }
+
+    var isRunning: Bool { process.isRunning }
+
+    /// Closes its input, by which it knows that it may end, and sees to it that it does.
+    func end() {
+        try? pipes.input.fileHandleForWriting.close()
+        guard process.isRunning else { return }
+        let process = process
+        DispatchQueue.global().asyncAfter(deadline: .now() + 2) {
+            if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
+        }
+    }
+
+    /// Kills it: it cannot be trusted any more to answer what it is asked.
+    func kill() {
+        if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
+    }
+
+    /// Sends lines and reads as many answers.
+    ///
+    /// - Parameter lines: each with its line end.
+    /// - Throws: `Failure` where it ends or takes longer than the limit; it is killed then.
+    func exchange(_ lines: [[UInt8]], within limit: Duration) throws -> [[UInt8]] {
+        let deadline = ContinuousClock.now + limit
+        do {
+            var answers: [[UInt8]] = []
+            // Line for line: a program that answers each before it reads the next must not wait for us, nor we for it.
+            for line in lines {
+                try write(line, until: deadline)
+                answers.append(try readLine(until: deadline))
+            }
+            return answers
+        } catch {
+            kill()
+            throw error is Failure ? error : Failure(description: "the program has ended: \(error)")
+        }
+    }
+
+    private func write(_ line: [UInt8], until deadline: ContinuousClock.Instant) throws {
+        var written = 0
+        while written < line.count {
+            let count = line[written...].withUnsafeBytes { Foundation.write(input, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                written += count
+            } else if errno == EAGAIN {
+                guard ContinuousClock.now < deadline else {
+                    throw Failure(description: "the program did not read in time")
+                }
+                var descriptors = pollfd(fd: input, events: Int16(POLLOUT), revents: 0)
+                poll(&descriptors, 1, 100)
+            } else if errno != EINTR {
+                throw Failure(description: "the program has ended")
+            }
+        }
+    }
+
+    private func readLine(until deadline: ContinuousClock.Instant) throws -> [UInt8] {
+        while true {
+            if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
+                defer { buffer.removeSubrange(...end) }
+                return Array(buffer[..<end])
+            }
+            guard buffer.count <= Self.longestLine else {
+                throw Failure(description: "the program answered with a line of more than \(Self.longestLine) bytes")
+            }
+            var isLate = false
+            let chunk = try FileDescriptorIO.readChunk(from: output) {
+                isLate = ContinuousClock.now >= deadline
+                return isLate
+            }
+            if isLate { throw Failure(description: "the program did not answer in time") }
+            guard !chunk.isEmpty else { throw Failure(description: "the program has ended") }
+            buffer += chunk
+        }
+    }
+}

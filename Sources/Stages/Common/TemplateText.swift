@@ -1,0 +1,145 @@
+import AWS
+import Foundation
+import PipelineKit
+import Wire
+
+/// A text with gaps that a message fills: `{config.url}`, `{attributes.NAME}`, `{metadata.key}`; `{config.url|host}` for a part
+/// of a value, `{field:-default}` where it may be missing; `{{` and `}}` for braces.
+struct TemplateText: Sendable {
+    /// What is done to a value before it is put in.
+    enum Modifier: String, CaseIterable, Sendable {
+        case host, lower, upper, json, urlencode
+    }
+
+    private struct Gap: Sendable {
+        let reference: Reference
+        let modifiers: [Modifier]
+        let fallback: String?
+        let written: String
+    }
+
+    private enum Part: Sendable {
+        case text(String)
+        case gap(Gap)
+    }
+
+    private var parts: [Part] = []
+
+    /// Takes a text apart.
+    ///
+    /// - Throws: `OptionError` where a gap is not as it has to be.
+    init(_ text: String) throws {
+        var rest = Substring(text)
+        var plain = ""
+        while let character = rest.popFirst() {
+            if (character == "{" || character == "}"), rest.first == character {
+                plain.append(character)
+                rest.removeFirst()
+            } else if character == "{" {
+                guard let end = rest.firstIndex(of: "}") else { throw OptionError("'{' without its '}' in '\(text)'") }
+                if !plain.isEmpty { parts.append(.text(plain)) }
+                plain = ""
+                parts.append(.gap(try Self.gap(rest[..<end])))
+                rest = rest[rest.index(after: end)...]
+            } else if character == "}" {
+                throw OptionError("'}' without its '{' in '\(text)'; write '}}' for a brace")
+            } else {
+                plain.append(character)
+            }
+        }
+        if !plain.isEmpty { parts.append(.text(plain)) }
+    }
+
+    private static func gap(_ text: Substring) throws -> Gap {
+        var path = text
+        var fallback: String?
+        if let range = text.range(of: ":-") {
+            path = text[..<range.lowerBound]
+            fallback = String(text[range.upperBound...])
+        }
+        let pieces = path.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
+        guard let reference = Reference(pieces[0]) else {
+            throw OptionError(
+                "'{\(text)}' is no gap such as {config.url}, {config.url|host}, {attributes.NAME} or {metadata.key}")
+        }
+        let modifiers = try pieces.dropFirst().map { name in
+            guard let modifier = Modifier(rawValue: name) else {
+                let all = Modifier.allCases.map(\.rawValue)
+                throw OptionError(
+                    "'\(name)' is none of \(all.joined(separator: ", "))\(suggestion(for: name, among: all))")
+            }
+            return modifier
+        }
+        return Gap(reference: reference, modifiers: modifiers, fallback: fallback, written: String(text))
+    }
+
+    /// Whether it has no gaps.
+    var isConstant: Bool { constant != nil }
+
+    /// The text where it has no gaps.
+    var constant: String? {
+        switch parts.count {
+        case 0: return ""
+        case 1: if case .text(let text) = parts[0] { return text }
+        default: break
+        }
+        return nil
+    }
+
+    /// The text in front of the first gap.
+    var beginning: String { if case .text(let text)? = parts.first { text } else { "" } }
+
+    /// The text, filled; nil where a value is missing that has no default.
+    ///
+    /// - Parameter escape: is put around each value.
+    func filled(_ record: inout RecordView, escape: (String) -> String = { $0 }) throws -> String? {
+        if let constant { return constant }
+        var output = ""
+        for part in parts {
+            switch part {
+            case .text(let text): output += text
+            case .gap(let gap):
+                guard let value = try Self.value(of: gap, &record) else { return nil }
+                output += escape(value)
+            }
+        }
+        return output
+    }
+
+    /// The text, filled.
+    ///
+    /// - Throws: `StageError` where a value is missing that has no default.
+    func text(_ record: inout RecordView, escape: (String) -> String = { $0 }) throws -> String {
+        if let text = try filled(&record, escape: escape) { return text }
+        for case .gap(let gap) in parts where try Self.value(of: gap, &record) == nil {
+            throw StageError("the message has no '\(gap.written)'")
+        }
+        throw StageError("the message has not what a template asks for")
+    }
+
+    private static func value(of gap: Gap, _ record: inout RecordView) throws -> String? {
+        var value: String? =
+            switch try record.value(of: gap.reference) {
+            case .text(let text): text
+            case .list(let texts): texts.joined(separator: ",")
+            case .object, nil: nil
+            }
+        for modifier in gap.modifiers { value = value.flatMap { apply(modifier, $0) } }
+        return value ?? gap.fallback
+    }
+
+    private static func apply(_ modifier: Modifier, _ text: String) -> String? {
+        switch modifier {
+        case .host: URLHost.of(text)
+        case .lower: text.lowercased()
+        case .upper: text.uppercased()
+        case .json: JSONWriter.quoted(text)
+        case .urlencode: FormEncoding.encode(text)
+        }
+    }
+}
+
+extension OptionType where Value == TemplateText {
+    /// Text that may have gaps.
+    static let template = OptionType<String>.text.map(named: "template") { try TemplateText($0) }
+}

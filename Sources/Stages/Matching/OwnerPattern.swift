@@ -1,0 +1,35 @@
+import Foundation
+import PipelineKit
+
+/// The regular expression that an Argus checks owners with.
+struct OwnerPattern: Sendable, CustomStringConvertible {
+    /// What Argus takes by default (Argus 0.9 and 0.11).
+    static let argus = OwnerPattern(lengths: 10...60)
+
+    let description: String
+    private let lengths: ClosedRange<Int>?
+    private let expression: NSRegularExpression?
+
+    private init(lengths: ClosedRange<Int>) {
+        description = "^.{\(lengths.lowerBound),\(lengths.upperBound)}$"
+        self.lengths = lengths
+        expression = nil
+    }
+
+    init(_ pattern: String) throws {
+        description = pattern
+        do {
+            expression = try NSRegularExpression(pattern: pattern)
+            lengths = nil
+        } catch {
+            throw OptionError("'\(pattern)' is no regular expression")
+        }
+    }
+
+    static let type = OptionType<String>.string.map(named: "regular expression") { try OwnerPattern($0) }
+
+    func matches(_ owner: String) -> Bool {
+        if let lengths { return lengths.contains(owner.count) }
+        return expression?.firstMatch(in: owner, range: NSRange(location: 0, length: owner.utf16.count)) != nil
+    }
+}

@@ -1,0 +1,176 @@
+import PipelineKit
+import Wire
+
+/// Rules that give a message a value, tried in order: an owner, or partners. A single text or list of texts stands for one rule
+/// that always holds.
+struct RuleSet: Sendable {
+    private indirect enum Rule: Sendable {
+        /// The values, where the condition holds; always where there is none.
+        case values([TemplateText], when: Condition?)
+        case lookup(LookupTable)
+    }
+
+    private let rules: [Rule]
+    /// The values where they are the same for every message.
+    let constant: [String]?
+
+    /// The values for a message; nil where no rule gives any. A rule whose template asks for what the message has not is passed
+    /// over.
+    ///
+    /// - Throws: `StageError` where the message cannot be looked into.
+    func values(for record: inout RecordView) throws -> [String]? {
+        if let constant { return constant }
+        for rule in rules {
+            switch rule {
+            case .values(let templates, let condition):
+                if let condition, try !condition.holds(for: &record) { continue }
+                var values: [String] = []
+                for template in templates {
+                    if let value = try template.filled(&record) { values.append(value) }
+                }
+                if values.count == templates.count { return values }
+            case .lookup(let table): if let values = try table.values(for: &record) { return values }
+            }
+        }
+        return nil
+    }
+
+    // MARK: - As an option
+
+    private static let when = Option(
+        optional: "when", Condition.type, help: "the rule holds where this condition does, as in filter match")
+    private static let lookup = Option(
+        optional: "lookup", .group("lookup", LookupTable.options), help: "a table; the next rule where nothing is found"
+    )
+    private static let fallback = Option(
+        optional: "default", .list(of: .template), help: "what holds where no rule before gave anything")
+
+    /// The type of an option of this name.
+    ///
+    /// - Parameter isList: whether a message may have several values.
+    static func type(_ name: String, isList: Bool) -> OptionType<RuleSet> {
+        let values = Option(
+            optional: name, .list(of: .template), help: "the value, in which {config.url|host} is filled")
+        let members: [any OptionDeclaration] = [when, values, lookup, fallback]
+        return OptionType(
+            isList ? "texts or rules" : "text or rules", members: members,
+            shape: .oneOf([.text, .list(.oneOf([.text, .group(members)]))])
+        ) { node, diagnostics in
+            let nodes: [ConfigNode] = if case .list(let nodes) = node.content { nodes } else { [node] }
+            let isRules = nodes.contains { if case .map = $0.content { true } else { false } }
+            guard isRules else {
+                let type = OptionType<[TemplateText]>.list(of: .template)
+                guard let texts = type.value(of: node, &diagnostics) else { return nil }
+                guard isList || texts.count == 1 else {
+                    diagnostics.error("one '\(name)' is expected here, or rules", at: node.location)
+                    return nil
+                }
+                return RuleSet([.values(texts, when: nil)])
+            }
+            let rules = nodes.map { rule($0, members, values, name, isList: isList, &diagnostics) }
+            guard !rules.contains(where: { $0 == nil }) else { return nil }
+            return RuleSet(rules.compactMap { $0 })
+        }
+    }
+
+    private init(_ rules: [Rule]) {
+        self.rules = rules
+        var constant: [String]?
+        if rules.count == 1, case .values(let templates, nil) = rules[0], templates.allSatisfy(\.isConstant) {
+            constant = templates.compactMap(\.constant)
+        }
+        self.constant = constant
+    }
+
+    private static func rule(
+        _ node: ConfigNode, _ members: [any OptionDeclaration], _ values: Option<[TemplateText]?>, _ name: String,
+        isList: Bool, _ diagnostics: inout Diagnostics
+    ) -> Rule? {
+        let owner = "a rule of \(name)"
+        guard let options = Options.read(node, declarations: members, owner: owner, &diagnostics) else { return nil }
+        func fail(_ message: String) -> Rule? {
+            diagnostics.error(message, at: node.location)
+            return nil
+        }
+        let texts = options[values] ?? options[fallback]
+        if !isList, let texts, texts.count != 1 { return fail("a rule gives one \(name)") }
+        switch (options[values], options[lookup], options[fallback]) {
+        case (let texts?, nil, nil): return .values(texts, when: options[when])
+        case (nil, nil, let texts?) where options[when] == nil: return .values(texts, when: nil)
+        case (nil, let lookup?, nil) where options[when] == nil:
+            do {
+                return .lookup(try LookupTable(lookup, isList: isList))
+            } catch {
+                return fail("\(error)")
+            }
+        default:
+            return fail(
+                "a rule of \(name) is {when: ..., \(name): ...}, {\(name): TEMPLATE}, {lookup: ...} or {default: ...}")
+        }
+    }
+}
+
+/// A table that gives a value for what stands in a field.
+struct LookupTable: Sendable {
+    private enum Way: String, CaseIterable, Sendable {
+        case value, host
+    }
+
+    private static let field = Option("field", .reference, help: "what is looked up, such as config.url")
+    private static let by = Option(
+        "by", OptionType<Way>.choice, default: .value, shown: "value",
+        help: "whether the whole value is looked up, or the host of the URL that it is (*.example.net for all below it)"
+    )
+    private static let file = Option(
+        optional: "file",
+        OptionType<[Substring]>("path", shape: .text) { node, diagnostics in ListFile.lines(node, &diagnostics) },
+        help: "a file with KEY,VALUE on each line, seen from the file that names it")
+    private static let table = Option(
+        optional: "table", .dictionary(of: .list(of: .string)), help: "keys and their values")
+    static let options: [any OptionDeclaration] = [field, by, file, table]
+
+    private let reference: Reference
+    private let way: Way
+    private let rows: [String: [String]]
+
+    init(_ options: Options, isList: Bool) throws {
+        reference = options[Self.field]
+        way = options[Self.by]
+        var rows = options[Self.table] ?? [:]
+        guard options[Self.table] != nil || options[Self.file] != nil else {
+            throw OptionError("a lookup needs a 'file' or a 'table'")
+        }
+        for line in options[Self.file] ?? [] {
+            let parts = line.split(separator: ",", omittingEmptySubsequences: false).map {
+                $0.trimmingPrefix(while: \.isWhitespace)
+            }
+            // An owner may hold a comma, a list of partners is separated by them.
+            let values = isList ? parts.dropFirst().map(String.init) : [parts.dropFirst().joined(separator: ",")]
+            guard parts.count > 1, !parts[0].isEmpty, values.allSatisfy({ !$0.isEmpty }) else {
+                throw OptionError("'\(line.prefix(80))' in the lookup's file is no line such as KEY,VALUE")
+            }
+            let key = String(parts[0])
+            guard rows[key] == nil else { throw OptionError("'\(key)' stands twice in the lookup") }
+            rows[key] = values
+        }
+        if !isList, let bad = rows.first(where: { $0.value.count != 1 }) {
+            throw OptionError("'\(bad.key)' has several values in the lookup")
+        }
+        self.rows = way == .host ? Dictionary(rows.map { ($0.key.lowercased(), $0.value) }) { $1 } : rows
+    }
+
+    /// What the table says of a message; nil where that is nothing.
+    func values(for record: inout RecordView) throws -> [String]? {
+        guard case .text(let text)? = try record.value(of: reference) else { return nil }
+        guard way == .host else { return rows[text] }
+        guard let host = URLHost.of(text) else { return nil }
+        if let values = rows[host] { return values }
+        // The nearest domain above the host wins.
+        var rest = Substring(host)
+        while let dot = rest.firstIndex(of: ".") {
+            rest = rest[rest.index(after: dot)...]
+            if let values = rows["*.\(rest)"] { return values }
+        }
+        return rows["*"]
+    }
+}

@@ -1,0 +1,47 @@
+import Logging
+public import PipelineKit
+
+/// Writes a line of the log for each message.
+public struct LogSink: Sink {
+    enum Level: String, CaseIterable, Sendable {
+        case debug, info, notice, warning
+    }
+
+    private static let level = Option(
+        "level", OptionType<Level>.choice, default: .info, shown: "info", help: "how it is logged")
+    private static let text = Option(
+        "text", .string, default: "a message came here", help: "what is logged, with the message's id and key")
+
+    /// What it says of itself.
+    public static let declaration = StageDeclaration(
+        name: "log",
+        summary: "writes a line of the log for each message: its id and key, not what it carries",
+        options: [level, text],
+        shorthand: "text",
+        example: """
+            sink:
+              log: {level: notice, text: not of this wave}
+            """)
+
+    /// Large batches: a line each costs little.
+    public let capabilities = SinkCapabilities(batch: 64, inFlight: 4)
+    private let level: Logger.Level
+    private let text: String
+    private let logger: Logger
+
+    /// A sink with options.
+    public init(_ options: Options, _ context: StageContext) throws {
+        level = Logger.Level(rawValue: options[Self.level].rawValue) ?? .info
+        text = options[Self.text]
+        logger = context.logger
+    }
+
+    /// Logs each message.
+    public func write(_ batch: [Message]) async -> [WriteOutcome] {
+        for message in batch {
+            logger.log(
+                level: level, "\(text)", metadata: ["id": "\(message.id)", "key": "\(message.key)"])
+        }
+        return Array(repeating: .delivered, count: batch.count)
+    }
+}

@@ -1,0 +1,144 @@
+import Collections
+import Locking
+import Logging
+import Metrics
+public import PipelineKit
+
+/// Writes each message into a sink, and a copy of what arrived there into another that may fail.
+public final class MirrorSink: Sink {
+    private static let main = Option("sink", .sink, help: "the sink that counts")
+    private static let copy = Option("copy", .sink, help: "the sink that gets copies")
+    private static let queue = Option(
+        "queue", .int(1...1_000_000), default: 1024, help: "how many copies may wait; more are left out and counted")
+
+    /// What it says of itself.
+    public static let declaration = StageDeclaration(
+        name: "mirror",
+        summary: "writes each message into a sink, and a copy into another that may fail",
+        details: """
+            Only the first sink's answer counts. A copy is made of what it has taken. What the second one fails to take is counted
+            (xmidt_hecate_mirror_lost_total) and never tried again, and never holds anything up.
+            """,
+        options: [main, copy, queue],
+        example: """
+            sink:
+              mirror:
+                sink: {argus: {address: "http://localhost:6600"}}
+                copy: {argus: {address: "http://new-argus:6600"}}
+            """)
+
+    private struct Copies {
+        var waiting: Deque<Message> = []
+        var writer: Task<Void, Never>?
+        var isClosed = true
+    }
+
+    /// How long copies may still take when the sink is closed.
+    private static let patience = Duration.seconds(5)
+
+    /// Those of the sink that counts.
+    public let capabilities: SinkCapabilities
+    private let sink: any Sink
+    private let copy: any Sink
+    private let limit: Int
+    private let lost: Counter
+    private let logger: Logger
+    private let copies = Mutex(Copies())
+
+    /// A sink of two sinks.
+    public init(_ options: Options, _ context: StageContext) throws {
+        let made = try SinkGroup.make([options[Self.main], options[Self.copy]], context)
+        (sink, copy) = (made[0], made[1])
+        capabilities = sink.capabilities
+        limit = options[Self.queue]
+        logger = context.logger
+        lost = Counter(
+            label: "xmidt_hecate_mirror_lost_total",
+            dimensions: [("pipeline", context.pipeline), ("stage", context.stage)], factory: context.metrics)
+    }
+
+    /// Opens the sink that counts; the other is opened with its first copy.
+    public func open() async throws {
+        try await sink.open()
+        copies.withLock { $0.isClosed = false }
+    }
+
+    /// Writes into the sink that counts, and lets copies follow.
+    public func write(_ batch: [Message]) async -> [WriteOutcome] {
+        let outcomes = await sink.write(batch)
+        enqueue(zip(batch, outcomes).filter { $0.1 == .delivered }.map(\.0))
+        return outcomes
+    }
+
+    private func enqueue(_ messages: [Message]) {
+        guard !messages.isEmpty else { return }
+        let tooMany = copies.withLock { copies in
+            guard !copies.isClosed else { return messages.count }
+            let room = max(0, limit - copies.waiting.count)
+            copies.waiting.append(contentsOf: messages.prefix(room))
+            if copies.writer == nil { copies.writer = Task { await writeCopies() } }
+            return max(0, messages.count - room)
+        }
+        lose(tooMany, "too many copies wait")
+    }
+
+    private func writeCopies() async {
+        while true {
+            let batch: [Message] = copies.withLock { copies in
+                let batch = Array(copies.waiting.prefix(max(1, copy.capabilities.batch)))
+                copies.waiting.removeFirst(batch.count)
+                if batch.isEmpty { copies.writer = nil }
+                return batch
+            }
+            if batch.isEmpty { return }
+            do {
+                try await copy.open()
+                for case .transient(let reason, _) in await failures(of: batch) { lose(1, reason) }
+            } catch {
+                lose(batch.count, "\(error)")
+            }
+        }
+    }
+
+    /// The outcomes that lose a copy, all as if they might pass.
+    private func failures(of batch: [Message]) async -> [WriteOutcome] {
+        await copy.write(batch).compactMap { outcome in
+            switch outcome {
+            case .delivered, .expired, .superseded: nil
+            case .transient: outcome
+            case .permanent(let reason): .transient(reason: reason, retryAfter: nil)
+            }
+        }
+    }
+
+    private func lose(_ count: Int, _ reason: String) {
+        guard count > 0 else { return }
+        lost.increment(by: count)
+        logger.debug("copies were lost", metadata: ["count": "\(count)", "reason": "\(reason)"])
+    }
+
+    /// Closes both; copies that wait are written first, for some seconds at most.
+    public func close() async {
+        let writer = copies.withLock { copies in
+            copies.isClosed = true
+            return copies.writer
+        }
+        await sink.close()
+        if let writer {
+            let deadline = Task {
+                try? await Task.sleep(for: Self.patience)
+                let left = copies.withLock { copies in
+                    defer { copies.waiting = [] }
+                    return copies.waiting.count
+                }
+                lose(left, "the pipeline has ended")
+            }
+            await writer.value
+            deadline.cancel()
+        }
+        await copy.close()
+    }
+
+    /// Looks at both.
+    public func probe() async throws -> String { try await SinkGroup.probe([sink, copy], ["sink", "copy"]) }
+}

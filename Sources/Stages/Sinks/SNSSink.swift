@@ -1,0 +1,110 @@
+import AWS
+import AsyncHTTPClient
+import Locking
+import Metrics
+public import PipelineKit
+import Wire
+
+/// Publishes messages to an Amazon SNS topic, up to ten in a call.
+public final class SNSSink: Sink {
+    private static let topicARN = Option("topicArn", TopicARN.type, help: "the topic")
+    private static let subject = Option(optional: "subject", .template, help: "the subject; {field} is filled")
+    private static let attributes = Option(
+        "attributes", .dictionary(of: .template), default: [:], shown: "",
+        help: "attributes beside the message's own, filled likewise, such as scytale.env")
+    private static let passesAttributes = Option(
+        "passAttributes", .bool, default: false, help: "whether the message's own attributes are published")
+    private static let inFlight = Option("inFlight", .int(1...64), default: 4, help: "the most calls at once")
+
+    /// What it says of itself.
+    public static let declaration = StageDeclaration(
+        name: "sns",
+        summary: "publishes messages to an Amazon SNS topic",
+        details: """
+            Up to ten messages go in a call, 256 KiB together; a larger one is refused.
+            """,
+        options: [topicARN, subject, attributes, passesAttributes, inFlight] + AWSAccess.options,
+        example: """
+            sink:
+              sns:
+                topicArn: arn:aws:sns:us-east-1:123456789012:webhooks
+                subject: new webhook
+                attributes: {scytale.env: production}
+            """)
+
+    /// Ten in a call, as SNS takes them.
+    public let capabilities: SinkCapabilities
+    private let topic: TopicARN
+    private let subject: TemplateText?
+    private let attributes: [String: TemplateText]
+    private let passesAttributes: Bool
+    private let access: AWSAccess
+    private let context: StageContext
+    private let sent: Counter
+    private let slot = HTTPClientSlot()
+    private let service = Mutex<SNSClient?>(nil)
+
+    /// A sink with options; nothing is called yet.
+    public init(_ options: Options, _ context: StageContext) throws {
+        topic = options[Self.topicARN]
+        subject = options[Self.subject]
+        attributes = options[Self.attributes]
+        passesAttributes = options[Self.passesAttributes]
+        access = try AWSAccess(options, regionNamed: topic.region)
+        capabilities = SinkCapabilities(batch: SNSClient.largestBatch, inFlight: options[Self.inFlight])
+        self.context = context
+        sent = Counter(
+            label: "xmidt_hecate_webhook_sns_notification_sent_count",
+            dimensions: [("pipeline", context.pipeline), ("stage", context.stage)], factory: context.metrics)
+    }
+
+    private func client(_ client: HTTPClient) -> SNSClient {
+        let transport = HTTPTransport.client(client)
+        return SNSClient(
+            region: access.region, endpoint: access.endpoint, credentials: access.provider(transport),
+            transport: transport, now: context.now)
+    }
+
+    /// Makes the client.
+    public func open() async throws {
+        let made = try access.makeClient()
+        service.withLock { $0 = client(made) }
+        try await slot.open(made)
+    }
+
+    /// Publishes the messages.
+    public func write(_ batch: [Message]) async -> [WriteOutcome] {
+        guard slot.client != nil, let sns = service.withLock({ $0 }) else {
+            return Array(repeating: .transient(reason: "the sink is closed", retryAfter: nil), count: batch.count)
+        }
+        let now = context.now()
+        let outcomes = await BatchedPublishing.write(
+            batch, at: now,
+            prepare: { message in
+                var record = RecordView(message, now: now)
+                var attributes = passesAttributes ? message.attributes : [:]
+                for (name, template) in self.attributes { attributes[name] = try template.text(&record) }
+                return (attributes, try subject?.text(&record))
+            },
+            send: { entries in
+                try await sns.publish(
+                    entries.map { .init(message: $0.text, subject: $0.subject, attributes: $0.attributes) },
+                    topicARN: topic.description)
+            })
+        sent.increment(by: outcomes.filter { $0 == .delivered }.count)
+        return outcomes
+    }
+
+    /// Closes the connections.
+    public func close() async {
+        await slot.close()
+    }
+
+    /// Looks whether the topic is there.
+    public func probe() async throws -> String {
+        try await HTTPClientSlot.with(try access.makeClient()) {
+            try await client($0).topicIsThere(topic.description)
+        }
+        return "the topic is there"
+    }
+}

@@ -1,0 +1,79 @@
+import AWS
+import AsyncHTTPClient
+import Locking
+public import PipelineKit
+import Wire
+
+/// Sends messages to an Amazon SQS queue, up to ten in a call.
+public final class SQSSink: Sink {
+    private static let queueURL = Option("queueURL", QueueURL.type, help: "the queue")
+    private static let inFlight = Option("inFlight", .int(1...64), default: 4, help: "the most calls at once")
+
+    /// What it says of itself.
+    public static let declaration = StageDeclaration(
+        name: "sqs",
+        summary: "sends messages to an Amazon SQS queue",
+        details: """
+            Up to ten messages go in a call, 256 KiB together; a larger one is refused. The message's attributes are sent as string
+            attributes, the first ten by name. In a FIFO queue messages are grouped by their key, and one of the same id is sent once.
+            """,
+        options: [queueURL, inFlight] + AWSAccess.options,
+        example: """
+            sink:
+              sqs: {queueURL: "https://sqs.us-east-1.amazonaws.com/123456789012/webhooks"}
+            """)
+
+    /// Ten in a call, as SQS takes them.
+    public let capabilities: SinkCapabilities
+    private let queue: QueueURL
+    private let access: AWSAccess
+    private let context: StageContext
+    private let slot = HTTPClientSlot()
+    private let service = Mutex<SQSClient?>(nil)
+
+    /// A sink with options; nothing is called yet.
+    public init(_ options: Options, _ context: StageContext) throws {
+        queue = options[Self.queueURL]
+        access = try AWSAccess(options, regionNamed: queue.region)
+        capabilities = SinkCapabilities(batch: SQSClient.largestBatch, inFlight: options[Self.inFlight])
+        self.context = context
+    }
+
+    private func client(_ client: HTTPClient) -> SQSClient {
+        let transport = HTTPTransport.client(client)
+        return SQSClient(
+            queueURL: queue.description, region: access.region, endpoint: access.endpoint,
+            credentials: access.provider(transport), transport: transport, now: context.now)
+    }
+
+    /// Makes the client.
+    public func open() async throws {
+        let made = try access.makeClient()
+        service.withLock { $0 = client(made) }
+        try await slot.open(made)
+    }
+
+    /// Sends the messages.
+    public func write(_ batch: [Message]) async -> [WriteOutcome] {
+        guard slot.client != nil, let sqs = service.withLock({ $0 }) else {
+            return Array(repeating: .transient(reason: "the sink is closed", retryAfter: nil), count: batch.count)
+        }
+        return await BatchedPublishing.write(batch, at: context.now()) { entries in
+            try await sqs.send(
+                entries.map { .init(body: $0.text, attributes: $0.attributes) },
+                groups: queue.isFIFO
+                    ? entries.map { (BatchedPublishing.token($0.key), BatchedPublishing.token($0.id)) } : nil)
+        }
+    }
+
+    /// Closes the connections.
+    public func close() async {
+        await slot.close()
+    }
+
+    /// Asks how many messages wait.
+    public func probe() async throws -> String {
+        let depth = try await HTTPClientSlot.with(try access.makeClient()) { try await client($0).approximateDepth() }
+        return "the queue is there; about \(depth) messages wait"
+    }
+}

@@ -1,0 +1,250 @@
+import AsyncHTTPClient
+import Crypto
+import Locking
+import NIOCore
+import NIOHTTP1
+public import PipelineKit
+import Wire
+
+/// Polls a bucket of Argus and takes what has changed.
+public final class ArgusSource: Source {
+    private static let owners = Option(
+        "owners", .list(of: .string), default: [""], shown: "nobody",
+        help: "whose items are looked at; Argus lists only those of one owner at a time")
+    private static let interval = Option(
+        "interval", .duration, default: .seconds(5), shown: "5s", help: "how often it is looked")
+    private static let once = Option(
+        "once", .bool, default: false, help: "whether it ends when all items have been seen once")
+    private static let field = Option(
+        optional: "field", .fieldPath,
+        help: "what of an item becomes the message, such as data.Webhook; else the whole item")
+    private static let removals = Option(
+        "removals", .bool, default: false,
+        help: "whether an item that is not there any more is a message too, without data")
+    private static let timeout = Option(
+        "timeout", .duration, default: .seconds(10), shown: "10s", help: "how long one look may take")
+
+    /// What it says of itself.
+    public static let declaration = StageDeclaration(
+        name: "argus",
+        summary: "polls a bucket of Argus and takes what has changed",
+        details: """
+            At first every item, then each whose data has changed or that lives longer than before. The key is the item's id; attributes
+            say what happened (argus.change: added, changed, renewed, removed), whose it is (argus.owner) and its ttl. What is remembered
+            is kept in memory. One that failed is taken again with the next look.
+            """,
+        options: [
+            ArgusSink.addresses, ArgusSink.bucket, HTTPAuthorization.option, ArgusSink.ownerHeaders, owners, interval,
+            once, field, removals, timeout, ArgusSink.tls,
+        ],
+        makes: .bytes,
+        example: """
+            source:
+              argus: {address: "http://localhost:6600", owners: [xmidt-migration], field: data.Webhook}
+            """)
+
+    /// The largest answer that is read.
+    private static let largestAnswer = 256 << 20
+
+    private struct Known: Equatable {
+        var digest: [UInt8]
+        var end: Timestamp
+    }
+
+    private let addresses: [String]
+    private let authorization: HTTPAuthorization
+    private let ownerHeaders: [String]
+    private let owners: [String]
+    private let interval: Duration
+    private let once: Bool
+    private let field: FieldPath?
+    private let removals: Bool
+    private let timeout: Duration
+    private let tls: ClientTLS
+    private let context: StageContext
+    private struct State {
+        var known: [String: [String: Known]] = [:]
+        var isStopped = false
+        var nap: Task<Void, Never>?
+        var lastError: String?
+    }
+    private let state = Mutex(State())
+
+    /// A source with options; nothing is asked yet.
+    public init(_ options: Options, _ context: StageContext) throws {
+        let bucket = options[ArgusSink.bucket]
+        addresses = options[ArgusSink.addresses].map { "\($0)/api/v1/store/\(bucket)" }
+        guard !addresses.isEmpty else {
+            throw OptionError("'address' is empty", at: options.location(of: ArgusSink.addresses))
+        }
+        authorization = try HTTPAuthorization(options, now: context.now)
+        ownerHeaders = options[ArgusSink.ownerHeaders]
+        owners = options[Self.owners]
+        interval = options[Self.interval]
+        guard interval >= .milliseconds(100) else {
+            throw OptionError("'interval' is 100ms or more", at: options.location(of: Self.interval))
+        }
+        once = options[Self.once]
+        field = options[Self.field]
+        removals = options[Self.removals]
+        timeout = options[Self.timeout]
+        tls = try ClientTLS(options[ArgusSink.tls])
+        self.context = context
+    }
+
+    /// Ready while Argus answers.
+    public var readiness: Readiness {
+        state.withLock { $0.lastError }.map { .notReady("Argus cannot be asked: \($0)") } ?? .ready
+    }
+
+    /// Looks again and again, until it is stopped, or has seen all where that is asked for.
+    public func run(into intake: Intake) async throws {
+        try await HTTPClientSlot.with(try tls.makeClient()) { try await run($0, intake) }
+    }
+
+    private func run(_ client: HTTPClient, _ intake: Intake) async throws {
+        var address = 0
+        while !state.withLock({ $0.isStopped }) {
+            do {
+                var failed = 0
+                for owner in owners {
+                    failed += try await look(for: owner, at: addresses[address], client, intake)
+                }
+                state.withLock { $0.lastError = nil }
+                if once {
+                    if failed > 0 { throw StageError("\(failed) items were refused; the log says which and why") }
+                    return
+                }
+            } catch is IntakeClosed {
+                return
+            } catch let error as StageError where once {
+                throw error
+            } catch {
+                let isNews = state.withLock { state in
+                    defer { state.lastError = "\(error)" }
+                    return state.lastError == nil
+                }
+                context.logger.log(
+                    level: isNews ? .error : .debug, "Argus cannot be asked; it is tried again",
+                    metadata: ["error": "\(error)"])
+                address = (address + 1) % addresses.count
+            }
+            await nap()
+        }
+    }
+
+    /// Waits for the next look, or until stopped.
+    private func nap() async {
+        let nap = Task { [interval] in _ = try? await Task.sleep(for: interval) }
+        let isStopped = state.withLock { state in
+            state.nap = nap
+            return state.isStopped
+        }
+        if isStopped { nap.cancel() }
+        await nap.value
+    }
+
+    /// Looks no more.
+    public func stop() async {
+        let nap = state.withLock { state in
+            state.isStopped = true
+            return state.nap
+        }
+        nap?.cancel()
+    }
+
+    /// Looks once and takes nothing.
+    public func probe() async throws -> String {
+        let count = try await HTTPClientSlot.with(try tls.makeClient()) { client in
+            var count = 0
+            for owner in owners { count += try await items(of: owner, at: addresses[0], client).count }
+            return count
+        }
+        return "Argus lists \(count) items"
+    }
+
+    private func items(of owner: String, at address: String, _ client: HTTPClient) async throws -> [JSONTree] {
+        var request = HTTPClientRequest(url: address)
+        if let header = try await authorization.header(client) {
+            request.headers.add(name: "Authorization", value: header)
+        }
+        if !owner.isEmpty { for name in ownerHeaders { request.headers.add(name: name, value: owner) } }
+        let response = try await client.execute(request, timeout: .nanoseconds(timeout.inNanoseconds))
+        let body = try await response.body.collect(upTo: Self.largestAnswer)
+        switch HTTPOutcome.of(response.status.code, response.headers, server: "Argus") {
+        case .delivered, .expired, .superseded: break
+        case .transient(let reason, _), .permanent(let reason):
+            if response.status == .unauthorized { _ = authorization.refused() }
+            throw StageError(mayPass: reason)
+        }
+        guard case .array(let items) = try JSONTree(parsing: Array(body.readableBytesView)) else {
+            throw StageError(mayPass: "Argus's answer is no list of items")
+        }
+        return items
+    }
+
+    /// - Returns: how many were refused.
+    private func look(
+        for owner: String, at address: String, _ client: HTTPClient, _ intake: Intake
+    ) async throws -> Int {
+        let items = try await items(of: owner, at: address, client)
+        let now = context.now()
+        let known = state.withLock { $0.known[owner] ?? [:] }
+        let outstanding = Outstanding()
+        var present: Set<String> = []
+        for item in items {
+            guard let id = item["id"]?.text, let data = item["data"] else { continue }
+            present.insert(id)
+            let ttl: Int64? = if case .number(let text)? = item["ttl"] { Int64(text) } else { nil }
+            let current = Known(
+                digest: Array(SHA256.hash(data: data.canonical.bytes)), end: ttl.map { now + .seconds($0) } ?? now)
+            let change: String
+            switch known[id] {
+            case nil: change = "added"
+            case let old? where old.digest != current.digest: change = "changed"
+            // What is left is told in whole seconds.
+            case let old? where current.end - old.end > .seconds(2): change = "renewed"
+            default: continue
+            }
+            try await send(item, id, owner, change, ttl, outstanding, intake) { [self] in
+                state.withLock { $0.known[owner, default: [:]][id] = current }
+            }
+        }
+        for id in known.keys where !present.contains(id) {
+            state.withLock { $0.known[owner]?[id] = nil }
+            if removals {
+                let item = JSONTree.members(["id": .string(id)])
+                try await send(item, id, owner, "removed", nil, outstanding, intake) {}
+            }
+        }
+        await outstanding.wait()
+        return outstanding.failures
+    }
+
+    private func send(
+        _ item: JSONTree, _ id: String, _ owner: String, _ change: String, _ ttl: Int64?, _ outstanding: Outstanding,
+        _ intake: Intake, whenGood: @escaping @Sendable () -> Void
+    ) async throws {
+        let content = field.map { item.value(at: $0.segments[...]) } ?? item
+        var attributes = ["argus.change": change, "argus.owner": owner]
+        if let ttl { attributes["argus.ttl"] = "\(ttl)" }
+        let message = Message(
+            id: "\(id)/\(change)", key: id, payload: Bytes((content ?? .null).bytes), attributes: attributes,
+            receivedAt: context.now())
+        outstanding.add()
+        do {
+            try await intake.send(message) { [context] settlement in
+                if settlement.isGood {
+                    whenGood()
+                } else {
+                    context.logger.warning(
+                        "an item was not taken", metadata: ["id": "\(id)", "outcome": "\(settlement)"])
+                }
+                outstanding.remove(failed: !settlement.isGood)
+            }
+        } catch {
+            outstanding.remove()
+            throw error
+        }
+    }
+}

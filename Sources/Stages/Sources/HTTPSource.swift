@@ -1,0 +1,185 @@
+import Foundation
+import HTTPService
+import Locking
+public import PipelineKit
+import Wire
+
+/// Takes messages over HTTP.
+public final class HTTPSource: Source {
+    enum Arrays: String, CaseIterable, Sendable { case split, whole }
+
+    /// Whoever posts is told how it ended, and can send again.
+    public static let redelivers = true
+
+    private static let listen = Option("listen", .listenAddress, help: "where it listens")
+    private static let path = Option(
+        "path", SNSSourceOptions.pathType, default: "/", help: "the path that is posted to")
+    private static let basic = Option(
+        optional: "basic", .secret, help: "user:password that is asked for; else anybody may post who reaches it")
+    private static let arrays = Option(
+        "arrays", OptionType<Arrays>.choice, default: .split, shown: "split",
+        help: "whether each element of a JSON array is a message, or the array is one")
+    private static let answerWithin = Option(
+        "answerWithin", .duration, default: .seconds(10), shown: "10s",
+        help: "how long whoever posts is held until its message is delivered, before it is told to send it again")
+
+    /// The most elements of an array.
+    private static let mostElements = 10_000
+
+    /// What it says of itself.
+    public static let declaration = StageDeclaration(
+        name: "http",
+        summary: "takes messages that are posted to it",
+        details: """
+            A body of JSON is a message, an array one for each element. Answered 200 when all of it is delivered, filtered on purpose, or on
+            disk; 400 with the reason when it can never succeed; 503 with Retry-After when it should come again; 401 without the right
+            user. Headers X-Hecate-Id and X-Hecate-Key give the id and the key, X-Hecate-Attribute-NAME attributes; the caller's address is
+            the attribute http.remoteAddress.
+            """,
+        options: [
+            listen, path, basic, arrays, answerWithin, SNSSourceOptions.keyField, SNSSourceOptions.maxBodyBytes,
+            SNSSourceOptions.tls,
+        ],
+        makes: .bytes,
+        example: """
+            source:
+              http: {listen: ":6100", path: /api/v2/hook, basic: "${HOOK_AUTH:-user:pass}"}
+            """)
+
+    private let listen: ListenAddress
+    private let path: String
+    private let basic: [UInt8]?
+    private let splitsArrays: Bool
+    private let answerWithin: Duration
+    private let key: FieldPath
+    private let limits: HTTPLimits
+    private let tls: ServerTLS?
+    private let context: StageContext
+    private let isListening = Atomic<Bool>(false)
+    private let stopped = StopSignal()
+
+    /// A source with options; it does not listen yet.
+    public init(_ options: Options, _ context: StageContext) throws {
+        listen = options[Self.listen]
+        path = options[Self.path]
+        do {
+            basic = try options[Self.basic].map { Array(try HTTPAuthorization.basicHeader($0).utf8) }
+        } catch {
+            throw OptionError("\(error)", at: options.location(of: Self.basic))
+        }
+        splitsArrays = options[Self.arrays] == .split
+        answerWithin = options[Self.answerWithin]
+        key = options[SNSSourceOptions.keyField]
+        limits = HTTPLimits(bodyBytes: options[SNSSourceOptions.maxBodyBytes])
+        tls = options[SNSSourceOptions.tls].map {
+            ServerTLS(certificate: $0[SNSSourceOptions.certificate], key: $0[SNSSourceOptions.key])
+        }
+        self.context = context
+    }
+
+    /// Ready when it listens.
+    public var readiness: Readiness {
+        isListening.load(ordering: .relaxed) ? .ready : .notReady("the listener is not up yet")
+    }
+
+    /// Listens until it is stopped.
+    public func run(into intake: Intake) async throws {
+        try await ListenerPool.shared.serve(
+            listen, tls: tls, limits: limits, logger: context.logger, until: stopped,
+            onListening: {
+                self.context.logger.info(
+                    "listening", metadata: ["address": "\(self.listen)", "path": "\(self.path)"])
+                self.isListening.store(true, ordering: .relaxed)
+            },
+            handler: { await self.answer($0, intake) })
+    }
+
+    /// Accepts no more connections; requests that have come are answered.
+    public func stop() async { stopped.fire() }
+
+    /// Tries to listen.
+    public func probe() async throws -> String {
+        let listener = HTTPListener(address: listen, limits: limits, logger: context.logger) { _ in .init(status: 503) }
+        try await listener.run { await listener.stop() }
+        return "\(listen) can be listened on"
+    }
+
+    func answer(_ request: HTTPServiceRequest, _ intake: Intake) async -> HTTPServiceResponse {
+        guard request.path == path else { return .text(404, "nothing is taken at this path") }
+        guard request.method == "POST" else { return .text(405, "only POST is taken here", headers: ["Allow": "POST"]) }
+        if let basic, !Self.isEqual(Array((request.header("Authorization") ?? "").utf8), basic) {
+            return .text(401, "wrong or no user", headers: ["WWW-Authenticate": "Basic realm=\"hecate\""])
+        }
+        let messages: [Message]
+        do {
+            messages = try self.messages(of: request)
+        } catch {
+            return .text(400, "\(error)")
+        }
+        let settlements = await withTaskGroup(of: Settlement.self) { [answerWithin] group in
+            for message in messages { group.addTask { await intake.submit(message, within: answerWithin) } }
+            return await group.reduce(into: [Settlement]()) { $0.append($1) }
+        }
+        return Self.response(settlements)
+    }
+
+    /// The answer for all messages of a request: the worst of what became of them.
+    private static func response(_ settlements: [Settlement]) -> HTTPServiceResponse {
+        var retryAfter: Duration?
+        var failure: String?
+        for case .failed(let reason, let pause) in settlements {
+            failure = reason
+            retryAfter = [retryAfter, pause].compactMap { $0 }.max()
+        }
+        // What may succeed the next time comes first: whoever posts sends all of it again.
+        if let failure {
+            let seconds = max(1, Int((retryAfter ?? .seconds(5)).inSeconds.rounded(.up)))
+            return .text(503, failure, headers: ["Retry-After": "\(seconds)"])
+        }
+        for case .refused(let stage, let reason, _) in settlements { return .text(400, "\(stage): \(reason)") }
+        return HTTPServiceResponse(status: 200)
+    }
+
+    private func messages(of request: HTTPServiceRequest) throws -> [Message] {
+        let id = request.header("X-Hecate-Id") ?? UUID().uuidString.lowercased()
+        var attributes: [String: String] = [:]
+        let prefix = "x-hecate-attribute-"
+        for field in request.headers where field.name.canonicalName.hasPrefix(prefix) {
+            attributes[String(field.name.rawName.dropFirst(prefix.count))] = field.value
+        }
+        if let address = request.remoteAddress { attributes["http.remoteAddress"] = address }
+        let bodies = try bodies(of: request.body)
+        return bodies.enumerated().map { index, body in
+            let isOnly = bodies.count == 1
+            return Message(
+                id: isOnly ? id : "\(id)#\(index)",
+                key: (isOnly ? request.header("X-Hecate-Key") : nil) ?? (try? key.text(in: body)) ?? nil,
+                payload: Bytes(body), attributes: attributes, receivedAt: context.now())
+        }
+    }
+
+    private func bodies(of body: [UInt8]) throws -> [[UInt8]] {
+        try JSONReader.read(body) { reader in
+            guard splitsArrays, try reader.kind() == .array else {
+                try reader.skip()
+                return [body]
+            }
+            var elements: [[UInt8]] = []
+            try reader.array { reader, _ in
+                var element: [UInt8] = []
+                try reader.copyCompact(to: &element)
+                elements.append(element)
+                guard elements.count <= Self.mostElements else {
+                    throw StageError("more than \(Self.mostElements) elements are too many for one request")
+                }
+            }
+            return elements
+        }
+    }
+
+    /// Takes as long whatever is different, so that nothing can be learnt from the time.
+    private static func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+        guard left.count == right.count else { return false }
+        return zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+    }
+}
