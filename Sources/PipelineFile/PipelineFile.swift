@@ -72,10 +72,12 @@ public struct PipelineFile: Sendable {
         return (files, report)
     }
 
-    /// Any YAML text as a tree, and what is to be said about it.
-    public static func tree(of text: [UInt8], named name: String) -> (root: ConfigNode?, report: Report) {
+    /// Any YAML text as a tree, and what is to be said about it; without replacing anything unless said otherwise.
+    public static func tree(
+        of text: [UInt8], named name: String, substitution: Substitution = .none
+    ) -> (root: ConfigNode?, report: Report) {
         var report = Report()
-        let file = ConfigurationFile(path: name, bytes: text, substitution: .none, &report.diagnostics)
+        let file = ConfigurationFile(path: name, bytes: text, substitution: substitution, &report.diagnostics)
         report.texts[name] = file.text
         return (file.root, report)
     }

@@ -44,7 +44,9 @@ enum Declarations {
             if !names.insert(option.name).inserted { found.append("the option '\(option.name)' is declared twice") }
             if option.help.isEmpty { found.append("the option '\(option.name)' has no help") }
         }
-        let (root, report) = PipelineFile.tree(of: Array(declaration.example.utf8), named: "example")
+        let (root, report) = PipelineFile.tree(
+            of: Array(declaration.example.utf8), named: "example",
+            substitution: .system.overridden(variables: [:], files: ["/run/secrets/argus": "user:password"]))
         guard let root, !report.hasErrors, let node = root[role.rawValue] else {
             return found + ["the example is no piece of a pipeline file with '\(role.rawValue):'"]
         }

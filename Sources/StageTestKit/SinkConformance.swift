@@ -27,6 +27,7 @@ public struct SinkConformance<Tested: Sink>: Sendable {
     private let registry: StageRegistry
     private let outage: Outage?
     private let payload: @Sendable (Int) -> any Payload
+    private let make: @Sendable (Options, StageContext) throws -> Tested
 
     /// A suite for a kind of sink.
     ///
@@ -35,10 +36,13 @@ public struct SinkConformance<Tested: Sink>: Sendable {
     ///   - registry: the kinds that its options and its example name beside itself.
     ///   - outage: takes away what it writes to; left out for one that writes nowhere.
     ///   - payload: what messages carry that it takes; by default JSON.
+    ///   - make: makes the sink, where it is not to write where it usually does.
     public init(
         _ type: Tested.Type, options: String = "{}", registry: StageRegistry = StageRegistry(), outage: Outage? = nil,
-        payload: @escaping @Sendable (Int) -> any Payload = { Bytes(Array("{\"number\":\($0)}".utf8)) }
+        payload: @escaping @Sendable (Int) -> any Payload = { Bytes(Array("{\"number\":\($0)}".utf8)) },
+        make: @escaping @Sendable (Options, StageContext) throws -> Tested = { try Tested($0, $1) }
     ) {
+        self.make = make
         self.options = options
         var registry = registry
         registry.register(type)
@@ -55,13 +59,13 @@ public struct SinkConformance<Tested: Sink>: Sendable {
         let names = MetricNames()
         do {
             let read = try Declarations.options(options, of: Tested.declaration, registry: registry)
-            let sink = try Tested(read, Declarations.context(Tested.declaration.name, names))
+            let sink = try make(read, Declarations.context(Tested.declaration.name, names))
             found += try await answers(sink)
             found += await bounds(sink)
             found += await endings(sink)
             if let outage {
                 found += try await recovers(
-                    try Tested(read, Declarations.context(Tested.declaration.name, names)), outage)
+                    try make(read, Declarations.context(Tested.declaration.name, names)), outage)
             }
             found += try await inPipeline(read, names)
         } catch {
@@ -179,7 +183,7 @@ public struct SinkConformance<Tested: Sink>: Sendable {
         let watch = SinkWatch()
         let source = NumberSource(count: count) { message(50_000 + $0) }
         var kinds = registry
-        kinds.add(.sink, Tested.declaration) { .sink(WatchedSink(try Tested($0, $1), watch)) }
+        kinds.add(.sink, Tested.declaration) { [make] in .sink(WatchedSink(try make($0, $1), watch)) }
         let spec = PipelineSpec(
             name: "conformance",
             source: .init(name: "numbers", kind: NumberSource.kind, options: Options(), location: nil),

@@ -22,6 +22,7 @@ public struct SourceConformance<Tested: Source>: Sendable {
     private let options: String
     private let feed: Feed?
     private let count: Int
+    private let makeSource: @Sendable (Options, StageContext) throws -> Tested
 
     /// A suite for a kind of source.
     ///
@@ -29,7 +30,12 @@ public struct SourceConformance<Tested: Source>: Sendable {
     ///   - options: its options as they stand in a pipeline file.
     ///   - feed: brings it messages; left out for one that has them by itself and ends with them.
     ///   - count: how many messages it is brought, or has.
-    public init(_ type: Tested.Type, options: String, feed: Feed? = nil, count: Int = 12) {
+    ///   - make: makes the source, where it is not to read where it usually does.
+    public init(
+        _ type: Tested.Type, options: String, feed: Feed? = nil, count: Int = 12,
+        make: @escaping @Sendable (Options, StageContext) throws -> Tested = { try Tested($0, $1) }
+    ) {
+        makeSource = make
         self.options = options
         self.feed = feed
         self.count = count
@@ -56,7 +62,7 @@ public struct SourceConformance<Tested: Source>: Sendable {
     }
 
     private func make(_ options: Options, _ names: MetricNames) throws -> Tested {
-        try Tested(options, Declarations.context(Tested.declaration.name, names))
+        try makeSource(options, Declarations.context(Tested.declaration.name, names))
     }
 
     private func pipeline(

@@ -7,6 +7,14 @@ import Wire
 @testable import PipelineKit
 @testable import Stages
 
+/// Reads pipeline files.
+enum PipelineFileLoader {
+    /// Everything that is to be said about a file.
+    static func report(_ path: String) -> String {
+        PipelineFile.load([path], registry: .standard).report.description
+    }
+}
+
 /// Makes stages of options written as they are in a pipeline file.
 enum StageMaker {
     static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -25,7 +33,9 @@ enum StageMaker {
         try Made(try self.options(type, options), context(Made.declaration.name, now: now))
     }
 
-    static func options<Made: Stage>(_ type: Made.Type, _ options: String) throws -> Options {
+    static func options<Made: Stage>(
+        _ type: Made.Type, _ options: String, registry: StageRegistry = .standard
+    ) throws -> Options {
         let (root, report) = PipelineFile.tree(of: Array(options.utf8), named: "options")
         #expect(!report.hasErrors)
         var node = try #require(root)
@@ -33,7 +43,14 @@ enum StageMaker {
             node = ConfigNode(
                 .map([.init(key: option.name, keyLocation: node.location, value: node)]), at: node.location)
         }
-        var diagnostics = Diagnostics(registry: .standard)
+        if let shorthand = Made.declaration.shorthand {
+            if case .map = node.content {
+            } else {
+                node = ConfigNode(
+                    .map([.init(key: shorthand, keyLocation: node.location, value: node)]), at: node.location)
+            }
+        }
+        var diagnostics = Diagnostics(registry: registry)
         let read = Options.read(
             node, declarations: Made.declaration.options, owner: Made.declaration.name, &diagnostics)
         guard let read else { throw OptionError(diagnostics.all.map(\.message).joined(separator: "; ")) }

@@ -84,6 +84,10 @@ package final class ChildProcess: @unchecked Sendable {
         return URL(fileURLWithPath: bundle).deletingLastPathComponent()
     }()
 
+    /// The checkout that this program was built from.
+    package static let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
     /// The `hecate` that was built with this program.
     package static var hecate: URL { products.appendingPathComponent("hecate") }
 }

@@ -98,8 +98,12 @@ public struct Options: Sendable {
     /// Where an option was written; nil where it was not.
     public func location<Value>(of option: Option<Value>) -> SourceLocation? { locations[option.name] }
 
-    /// The stages that stand inside, as those of a `fan-out` do, however deep in maps and lists of options.
-    public var nestedStages: [PipelineSpec.StageSpec] { values.values.flatMap(Self.stages) }
+    /// The stages that stand inside, as those of a `fan-out` do, however deep in maps and lists of options, in the order of the
+    /// file.
+    public var nestedStages: [PipelineSpec.StageSpec] {
+        locations.sorted { ($0.value, $0.key) < ($1.value, $1.key) }
+            .compactMap { values[$0.key] }.flatMap(Self.stages)
+    }
 
     private static func stages(in value: any Sendable) -> [PipelineSpec.StageSpec] {
         switch value {

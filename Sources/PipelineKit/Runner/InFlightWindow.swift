@@ -25,12 +25,17 @@ final class InFlightWindow: Sendable {
         state.withLock { state in
             if state.free > 0 {
                 state.free -= 1
+                // It waits no more: a call that it has no use for would be missing where another lane waits.
+                state.waiting.removeAll { $0 == lane }
                 return true
             }
             if !state.waiting.contains(lane) { state.waiting.append(lane) }
             return false
         }
     }
+
+    /// The lane that has waited longest, where there is a place for it: asked by one that was called and needed none.
+    func passOn() -> Int? { state.withLock { $0.free > 0 ? $0.waiting.popFirst() : nil } }
 
     /// Gives a place back.
     ///

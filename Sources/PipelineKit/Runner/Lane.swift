@@ -105,6 +105,7 @@ final class Lane: @unchecked Sendable {
         handleEvents()
         processPostponed()
         write()
+        if let waiting = window.passOn() { wakeLane(waiting) }
         armTimer()
         metrics.inFlight(window.used)
     }

@@ -141,15 +141,19 @@ struct LookupTable: Sendable {
             throw OptionError("a lookup needs a 'file' or a 'table'")
         }
         for line in options[Self.file] ?? [] {
-            let parts = line.split(separator: ",", omittingEmptySubsequences: false).map {
-                $0.trimmingPrefix(while: \.isWhitespace)
+            let parts = line.split(separator: ",", maxSplits: 1).map {
+                String($0.trimmingPrefix(while: \.isWhitespace))
             }
             // An owner may hold a comma, a list of partners is separated by them.
-            let values = isList ? parts.dropFirst().map(String.init) : [parts.dropFirst().joined(separator: ",")]
-            guard parts.count > 1, !parts[0].isEmpty, values.allSatisfy({ !$0.isEmpty }) else {
+            let values = parts.dropFirst().flatMap { text in
+                isList
+                    ? text.split(separator: ",", omittingEmptySubsequences: false)
+                        .map { String($0.trimmingPrefix(while: \.isWhitespace)) } : [text]
+            }
+            guard parts.count == 2, line.first != ",", values.allSatisfy({ !$0.isEmpty }) else {
                 throw OptionError("'\(line.prefix(80))' in the lookup's file is no line such as KEY,VALUE")
             }
-            let key = String(parts[0])
+            let key = parts[0]
             guard rows[key] == nil else { throw OptionError("'\(key)' stands twice in the lookup") }
             rows[key] = values
         }

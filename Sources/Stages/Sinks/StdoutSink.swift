@@ -15,9 +15,15 @@ public struct StdoutSink: Sink {
     /// One batch at a time, so that lines stay in order.
     public let capabilities = SinkCapabilities(batch: 256, inFlight: 1)
     private let context: StageContext
+    private let descriptor: Int32
 
     /// A sink.
-    public init(_ options: Options, _ context: StageContext) throws { self.context = context }
+    public init(_ options: Options, _ context: StageContext) throws { self.init(context, descriptor: 1) }
+
+    init(_ context: StageContext, descriptor: Int32) {
+        self.context = context
+        self.descriptor = descriptor
+    }
 
     /// Writes a line for each message.
     public func write(_ batch: [Message]) async -> [WriteOutcome] {
@@ -25,7 +31,9 @@ public struct StdoutSink: Sink {
         var lines: [UInt8] = []
         for message in batch { JSONLine.append(message.payload.bytes(at: now), to: &lines) }
         do {
-            try await FileDescriptorIO.blocking { [lines] in try FileDescriptorIO.writeAll(lines, to: 1) }
+            try await FileDescriptorIO.blocking { [lines, descriptor] in
+                try FileDescriptorIO.writeAll(lines, to: descriptor)
+            }
             return Array(repeating: .delivered, count: batch.count)
         } catch {
             return Array(repeating: .transient(reason: "\(error)", retryAfter: nil), count: batch.count)

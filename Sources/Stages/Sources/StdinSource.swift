@@ -14,13 +14,21 @@ public final class StdinSource: Source {
             """)
 
     private let reader: LineReader
+    private let descriptor: Int32
 
     /// A source with options.
-    public init(_ options: Options, _ context: StageContext) throws { reader = LineReader(options, context) }
+    public convenience init(_ options: Options, _ context: StageContext) throws {
+        self.init(options, context, descriptor: 0)
+    }
+
+    init(_ options: Options, _ context: StageContext, descriptor: Int32) {
+        reader = LineReader(options, context)
+        self.descriptor = descriptor
+    }
 
     /// Reads to the end of the input.
     public func run(into intake: Intake) async throws {
-        try await reader.run(descriptor: 0, name: "stdin", into: intake)
+        try await reader.run(descriptor: descriptor, name: "stdin", into: intake)
     }
 
     /// Reads no further.

@@ -1,0 +1,271 @@
+import AsyncHTTPClient
+import Foundation
+import HTTPService
+import NIOCore
+import StageTestKit
+import TestSupport
+import Testing
+import Webhooks
+import Wire
+
+@testable import PipelineKit
+@testable import Stages
+
+/// Every sink and every source that ships, through the suite that authors of others are given.
+@Suite struct ConformanceTests {
+    /// A folder for files, removed afterwards.
+    private func withFolder(_ body: (String) async throws -> Void) async throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("conformance-\(UUID().uuidString)")
+            .path
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try await body(path)
+    }
+
+    /// An outage of files: their folder is not there.
+    private func outage<Tested: Sink>(of folder: String, _ type: Tested.Type) -> SinkConformance<Tested>.Outage {
+        .init(
+            begin: { try? FileManager.default.removeItem(atPath: folder) },
+            end: { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) })
+    }
+
+    private func outage<Tested: Sink>(_ isDown: Protected<Bool>, _ type: Tested.Type) -> SinkConformance<Tested>.Outage
+    {
+        .init(begin: { isDown.with { $0 = true } }, end: { isDown.with { $0 = false } })
+    }
+
+    // MARK: - Sinks
+
+    private static let sinks: Set<String> = [
+        "argus", "http", "sns", "sqs", "exec", "file", "stdout", "log", "drop", "fan-out", "fallback", "switch",
+        "mirror",
+    ]
+    private static let sources: Set<String> = ["sns", "sqs", "http", "argus", "file", "stdin", "generate"]
+
+    @Test func everyKindIsAmongThese() {
+        #expect(Set(StageRegistry.standard.kinds(.sink).map(\.declaration.name)) == Self.sinks)
+        #expect(Set(StageRegistry.standard.kinds(.source).map(\.declaration.name)) == Self.sources)
+    }
+
+    @Test func sinksThatWriteNowhere() async throws {
+        do { let found = await SinkConformance(DropSink.self).check(); #expect(found == []) }
+        do { let found = await SinkConformance(LogSink.self).check(); #expect(found == []) }
+        let null = try #require(FileHandle(forWritingAtPath: "/dev/null"))
+        let stdout = SinkConformance(
+            StdoutSink.self, make: { StdoutSink($1, descriptor: null.fileDescriptor) })
+        do { let found = await stdout.check(); #expect(found == []) }
+    }
+
+    @Test func file() async throws {
+        try await withFolder { folder in
+            let there = "\(folder)/there"
+            try FileManager.default.createDirectory(atPath: there, withIntermediateDirectories: true)
+            let suite = SinkConformance(
+                FileSink.self, options: "{path: \(there)/out.jsonl, rotate: {size: 1kB, keep: 2}}",
+                outage: outage(of: there, FileSink.self))
+            do { let found = await suite.check(); #expect(found == []) }
+        }
+    }
+
+    @Test func exec() async throws {
+        try await withFolder { folder in
+            let program = "\(folder)/program"
+            let script = "#!/bin/bash\nwhile read -r line; do echo '{\"outcome\": \"delivered\"}'; done\n"
+            @Sendable func install() throws {
+                try script.write(toFile: program, atomically: true, encoding: .utf8)
+                try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
+            }
+            try install()
+            let suite = SinkConformance(
+                ExecSink.self, options: "{command: \(program), timeout: 30s}",
+                outage: .init(begin: { try FileManager.default.removeItem(atPath: program) }, end: { try install() }))
+            do { let found = await suite.check(); #expect(found == []) }
+        }
+    }
+
+    @Test func argus() async throws {
+        let bucket = FakeServices.Bucket()
+        try await Loopback.serve({ await bucket.answer($0) }) { base, _ in
+            let suite = SinkConformance(
+                ArgusSink.self, options: "{address: \"\(base)\"}", outage: outage(bucket.isDown, ArgusSink.self),
+                payload: { number in
+                    ArgusItem(
+                        id: ArgusItem.id(ofURL: "\(number)"), owner: "", data: Array("{\"a\":1}".utf8),
+                        lifetime: ItemLifetime(end: .now() + .seconds(600)))
+                })
+            do { let found = await suite.check(); #expect(found == []) }
+        }
+    }
+
+    @Test func http() async throws {
+        let isDown = Protected(false)
+        try await Loopback.serve({ _ in .init(status: isDown.with { $0 } ? 503 : 200) }) { base, _ in
+            let suite = SinkConformance(
+                HTTPSink.self, options: "{url: \"\(base)/x/{metadata.id}\"}", outage: outage(isDown, HTTPSink.self))
+            do { let found = await suite.check(); #expect(found == []) }
+        }
+    }
+
+    private static let credentials = "region: us-east-1, credentials: {accessKeyID: a, secretAccessKey: b}"
+
+    @Test func sqsSink() async throws {
+        let queue = FakeServices.Queue()
+        try await Loopback.serve({ await queue.answer($0) }) { base, _ in
+            let suite = SinkConformance(
+                SQSSink.self, options: "{queueURL: \"\(base)/1/q\", \(Self.credentials)}",
+                outage: outage(queue.isDown, SQSSink.self))
+            do { let found = await suite.check(); #expect(found == []) }
+        }
+    }
+
+    @Test func snsSink() async throws {
+        let topic = FakeServices.Topic()
+        try await Loopback.serve({ await topic.answer($0) }) { base, _ in
+            let suite = SinkConformance(
+                SNSSink.self,
+                options: "{topicArn: \"arn:aws:sns:us-east-1:1:t\", endpoint: \"\(base)\", \(Self.credentials)}",
+                outage: outage(topic.isDown, SNSSink.self))
+            do { let found = await suite.check(); #expect(found == []) }
+        }
+    }
+
+    @Test(arguments: ["fan-out", "fallback", "switch", "mirror"])
+    func sinksThatHoldOthers(name: String) async throws {
+        try await withFolder { folder in
+            let there = "\(folder)/there"
+            try FileManager.default.createDirectory(atPath: there, withIntermediateDirectories: true)
+            let a = "{file: {path: \(there)/a.jsonl}}", b = "{file: {path: \(there)/b.jsonl}}"
+            let registry = StageRegistry.standard
+            let found: [String]
+            switch name {
+            case "fan-out":
+                found = await SinkConformance(
+                    FanOutSink.self, options: "{sinks: [\(a), \(b)]}", registry: registry,
+                    outage: outage(of: there, FanOutSink.self)
+                ).check()
+            case "fallback":
+                found = await SinkConformance(
+                    FallbackSink.self, options: "{sinks: [\(a), \(b)]}", registry: registry,
+                    outage: outage(of: there, FallbackSink.self)
+                ).check()
+            case "switch":
+                found = await SinkConformance(
+                    SwitchSink.self,
+                    options: "{cases: [{when: {number: {above: 10}}, sink: \(a)}], otherwise: \(b)}",
+                    registry: registry,
+                    outage: outage(of: there, SwitchSink.self)
+                ).check()
+            default:
+                found = await SinkConformance(
+                    MirrorSink.self, options: "{sink: \(a), copy: \(b)}", registry: registry,
+                    outage: outage(of: there, MirrorSink.self)
+                ).check()
+            }
+            #expect(found == [])
+        }
+    }
+
+    // MARK: - Sources
+
+    @Test func sourcesThatHaveTheirMessages() async throws {
+        try await withFolder { folder in
+            let path = "\(folder)/in.jsonl"
+            try (1...12).map { "{\"config\":{\"url\":\"u\($0)\"}}\n" }.joined()
+                .write(toFile: path, atomically: true, encoding: .utf8)
+            do {
+                let found = await SourceConformance(FileSource.self, options: "{path: \(path)}").check();
+                #expect(found == [])
+            }
+            do {
+                let found = await SourceConformance(GenerateSource.self, options: "{count: 12}").check();
+                #expect(found == [])
+            }
+            let stdin = SourceConformance(StdinSource.self, options: "{}") { options, context in
+                // Left to the end of the process: the source that reads it outlives this closure.
+                StdinSource(options, context, descriptor: open(path, O_RDONLY | O_CLOEXEC))
+            }
+            do { let found = await stdin.check(); #expect(found == []) }
+        }
+    }
+
+    /// Posts with a client; whether that was answered 200.
+    private func post(_ url: String, _ body: String, _ headers: [(String, String)] = []) async throws -> Bool {
+        var request = HTTPClientRequest(url: url)
+        request.method = .POST
+        request.body = .bytes(ByteBuffer(string: body))
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+        _ = try await response.body.collect(upTo: 1 << 20)
+        return response.status == .ok
+    }
+
+    @Test func httpSource() async throws {
+        let port = try FreePort.find()
+        let suite = SourceConformance(
+            HTTPSource.self, options: "{listen: \"127.0.0.1:\(port)\", answerWithin: 60s}",
+            feed: .init { try await self.post("http://127.0.0.1:\(port)/", "{\"config\":{\"url\":\"u\($0)\"}}") })
+        do { let found = await suite.check(); #expect(found == []) }
+    }
+
+    @Test func snsSource() async throws {
+        let port = try FreePort.find()
+        let topic = "arn:aws:sns:us-east-1:000000000000:t"
+        let suite = SourceConformance(
+            SNSSource.self,
+            options:
+                "{topicArn: \"\(topic)\", listen: \"127.0.0.1:\(port)\", subscribe: false, verifySignature: false, answerWithin: 60s}",
+            feed: .init { number in
+                let envelope =
+                    "{\"Type\":\"Notification\",\"MessageId\":\"m\(number)\",\"TopicArn\":\"\(topic)\",\"Message\":\"{}\",\"Timestamp\":\"2026-01-01T00:00:00.000Z\"}"
+                return try await self.post("http://127.0.0.1:\(port)/api/v2/aws/sns", envelope)
+            })
+        do { let found = await suite.check(); #expect(found == []) }
+    }
+
+    @Test func sqsSource() async throws {
+        let queue = FakeServices.Queue()
+        try await Loopback.serve({ await queue.answer($0) }) { base, _ in
+            let suite = SourceConformance(
+                SQSSource.self, options: "{queueURL: \"\(base)/1/q\", wait: 1s, visibility: 3s, \(Self.credentials)}",
+                feed: .init { number in
+                    queue.add("m\(number)", "{\"config\":{\"url\":\"u\(number)\"}}")
+                    return nil
+                })
+            do { let found = await suite.check(); #expect(found == []) }
+            #expect(queue.deleted.count == 24)
+        }
+    }
+
+    @Test func argusSource() async throws {
+        let bucket = FakeServices.Bucket()
+        try await Loopback.serve({ await bucket.answer($0) }) { base, _ in
+            let suite = SourceConformance(
+                ArgusSource.self, options: "{address: \"\(base)\", interval: 100ms}",
+                feed: .init { number in
+                    bucket.put("item-\(number)", "{\"n\":\(number)}")
+                    return nil
+                })
+            do { let found = await suite.check(); #expect(found == []) }
+        }
+    }
+
+    // MARK: - The suite itself
+
+    /// A sink that does everything wrong.
+    private final class BadSink: Sink {
+        static let declaration = StageDeclaration(
+            name: "Bad_Sink", summary: "Does it wrong.", options: [Option("x", .bool, default: true, help: "")],
+            example: "nothing")
+        let capabilities = SinkCapabilities(batch: 4, inFlight: 2)
+        init(_ options: Options, _ context: StageContext) throws {}
+        func write(_ batch: [Message]) async -> [WriteOutcome] { [.delivered] }
+    }
+
+    @Test func theSuiteFindsWhatIsWrong() async {
+        let found = await SinkConformance(BadSink.self).check()
+        for part in [
+            "is no name such as", "the summary is one line", "has no help", "the example is no piece",
+            "gave 1 answers for 0 messages", "gave 1 answers for 4 messages",
+        ] { #expect(found.contains { $0.contains(part) }, "\(part): \(found)") }
+    }
+}
