@@ -88,7 +88,7 @@ import Testing
         try (good + "\nnonsense: true\n").write(to: gateway.file, atomically: true, encoding: .utf8)
         gateway.process.send(SIGHUP)
         try await Cluster.eventually("the mistake is logged") {
-            count("a pipeline has no 'nonsense'", in: gateway) == 1
+            count("a pipeline has no option 'nonsense'", in: gateway) == 1
         }
         #expect(try await gateway.post(try envelope(webhook("http://a/"))).status == 200)
         #expect(count("\"listening\"", in: gateway) == 1)
@@ -99,6 +99,30 @@ import Testing
         try await Cluster.eventually("it is replaced") { count("\"listening\"", in: gateway) == 2 }
         #expect(try await gateway.post(try envelope(webhook("http://b/"))).status == 200)
         #expect(try await argus.items(owner: "Somebody").count == 1)
+        #expect(await gateway.stop() == 0)
+        await argus.process.stop()
+    }
+
+    @Test func aListInAFileIsReadAgain() async throws {
+        let argus = try await ArgusProcess()
+        let gateway = try await GatewayProcess(topic: Self.topic, argus: argus.url, source: options)
+        let list = gateway.file.deletingPathExtension().appendingPathExtension("txt")
+        defer { try? FileManager.default.removeItem(at: list) }
+        try "http://a/\n".write(to: list, atomically: true, encoding: .utf8)
+        let filter = "stages:\n  - filter: {match: {config.url: {in: {file: \(list.lastPathComponent)}}}}"
+        try String(contentsOf: gateway.file, encoding: .utf8).replacingOccurrences(of: "stages:", with: filter)
+            .write(to: gateway.file, atomically: true, encoding: .utf8)
+        gateway.process.send(SIGHUP)
+        try await Cluster.eventually("it is replaced") { count("\"listening\"", in: gateway) == 2 }
+        for url in ["http://a/", "http://b/"] {
+            #expect(try await gateway.post(try envelope(webhook(url))).status == 200)
+        }
+        #expect(try await argus.items().count == 1)
+        try "http://b/\n".write(to: list, atomically: true, encoding: .utf8)
+        gateway.process.send(SIGHUP)
+        try await Cluster.eventually("it is replaced again") { count("\"listening\"", in: gateway) == 3 }
+        #expect(try await gateway.post(try envelope(webhook("http://b/"))).status == 200)
+        #expect(try await argus.items().count == 2)
         #expect(await gateway.stop() == 0)
         await argus.process.stop()
     }

@@ -237,7 +237,7 @@ private final class ListSource: Source {
     }
 
     @Test func aTapSeesWhatPassesWhileSomebodyLooks() async throws {
-        let tap = Tap()
+        let tap = Tap(attention: .seconds(600))
         let filter = ClosureFilter { message in
             if message.id == "c" { throw StageError("odd") }
             return message.id != "b"
@@ -256,7 +256,7 @@ private final class ListSource: Source {
     }
 
     @Test func aTapIsBounded() async throws {
-        let tap = Tap()
+        let tap = Tap(attention: .seconds(600))
         _ = tap.passages(after: 0)
         _ = try await run(
             (1...2000).map { message("\($0)") }, [.init(name: "f", work: .filter(ClosureFilter { _ in true }))],

@@ -35,13 +35,15 @@ public final class Tap: Sendable {
     /// The most passages noted in one second.
     public static let perSecond = 100
     /// How long after the last look nothing is noted any more.
-    private static let attention = Duration.seconds(5)
+    private let attention: Duration
 
     private let isWatched = Atomic<Bool>(false)
     private let state = Mutex(State())
 
     /// A tap at which nobody looks.
-    public init() {}
+    public convenience init() { self.init(attention: .seconds(5)) }
+
+    init(attention: Duration) { self.attention = attention }
 
     /// Whether somebody looks.
     var isActive: Bool { isWatched.load(ordering: .relaxed) }
@@ -62,7 +64,7 @@ public final class Tap: Sendable {
     ) {
         let now = Timestamp.now()
         state.withLock { state in
-            if .now - state.lookedAt > Self.attention {
+            if .now - state.lookedAt > attention {
                 isWatched.store(false, ordering: .relaxed)
                 state.ring = []
                 return
