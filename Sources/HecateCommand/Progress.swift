@@ -12,6 +12,7 @@ final class Progress: Sendable {
 
     private let what: String
     private let total: Int?
+    private let done: (@Sendable () -> Int)?
     private let state = Mutex(State())
     private let begun = ContinuousClock.now
     private let ticking = Mutex<Task<Void, Never>?>(nil)
@@ -19,9 +20,11 @@ final class Progress: Sendable {
     /// - Parameters:
     ///   - what: what goes on, as in "sending again".
     ///   - total: how much there is to be done, where that is known.
-    init(_ what: String, total: Int? = nil) {
+    ///   - done: asked for how much is done whenever it is shown; else what was told counts.
+    init(_ what: String, total: Int? = nil, done: (@Sendable () -> Int)? = nil) {
         self.what = what
         self.total = total
+        self.done = done
         guard isatty(2) == 1 else { return }
         ticking.withLock { ticking in
             ticking = Task { [weak self] in
@@ -51,7 +54,7 @@ final class Progress: Sendable {
         let done: Int? = state.withLock { state in
             guard !state.isEnded else { return nil }
             state.isShown = true
-            return state.done
+            return self.done?() ?? state.done
         }
         guard let done else { return }
         let seconds = Int((ContinuousClock.now - begun) / .seconds(1))

@@ -244,6 +244,28 @@ import Testing
         await argus.process.stop()
     }
 
+    @Test func whatTakesLongSaysSoOnATerminalOnly() async throws {
+        let folder = try Folder([
+            "slow.yaml": """
+            source: {generate: {count: 3}}
+            stages: [{transform: {exec: {command: [bash, -c, 'while read -r line; do sleep 1.3; echo "{\\"drop\\": true}"; done'], timeout: 60s}}}]
+            sink: drop
+            """, "list.jsonl": "{}\n{}\n{}\n",
+        ])
+        let plan = "\(ChildProcess.hecate.path) plan \(folder.path)/slow.yaml --input \(folder.path)/list.jsonl"
+        let run = "\(ChildProcess.hecate.path) run --log-level error \(folder.path)/slow.yaml"
+        for (command, text) in [(plan, "planned"), (run, "messages")] {
+            // 'script' gives it a terminal.
+            let shown = try ChildProcess(
+                URL(fileURLWithPath: "/usr/bin/script"), ["-qec", command, "/dev/null"], name: "script")
+            #expect(await shown.wait() == 0)
+            #expect(shown.output.contains("\r\u{1b}[K\(text)"), "\(shown.output)")
+            let quiet = try ChildProcess(URL(fileURLWithPath: "/bin/sh"), ["-c", command], name: "quiet")
+            #expect(await quiet.wait() == 0)
+            #expect(!quiet.output.contains("\u{1b}"))
+        }
+    }
+
     @Test func completionsAreGenerated() async throws {
         let folder = try Folder(["x": ""])
         for shell in ["bash", "zsh", "fish"] {

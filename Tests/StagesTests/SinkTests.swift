@@ -318,6 +318,16 @@ private final class ScriptedSink: Sink {
         #expect(asked.isEmpty)
     }
 
+    @Test func aMessageCannotClimbOutOfThePath() async throws {
+        let climber = Message(id: "..", payload: Bytes([]), receivedAt: .now())
+        let (outcome, asked) = try await write({ "{url: \"\($0)/w/{metadata.id}/x\"}" }, climber)
+        guard case .permanent = outcome else {
+            Issue.record("\(outcome)")
+            return
+        }
+        #expect(asked.isEmpty)
+    }
+
     @Test func aHostThatAMessageNamesHasToBeAllowed() async throws {
         #expect(throws: OptionError.self) { try StageMaker.make(HTTPSink.self, "{url: \"{config.url}\"}") }
         #expect(throws: OptionError.self) {

@@ -32,6 +32,10 @@ struct RunCommand: AsyncParsableCommand {
         let loaded = try LoadedPipelines(files, logger: logger, dryRunSink: dryRunSink, tap: tap)
         let supervisor = Supervisor(loaded, files: files, dryRunSink: dryRunSink, tap: tap, logger: logger)
         let tapServer = TapServer(tap, pipelines: loaded.pipelines.map(\.name), logger: logger)
+        // What comes to an end by itself is waited for; what goes on for ever is not.
+        let isFinite = loaded.files.allSatisfy { !$0.pipeline.isReplaceable }
+        let progress = isFinite ? Progress("messages", done: { supervisor.ended }) : nil
+        defer { progress?.end() }
         let operations = try operations(loaded.files, registry, logger) { supervisor.readiness }
         let signals = ProcessSignals(
             logger: logger, reload: { await supervisor.reload() }, stop: { await supervisor.stop() })

@@ -37,6 +37,11 @@ final class Supervisor: Sendable {
         state.withLock { $0.current.pipelines }.map { ($0.name, $0.readiness) }
     }
 
+    /// How many messages have ended so far, in whichever way.
+    var ended: Int {
+        state.withLock { $0.current.pipelines }.reduce(0) { $0 + $1.counts.values.reduce(0, +) }
+    }
+
     /// Runs until all have ended, and none takes their place.
     ///
     /// - Returns: whether all went well.

@@ -176,7 +176,8 @@ private struct ReplayLetters: AsyncParsableCommand {
         let logger = log.bootstrap()
         let isSelected = try selection.filter()
         let (file, store) = try await selection.open()
-        let source = DeadLetterSource(store: store, isSelected: isSelected)
+        let progress = Progress("sent again")
+        let source = DeadLetterSource(store: store, progress: progress, isSelected: isSelected)
         var report = Diagnostics()
         guard let pipeline = file.pipeline.build(logger: logger, replacingSource: source, &report) else {
             for diagnostic in report.all { Console.error("error: \(diagnostic.message)") }
@@ -185,6 +186,7 @@ private struct ReplayLetters: AsyncParsableCommand {
         let signals = ProcessSignals(logger: logger, stop: { await pipeline.stop() })
         defer { signals.cancel() }
         try await pipeline.run()
+        progress.end()
         let (succeeded, refused, failed) = source.counts
         print("sent again: \(succeeded) succeeded, \(refused) refused again, \(failed) not finished")
         await store.close()
@@ -203,6 +205,7 @@ private final class DeadLetterSource: Source {
     }
 
     private let store: SQLiteDeadLetters
+    private let progress: Progress
     private let isSelected: @Sendable (DeadLetter) -> Bool
     private let isStopped = Atomic<Bool>(false)
     private let tally = Mutex(Counts())
@@ -211,8 +214,9 @@ private final class DeadLetterSource: Source {
         throw OptionError("this source is made by 'dead-letters replay' only")
     }
 
-    init(store: SQLiteDeadLetters, isSelected: @escaping @Sendable (DeadLetter) -> Bool) {
+    init(store: SQLiteDeadLetters, progress: Progress, isSelected: @escaping @Sendable (DeadLetter) -> Bool) {
         self.store = store
+        self.progress = progress
         self.isSelected = isSelected
     }
 
@@ -239,6 +243,7 @@ private final class DeadLetterSource: Source {
     func stop() async { isStopped.store(true, ordering: .relaxed) }
 
     private func note(_ settlement: Settlement, _ kept: SQLiteDeadLetters.Kept) async throws {
+        progress.advance()
         switch settlement {
         case .refused(let stage, let reason, let attempts):
             try await store.refusedAgain(kept.number, stage: stage, reason: reason, attempts: attempts, at: .now())

@@ -154,6 +154,11 @@ public final class HTTPSink: Sink {
         } else {
             text = try url.text(&record, escape: FormEncoding.encode)
         }
+        // A server may take these for the way up, out of what the operator wrote.
+        let segments = text.prefix { $0 != "?" }.split(separator: "/")
+        guard !segments.contains(".."), !segments.contains(".") else {
+            throw StageError("the URL would hold '.' or '..' as a part of its path")
+        }
         var request = HTTPClientRequest(url: text)
         request.method = .init(rawValue: method.rawValue)
         for (name, template) in headers {
