@@ -194,6 +194,8 @@ import Testing
         ] {
             #expect(text.contains(part))
         }
+        let (other, mistake) = try await folder.hecate("import", "@/p.yaml")
+        #expect(other == 2 && mistake.contains("no configuration of the original gateway"))
         let (again, refusal) = try await folder.hecate("import", original, "--output", "@/p.yaml")
         #expect(again == 1 && refusal.contains("is there already"))
     }

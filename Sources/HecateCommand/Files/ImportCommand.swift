@@ -30,6 +30,12 @@ struct ImportCommand: AsyncParsableCommand {
             Console.error("\(file): error: this is no configuration of the original gateway: a map is expected")
             throw ExitCode.badConfiguration
         }
+        guard OriginalConfiguration.isOne(root) else {
+            Console.error(
+                "\(file): error: this is no configuration of the original gateway: it has none of servers, fqdn, aws, migration, argus"
+            )
+            throw ExitCode.badConfiguration
+        }
         let imported = OriginalConfiguration(root)
         if let output {
             guard !FileManager.default.fileExists(atPath: output) else {
@@ -54,6 +60,11 @@ struct OriginalConfiguration {
     private(set) var notes: [String] = []
     private var lines: [String] = []
     private let root: ConfigNode
+
+    /// Whether a tree holds anything that the original's configuration does.
+    static func isOne(_ root: ConfigNode) -> Bool {
+        ["servers", "fqdn", "aws", "migration", "argus"].contains { root[$0] != nil }
+    }
 
     init(_ root: ConfigNode) {
         self.root = root

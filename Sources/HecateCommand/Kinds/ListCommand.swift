@@ -11,7 +11,7 @@ struct ListCommand: AsyncParsableCommand {
             print("\(role.rawValue)s")
             for kind in HecateCommand.registry.kinds(role) {
                 let name = kind.declaration.name
-                print("  \(name)\(String(repeating: " ", count: max(1, 14 - name.count)))\(kind.declaration.summary)")
+                print("  \(name)\(String(repeating: " ", count: max(1, 22 - name.count)))\(kind.declaration.summary)")
             }
         }
         print(

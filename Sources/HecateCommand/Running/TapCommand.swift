@@ -49,7 +49,13 @@ struct TapCommand: AsyncParsableCommand {
     }
 
     private func process() throws -> Int32 {
-        if let pid { return pid }
+        if let pid {
+            guard access(TapSocket.path(of: pid), F_OK) == 0 else {
+                Console.error("process \(pid) is no gateway of this user (looked for \(TapSocket.path(of: pid)))")
+                throw ExitCode.failure
+            }
+            return pid
+        }
         let processes = TapSocket.processes
         switch processes.count {
         case 1: return processes[0]

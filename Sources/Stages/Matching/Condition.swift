@@ -114,10 +114,10 @@ indirect enum Condition: Sendable {
             return nil
         }
         let known = Set(options.map(\.name))
-        // A name of no option, under which tests stand, is a field.
+        // A name of no option, nor one that is nearly written like one, under which a map stands, is a field.
         let shorts = entries.filter { entry in
             guard !known.contains(entry.key), case .map(let tests) = entry.value.content else { return false }
-            return tests.contains { testNames.contains($0.key) }
+            return tests.allSatisfy { testNames.contains($0.key) } || suggestion(for: entry.key, among: known).isEmpty
         }
         let rest = entries.filter { entry in !shorts.contains { $0.key == entry.key } }
         var conditions: [Condition?] = shorts.map { read(short: $0, &diagnostics) }

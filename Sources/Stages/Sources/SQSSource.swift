@@ -39,7 +39,8 @@ public final class SQSSource: Source {
         details: """
             A message is deleted when it is delivered, filtered on purpose, or on disk. One that should come again is made visible again
             after a pause; one that can never succeed is left alone, so that the queue's redrive policy moves it to its dead-letter queue,
-            unless the pipeline has dead letters of its own. While a message is inside, nobody else is given it. Any number of gateways
+            unless the pipeline has dead letters of its own. What the queue was just giving out when the source is stopped comes again after its
+            visibility timeout. While a message is inside, nobody else is given it. Any number of gateways
             can share one queue.
             """,
         options: [
