@@ -13,6 +13,17 @@ public struct PipelineSchema {
         return schema.root.pretty + "\n"
     }
 
+    /// The schema of another kind of file, whose options these are.
+    public static func text(of declarations: [any OptionDeclaration], title: String) -> String {
+        var schema = PipelineSchema(registry: StageRegistry())
+        guard case .object(let members) = schema.group(declarations, .whole) else { return "{}\n" }
+        let head = JSONTree.members([
+            "$schema": .string("http://json-schema.org/draft-07/schema#"), "title": .string(title),
+        ])
+        guard case .object(let first) = head else { return "{}\n" }
+        return JSONTree.object(first + members).pretty + "\n"
+    }
+
     private init(registry: StageRegistry) { self.registry = registry }
 
     /// In a file that extends another, nothing has to be there, and everything may be removed.

@@ -63,12 +63,13 @@ struct PipelineTestFile {
         "files", .dictionary(of: .text), default: [:], shown: "", help: "what ${file:PATH} stands for, by the path")
     private static let tests = Option(
         "tests",
-        OptionType<[ConfigNode]>("list of tests") { node, diagnostics in
+        OptionType<[ConfigNode]>("list of tests", shape: .list(.group(caseOptions))) { node, diagnostics in
             if case .list(let nodes) = node.content { return nodes }
             diagnostics.error("a list of tests is expected here", at: node.location)
             return nil
         }, help: "the tests")
-    private static let fileOptions: [any OptionDeclaration] = [
+    /// The options of a test file.
+    static let declarations: [any OptionDeclaration] = [
         pipelineOption, nowOption, settings, variables, files, tests,
     ]
 
@@ -92,7 +93,8 @@ struct PipelineTestFile {
     private static let body = Option(optional: "body", json, help: "the whole body, as JSON")
     private static let contains = Option(optional: "contains", json, help: "what the body holds among other things")
     private static let bodyText = Option(optional: "text", .text, help: "the body, as text")
-    private static let scalar = OptionType<String>("text") { node, diagnostics in
+    private static let scalar = OptionType<String>("text", shape: .oneOf([.text, .integer(.min ... .max)])) {
+        node, diagnostics in
         switch node.content {
         case .string(let text): return text
         case .int(let value): return "\(value)"
@@ -111,7 +113,7 @@ struct PipelineTestFile {
     private static let by = Option(optional: "by", .string, help: "the stage that stops it")
     private static let drops = Option(
         optional: "drops",
-        OptionType<Drop>("stage") { node, diagnostics in
+        OptionType<Drop>("stage", shape: .oneOf([.boolean, .text, .group([by])])) { node, diagnostics in
             if case .bool(true) = node.content { return Drop(stage: nil) }
             if let text = node.text { return Drop(stage: text) }
             let read = Options.read(node, declarations: [by], owner: "drops", &diagnostics)
@@ -148,7 +150,7 @@ struct PipelineTestFile {
         var (root, report) = PipelineFile.tree(of: path)
         guard let root else { return (nil, report) }
         var diagnostics = Diagnostics()
-        let options = Options.read(root, declarations: fileOptions, owner: "a test file", &diagnostics)
+        let options = Options.read(root, declarations: declarations, owner: "a test file", &diagnostics)
         report.diagnostics.append(contentsOf: diagnostics.all)
         guard let options else { return (nil, report) }
         let stem = path.replacing(#/\.test\.(yaml|yml)$/#) { ".\($0.output.1)" }

@@ -69,5 +69,13 @@ struct SchemaCommand: AsyncParsableCommand {
             language server complete, explain and check it.
             """)
 
-    func run() async throws { print(PipelineSchema.text(HecateCommand.registry), terminator: "") }
+    @Flag(help: "The schema of test files (*.test.yaml) instead.") var tests = false
+
+    func run() async throws {
+        let text =
+            tests
+            ? PipelineSchema.text(of: PipelineTestFile.declarations, title: "Tests of a pipeline of Hecate")
+            : PipelineSchema.text(HecateCommand.registry)
+        print(text, terminator: "")
+    }
 }
