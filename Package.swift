@@ -140,7 +140,7 @@ let package = Package(
             dependencies: ["Locking", "PipelineKit", "Wire", "TestSupport", logging, metrics],
             swiftSettings: settings),
         .testTarget(
-            name: "PipelineFileTests", dependencies: ["PipelineFile", "PipelineKit", "Stages", logging],
+            name: "PipelineFileTests", dependencies: ["PipelineFile", "PipelineKit", "Stages", "TestSupport", logging],
             swiftSettings: settings),
         .testTarget(
             name: "SpoolTests",

@@ -2,37 +2,20 @@ import Foundation
 import TestSupport
 import Testing
 
+extension FileFolder {
+    /// Runs `hecate`; a `@` in an argument stands for the folder.
+    func hecate(_ arguments: String..., environment: [String: String] = [:]) async throws -> (
+        status: Int32, output: String
+    ) {
+        let process = try ChildProcess(
+            ChildProcess.hecate, arguments.map { $0.replacingOccurrences(of: "@", with: path) },
+            environment: environment, name: "lang")
+        return (await process.wait(), process.output.replacingOccurrences(of: path + "/", with: ""))
+    }
+}
+
 /// The commands of the pipeline language, as a user meets them.
 @Suite struct LanguageCommandTests {
-    /// A folder of files in which `hecate` is run.
-    private final class Folder {
-        let path: String
-
-        init(_ files: [String: String]) throws {
-            path = FileManager.default.temporaryDirectory.appendingPathComponent("lang-\(UUID().uuidString)").path
-            for (name, text) in files {
-                let file = "\(path)/\(name)"
-                try FileManager.default.createDirectory(
-                    atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-                try text.write(toFile: file, atomically: true, encoding: .utf8)
-            }
-        }
-
-        deinit { try? FileManager.default.removeItem(atPath: path) }
-
-        func text(_ name: String) throws -> String { try String(contentsOfFile: "\(path)/\(name)", encoding: .utf8) }
-
-        /// Runs `hecate`; a `@` in an argument stands for the folder.
-        func hecate(_ arguments: String..., environment: [String: String] = [:]) async throws -> (
-            status: Int32, output: String
-        ) {
-            let process = try ChildProcess(
-                ChildProcess.hecate, arguments.map { $0.replacingOccurrences(of: "@", with: path) },
-                environment: environment, name: "lang")
-            return (await process.wait(), process.output.replacingOccurrences(of: path + "/", with: ""))
-        }
-    }
-
     private static let wave = """
         source: stdin
         stages:
@@ -47,7 +30,7 @@ import Testing
     }
 
     @Test func planSaysWhatWouldMigrateAndWhatNotAndWhy() async throws {
-        let folder = try Folder([
+        let folder = try FileFolder([
             "p.yaml": Self.wave,
             "list.jsonl": [
                 Self.record("https://x.a.example/"), Self.record("https://b.example/"), "", "{}", "nonsense",
@@ -77,7 +60,7 @@ import Testing
     }
 
     @Test func planTakesAnArrayAndStandardInput() async throws {
-        let folder = try Folder([
+        let folder = try FileFolder([
             "p.yaml": Self.wave,
             "list.json": "[\n\(Self.record("https://x.a.example/")),\n\(Self.record("https://b.example/"))\n]",
         ])
@@ -111,7 +94,7 @@ import Testing
         """
 
     @Test func testsOfPipelinesPassAndFailReadably() async throws {
-        let folder = try Folder([
+        let folder = try FileFolder([
             "p.yaml": Self.wave, "p.test.yaml": Self.tests,
             "bad.test.yaml": Self.tests.replacingOccurrences(
                 of: "ttl: 300", with: "ttl: 301, contains: {data: {PartnerIDs: [p]}}"
@@ -139,7 +122,7 @@ import Testing
     }
 
     @Test func updateWritesDownWhatWasSeenAndLeavesTheRest() async throws {
-        let folder = try Folder([
+        let folder = try FileFolder([
             "p.yaml": Self.wave,
             "p.test.yaml": Self.tests.replacingOccurrences(of: "ttl: 300", with: "ttl: 1")
                 .replacingOccurrences(of: "    dead-letters: {reason: events is missing}\n", with: "")
@@ -166,14 +149,14 @@ import Testing
         ("pipeline: nope.yaml\ntests: []", "cannot be read"),
     ])
     func testFilesAreCheckedToo(text: String, message: String) async throws {
-        let folder = try Folder(["p.yaml": "source: stdin\nsink: drop", "p.test.yaml": text])
+        let folder = try FileFolder(["p.yaml": "source: stdin\nsink: drop", "p.test.yaml": text])
         let (status, output) = try await folder.hecate("test", "@/p.test.yaml")
         #expect(status == 2 && output.contains(message), "\(output)")
     }
 
     @Test func importedConfigurationIsAPipelineAndHoldsNoSecret() async throws {
         let original = Fixtures.directory.appendingPathComponent("original-hecate.yaml").path
-        let folder = try Folder([:].merging(["x": ""]) { $1 })
+        let folder = try FileFolder([:].merging(["x": ""]) { $1 })
         let (status, notes) = try await folder.hecate("import", original, "--output", "@/p.yaml")
         #expect(status == 0)
         for key in [
@@ -201,7 +184,7 @@ import Testing
     }
 
     @Test func renderDiffGraphAndSchemaAnswer() async throws {
-        let folder = try Folder([
+        let folder = try FileFolder([
             "a.yaml": Self.wave, "b.yaml": "extends: a.yaml\nstages: [{name: wave, remove: true}]",
         ])
         let environment = ["ARGUS_URL": "http://argus"]
@@ -225,7 +208,7 @@ import Testing
 
     @Test func validateLooksAtWhatIsUsed() async throws {
         let argus = try await ArgusProcess()
-        let folder = try Folder([
+        let folder = try FileFolder([
             "good.yaml":
                 "source: {file: {path: @/in.jsonl}}\nstages: [{transform: argus-item}]\nsink: {argus: {address: \(argus.url), auth: {basic: \"user:pass\"}}}",
             "bad.yaml":
@@ -247,7 +230,7 @@ import Testing
     }
 
     @Test func whatTakesLongSaysSoOnATerminalOnly() async throws {
-        let folder = try Folder([
+        let folder = try FileFolder([
             "slow.yaml": """
             source: {generate: {count: 3}}
             stages: [{transform: {exec: {command: [bash, -c, 'while read -r line; do sleep 1.3; echo "{\\"drop\\": true}"; done'], timeout: 60s}}}]
@@ -269,7 +252,7 @@ import Testing
     }
 
     @Test func completionsAreGenerated() async throws {
-        let folder = try Folder(["x": ""])
+        let folder = try FileFolder(["x": ""])
         for shell in ["bash", "zsh", "fish"] {
             let (status, output) = try await folder.hecate("--generate-completion-script", shell)
             #expect(status == 0 && output.contains("dead-letters"), "\(shell)")
@@ -277,7 +260,7 @@ import Testing
     }
 
     @Test func theTapShowsWhatPassesARunningGateway() async throws {
-        let folder = try Folder([
+        let folder = try FileFolder([
             "p.yaml": """
             pipeline: tapped
             source: {generate: {rate: 20, template: '{"config":{"url":"u{n}","secret":"hunter2"},"events":["x"]}'}}
@@ -310,7 +293,7 @@ import Testing
 
     @Test func aNewSinkIsWrittenOnceAndCompiles() async throws {
         let registry = ChildProcess.sources.appendingPathComponent("Sources/Stages/StandardStages.swift")
-        let folder = try Folder([
+        let folder = try FileFolder([
             "Sources/Stages/StandardStages.swift": try String(contentsOf: registry, encoding: .utf8),
             "Sources/Stages/Sinks/x": "", "Tests/StagesTests/x": "",
         ])

@@ -1,26 +1,12 @@
 import Foundation
 import PipelineKit
 import Stages
+import TestSupport
 import Testing
 
 @testable import PipelineFile
 
-/// A folder of files that a test writes, removed with it.
-final class FileFolder {
-    let path: String
-
-    init(_ files: [String: String]) throws {
-        path = FileManager.default.temporaryDirectory.appendingPathComponent("hecate-\(UUID().uuidString)").path
-        for (name, text) in files {
-            let file = "\(path)/\(name)"
-            try FileManager.default.createDirectory(
-                atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-            try text.write(toFile: file, atomically: true, encoding: .utf8)
-        }
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
+extension FileFolder {
     func load(
         _ name: String, settings: [String] = [], environment: [String: String] = [:]
     ) -> (file: PipelineFile?, report: String) {

@@ -7,13 +7,32 @@ import Wire
 ///
 /// `@unchecked Sendable`: it is handed from caller to caller through a `Mutex`, never used by two at once.
 final class JSONLinesChild: @unchecked Sendable {
-    static let command = Option(
+    private static let command = Option(
         "command", .list(of: .string), help: "the program and its arguments; started without a shell")
-    static let environment = Option(
+    private static let environment = Option(
         "environment", .dictionary(of: .secret), default: [:], shown: "",
         help: "environment variables, beside PATH, HOME, LANG and TZ; nothing else of the gateway's is passed on")
-    static let timeout = Option(
+    private static let timeout = Option(
         "timeout", .duration, default: .seconds(5), shown: "5s", help: "how long an answer may take; then it is killed")
+
+    /// The options that a stage adds to its own.
+    static let options: [any OptionDeclaration] = [command, environment, timeout]
+
+    /// How a program is started, and how long it may think.
+    struct Program: Sendable {
+        let command: [String]
+        let environment: [String: Secret]
+        let timeout: Duration
+
+        init(_ options: Options) throws {
+            command = options[JSONLinesChild.command]
+            guard !command.isEmpty else {
+                throw OptionError("'command' is empty", at: options.location(of: JSONLinesChild.command))
+            }
+            environment = options[JSONLinesChild.environment]
+            timeout = options[JSONLinesChild.timeout]
+        }
+    }
 
     /// The longest line that is read.
     private static let longestLine = 4 << 20
@@ -30,16 +49,16 @@ final class JSONLinesChild: @unchecked Sendable {
     }
 
     /// Starts a program.
-    init(_ command: [String], environment: [String: Secret]) throws {
+    init(_ start: Program) throws {
         _ = Self.ignoringBrokenPipes
-        guard let program = Self.find(command.first ?? "") else {
-            throw Failure(description: "the program '\(command.first ?? "")' is not there, or may not be started")
+        guard let program = Self.find(start.command[0]) else {
+            throw Failure(description: "the program '\(start.command[0])' is not there, or may not be started")
         }
         process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = Array(command.dropFirst())
+        process.arguments = Array(start.command.dropFirst())
         let own = ProcessInfo.processInfo.environment
         var variables = own.filter { ["PATH", "HOME", "LANG", "TZ"].contains($0.key) }
-        for (name, value) in environment { variables[name] = value.revealed }
+        for (name, value) in start.environment { variables[name] = value.revealed }
         process.environment = variables
         pipes = (Pipe(), Pipe())
         process.standardInput = pipes.input

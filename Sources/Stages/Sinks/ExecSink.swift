@@ -18,7 +18,7 @@ public final class ExecSink: Sink {
             {"outcome": "permanent", "reason": ...}. It is started when the pipeline is; one that ends, or does not answer in time, is
             started again with the next message, and what it did not answer is tried again.
             """,
-        options: [JSONLinesChild.command, JSONLinesChild.environment, JSONLinesChild.timeout, batch],
+        options: JSONLinesChild.options + [batch],
         example: """
             sink:
               exec: {command: [/usr/local/bin/store-webhook, --fast]}
@@ -26,28 +26,21 @@ public final class ExecSink: Sink {
 
     /// A batch at a time, so that messages stay in order.
     public let capabilities: SinkCapabilities
-    private let command: [String]
-    private let environment: [String: Secret]
-    private let timeout: Duration
+    private let program: JSONLinesChild.Program
     private let context: StageContext
     private let child = Mutex<JSONLinesChild?>(nil)
     private let isOpen = Atomic<Bool>(false)
 
     /// A sink with options; the program is started later.
     public init(_ options: Options, _ context: StageContext) throws {
-        command = options[JSONLinesChild.command]
-        guard !command.isEmpty else {
-            throw OptionError("'command' is empty", at: options.location(of: JSONLinesChild.command))
-        }
-        environment = options[JSONLinesChild.environment]
-        timeout = options[JSONLinesChild.timeout]
+        program = try JSONLinesChild.Program(options)
         capabilities = SinkCapabilities(batch: options[Self.batch], inFlight: 1)
         self.context = context
     }
 
     /// Starts the program.
     public func open() async throws {
-        let made = try JSONLinesChild(command, environment: environment)
+        let made = try JSONLinesChild(program)
         child.withLock { $0 = made }
         isOpen.store(true, ordering: .relaxed)
     }
@@ -63,12 +56,12 @@ public final class ExecSink: Sink {
             do {
                 let running = try child.withLock { child in
                     if let child, child.isRunning { return child }
-                    let made = try JSONLinesChild(command, environment: environment)
+                    let made = try JSONLinesChild(program)
                     child = made
                     return made
                 }
                 for message in batch {
-                    let answer = try running.exchange([MessageJSON.line(message, at: now)], within: timeout)[0]
+                    let answer = try running.exchange([MessageJSON.line(message, at: now)], within: program.timeout)[0]
                     outcomes.append(Self.outcome(answer))
                 }
             } catch {
@@ -110,8 +103,8 @@ public final class ExecSink: Sink {
 
     /// Looks whether the program can be started; it is not.
     public func probe() async throws -> String {
-        guard let path = JSONLinesChild.find(command[0]) else {
-            throw StageError("the program '\(command[0])' is not there, or may not be started")
+        guard let path = JSONLinesChild.find(program.command[0]) else {
+            throw StageError("the program '\(program.command[0])' is not there, or may not be started")
         }
         return "\(path) can be started"
     }

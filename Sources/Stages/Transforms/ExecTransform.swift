@@ -18,7 +18,7 @@ public final class ExecTransform: Transform {
             It is started when it is needed, once for each lane, and ends when its input does. One that does not answer in time, or
             with something else, is killed and started again; its message is tried again after a pause.
             """,
-        options: [JSONLinesChild.command, JSONLinesChild.environment, JSONLinesChild.timeout],
+        options: JSONLinesChild.options,
         makes: .bytes,
         example: """
             stages:
@@ -26,20 +26,13 @@ public final class ExecTransform: Transform {
                   exec: {command: [jq, --unbuffered, -c, "{payload: (.payload | .failure_url = \\"\\")}"]}
             """)
 
-    private let command: [String]
-    private let environment: [String: Secret]
-    private let timeout: Duration
+    private let program: JSONLinesChild.Program
     private let now: @Sendable () -> Timestamp
     private let idle = Mutex<[JSONLinesChild]>([])
 
     /// A transform; the program is started with the first message.
     public init(_ options: Options, _ context: StageContext) throws {
-        command = options[JSONLinesChild.command]
-        guard !command.isEmpty else {
-            throw OptionError("'command' is empty", at: options.location(of: JSONLinesChild.command))
-        }
-        environment = options[JSONLinesChild.environment]
-        timeout = options[JSONLinesChild.timeout]
+        program = try JSONLinesChild.Program(options)
         now = context.now
     }
 
@@ -49,8 +42,8 @@ public final class ExecTransform: Transform {
     public func transform(_ message: Message) throws -> [Message] {
         let answer: [UInt8]
         do {
-            let child = try idle.withLock { $0.popLast() } ?? JSONLinesChild(command, environment: environment)
-            answer = try child.exchange([MessageJSON.line(message, at: now())], within: timeout)[0]
+            let child = try idle.withLock { $0.popLast() } ?? JSONLinesChild(program)
+            answer = try child.exchange([MessageJSON.line(message, at: now())], within: program.timeout)[0]
             idle.withLock { $0.append(child) }
         } catch {
             throw StageError(mayPass: "\(error)")
