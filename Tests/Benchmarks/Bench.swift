@@ -6,19 +6,22 @@ import Foundation
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hecate-bench",
-        abstract: "Measure the gateway in process (a) and over the loopback (b). Prints a table, and JSON with --json.",
+        abstract:
+            "Measure the gateway in process (a), over the loopback (b), and its language (c, d). Prints a table, and JSON with --json.",
         discussion: "Build it for release: swift run -c release hecate-bench")
 
-    enum Part: String, ExpressibleByArgument, CaseIterable { case inProcess = "in-process", gateway, all, soak }
+    enum Part: String, ExpressibleByArgument, CaseIterable {
+        case inProcess = "in-process", language, gateway, all, soak
+    }
 
-    @Argument(help: "What to measure: in-process, gateway, all (of these two) or soak.") var part = Part.all
+    @Argument(help: "What to measure: in-process, language, gateway, all (of these) or soak.") var part = Part.all
     @Option(help: "Messages for (a).") var generated = 300_000
     @Option(help: "Distinct notifications for (b).") var notifications = 20_000
     @Option(help: "Keep-alive connections for (b).") var connections = 32
     @Option(help: "Notifications a second for (b); as fast as they are answered if left out.") var rate: Double?
     @Flag(help: "Give the gateway of (b) a spool.") var spool = false
     @Option(help: "How long to soak, in minutes.") var minutes = 30.0
-    @Option(help: "Rounds of (a), of which the median counts.") var rounds = 3
+    @Option(help: "Rounds of (a), (c) and (d), of which the median counts.") var rounds = 3
     @Option(help: ArgumentHelp("A file for the results as JSON; - for standard output.", valueName: "file")) var json:
         String?
 
@@ -28,10 +31,13 @@ struct Bench: AsyncParsableCommand {
             try await SoakBenchmark(minutes: minutes, rate: rate ?? 500).run(into: &results)
             return try write(results)
         }
-        if part != .gateway {
+        if part == .inProcess || part == .all {
             try await InProcessBenchmark(messages: generated, rounds: rounds).run(into: &results)
         }
-        if part != .inProcess {
+        if part == .language || part == .all {
+            try await LanguageBenchmark(messages: generated / 3, rounds: rounds).run(into: &results)
+        }
+        if part == .gateway || part == .all {
             try await GatewayBenchmark(
                 notifications: notifications, connections: connections, rate: rate, hasSpool: spool
             ).run(

@@ -1,8 +1,5 @@
 import Foundation
-import Logging
-import PipelineFile
 import PipelineKit
-import Stages
 
 /// (a) generate, match, argus-item, drop in one process: messages a second on one lane and on all.
 struct InProcessBenchmark {
@@ -39,18 +36,7 @@ struct InProcessBenchmark {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("bench-\(UUID().uuidString).yaml").path
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        var (files, report) = PipelineFile.load([path], registry: .standard)
-        let logger = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
-        guard let pipeline = files.first?.pipeline.build(logger: logger, &report.diagnostics) else {
-            throw BenchError(report.description)
-        }
-        let started = ContinuousClock.now
-        try await pipeline.run()
-        let seconds = (ContinuousClock.now - started) / .seconds(1)
-        guard pipeline.counts == ["delivered": messages] else {
-            throw BenchError("not all were delivered: \(pipeline.counts)")
-        }
-        return Double(messages) / seconds
+        return try await BenchPipeline.messagesPerSecond(path, expected: messages)
     }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import PipelineKit
+import TestSupport
 import Testing
 import Wire
 
@@ -93,6 +94,21 @@ import Wire
         #expect(try admits("{config.url: {in: {file: \(file)}}}"))
         #expect(try admits("{config.url: {in: [x, {file: \(file)}]}}"))
         #expect(try !admits("{config.url: {glob: {file: \(file)}}, n: {in: {file: \(file)}}}"))
+    }
+
+    @Test func alternativesThatAreUnitedDecideAsEachOnItsOwn() throws {
+        let rules = [
+            "{config.url: {host: b.example}}", "{config.url: {host: \"*.example\"}}", "{n: {in: [1, 2]}}",
+            "{n: {in: [7]}}",
+            "{config.url: {host: a.example, elements: all}}", "{n: {above: 100}}", "{not: {n: {in: [7]}}}",
+            "{receivers: {host: a.example}}",
+        ]
+        var generator = SeededGenerator(seed: 7)
+        for _ in 0..<200 {
+            let some = rules.shuffled(using: &generator).prefix(Int.random(in: 1...4, using: &generator))
+            let expected = try some.contains { try admits($0) }
+            #expect(try admits("{any: [\(some.joined(separator: ", "))]}") == expected, "\(some)")
+        }
     }
 
     @Test func onlyWhatIsAskedForHasToBeJSON() throws {

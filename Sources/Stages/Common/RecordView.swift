@@ -9,6 +9,7 @@ struct RecordView {
     let now: Timestamp
     private var json: [UInt8]?
     private var fields: [(path: FieldPath, value: FieldPath.Value?)] = []
+    private var hosts: [(reference: Reference, hosts: [HostName?])] = []
 
     init(_ message: Message, now: Timestamp) {
         self.message = message
@@ -23,6 +24,21 @@ struct RecordView {
             json = made
             return made
         }
+    }
+
+    /// The hosts of the URLs that a reference points to, one for each value; nil for a value that is no URL. Taken apart once.
+    ///
+    /// - Throws: `StageError` where the message would have to be JSON and is not.
+    mutating func hosts(of reference: Reference) throws -> [HostName?] {
+        if let known = hosts.first(where: { $0.reference == reference }) { return known.hosts }
+        let found: [HostName?] =
+            switch try value(of: reference) {
+            case .text(let text): [HostName(url: text)]
+            case .list(let texts): texts.map { HostName(url: $0) }
+            case .object, nil: []
+            }
+        hosts.append((reference, found))
+        return found
     }
 
     /// What a reference points to; nil where there is nothing.

@@ -156,7 +156,8 @@ indirect enum Condition: Sendable {
     private init(_ options: Options) throws {
         let tests = Self.tests(options)
         let joined: [Condition] = [
-            options[Self.all].map { .all($0) }, options[Self.any].map { .any($0) }, options[Self.not].map { .not($0) },
+            options[Self.all].map { .all($0) }, options[Self.any].map { .any(Self.united($0)) },
+            options[Self.not].map { .not($0) },
         ].compactMap { $0 }
         switch (options[Self.field], tests.isEmpty, joined.count) {
         case (let reference?, _, 0): self = try Condition(reference, tests, options[Self.elements])
@@ -165,6 +166,25 @@ indirect enum Condition: Sendable {
         default:
             throw OptionError("a condition has either a 'field' with a test, or one of 'all', 'any' and 'not'")
         }
+    }
+
+    /// The same alternatives, but lists of hosts or texts for one field, of which any may have the value, are one list: a look-up
+    /// then costs what one costs, however many rules there are.
+    private static func united(_ conditions: [Condition]) -> [Condition] {
+        var hosts: [Reference: HostSet] = [:]
+        var texts: [Reference: Set<String>] = [:]
+        var rest: [Condition] = []
+        for condition in conditions {
+            switch condition {
+            case .value(let reference, .host(let set), .any):
+                hosts[reference, default: HostSet([])].formUnion(set)
+            case .value(let reference, .oneOf(let set), .any): texts[reference, default: []].formUnion(set)
+            default: rest.append(condition)
+            }
+        }
+        let first: [Condition] =
+            hosts.map { .value($0.key, .host($0.value), .any) } + texts.map { .value($0.key, .oneOf($0.value), .any) }
+        return first + rest
     }
 
     private static func tests(_ options: Options) -> [Test] {
@@ -191,6 +211,10 @@ indirect enum Condition: Sendable {
     ///   expression.
     func holds(for record: inout RecordView) throws -> Bool {
         switch self {
+        case .value(let reference, .host(let set), let elements):
+            let hosts = try record.hosts(of: reference)
+            if elements == .any { return hosts.contains { $0.map { set.contains($0) } ?? false } }
+            return !hosts.isEmpty && hosts.allSatisfy { $0.map { set.contains($0) } ?? false }
         case .value(let reference, let test, let elements):
             return try Self.fits(try record.value(of: reference), test, elements, record.now)
         case .all(let conditions):
@@ -220,7 +244,7 @@ indirect enum Condition: Sendable {
         switch test {
         case .oneOf(let texts): return texts.contains(text)
         case .glob(let globs): return globs.contains { $0.matches(text) }
-        case .host(let hosts): return URLHost.of(text).map { hosts.contains($0) } ?? false
+        case .host(let hosts): return HostName(url: text).map { hosts.contains($0) } ?? false
         case .regex(let patterns):
             guard text.utf8.count <= longestForRegex else {
                 throw StageError("a field of more than \(longestForRegex) bytes is too long for a regular expression")

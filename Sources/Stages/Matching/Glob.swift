@@ -50,16 +50,43 @@ struct HostSet: Sendable {
         }
     }
 
-    /// Whether a host, in lower case, is in the set. `*.name` does not include `name` itself.
-    func contains(_ host: String) -> Bool {
-        if names.contains(host) { return true }
-        if !domains.isEmpty {
-            var rest = Substring(host)
-            while let dot = rest.firstIndex(of: ".") {
-                rest = rest[rest.index(after: dot)...]
-                if domains.contains(String(rest)) { return true }
-            }
+    /// Takes over the hosts of another.
+    mutating func formUnion(_ other: HostSet) {
+        names.formUnion(other.names)
+        domains.formUnion(other.domains)
+        globs += other.globs
+    }
+
+    /// Whether a host is in the set. `*.name` does not include `name` itself.
+    func contains(_ host: HostName) -> Bool {
+        if names.contains(host.name) { return true }
+        if !domains.isEmpty, host.domains.contains(where: { domains.contains($0) }) { return true }
+        return globs.contains { $0.matches(host.name) }
+    }
+}
+
+/// A host taken apart once, for many sets to look it up.
+struct HostName: Sendable {
+    /// In lower case.
+    let name: String
+    /// The domains it lies in, the nearest first.
+    let domains: [String]
+
+    /// - Parameter name: in lower case.
+    init(_ name: String) {
+        self.name = name
+        var domains: [String] = []
+        var rest = Substring(name)
+        while let dot = rest.firstIndex(of: ".") {
+            rest = rest[rest.index(after: dot)...]
+            domains.append(String(rest))
         }
-        return globs.contains { $0.matches(host) }
+        self.domains = domains
+    }
+
+    /// The host of a URL; nil where it has none.
+    init?(url: String) {
+        guard let host = URLHost.of(url) else { return nil }
+        self.init(host)
     }
 }

@@ -167,14 +167,10 @@ struct LookupTable: Sendable {
     func values(for record: inout RecordView) throws -> [String]? {
         guard case .text(let text)? = try record.value(of: reference) else { return nil }
         guard way == .host else { return rows[text] }
-        guard let host = URLHost.of(text) else { return nil }
-        if let values = rows[host] { return values }
+        guard let host = HostName(url: text) else { return nil }
+        if let values = rows[host.name] { return values }
         // The nearest domain above the host wins.
-        var rest = Substring(host)
-        while let dot = rest.firstIndex(of: ".") {
-            rest = rest[rest.index(after: dot)...]
-            if let values = rows["*.\(rest)"] { return values }
-        }
+        for domain in host.domains { if let values = rows["*.\(domain)"] { return values } }
         return rows["*"]
     }
 }

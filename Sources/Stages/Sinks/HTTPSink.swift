@@ -148,7 +148,8 @@ public final class HTTPSink: Sink {
         let text: String
         if let hosts {
             text = try url.text(&record)
-            guard let address = HTTPAddress(String(text.prefix { $0 != "?" })), hosts.contains(address.host) else {
+            guard let address = HTTPAddress(String(text.prefix { $0 != "?" })), hosts.contains(HostName(address.host))
+            else {
                 throw StageError("'\(text.prefix(200))' is no URL of one of the hosts that are allowed")
             }
         } else {
