@@ -43,8 +43,8 @@ import Wire
     @Test func whatChangesIsTakenAndWhatDoesNotIsNot() async throws {
         let bucket = FakeServices.Bucket()
         try await Loopback.serve({ await bucket.answer($0) }) { base, _ in
-            bucket.put("a", #"{"x":1,"y":2}"#, ttl: 600)
-            bucket.put("b", #"{"x":2}"#, ttl: 600)
+            bucket.put("a", #"{"x":1,"y":2}"#, ends: 6000)
+            bucket.put("b", #"{"x":2}"#, ends: 6000)
             bucket.put("c", owner: "else", #"{"x":3}"#)
             let source = try StageMaker.make(
                 ArgusSource.self, "{address: \"\(base)\", interval: 100ms, field: data.x, removals: true}")
@@ -58,10 +58,10 @@ import Wire
             }
             try await expect("a added 1", "b added 2")
             // The same data written otherwise is no change.
-            bucket.put("a", #"{"y":2, "x":1}"#, ttl: 600)
-            bucket.put("b", #"{"x":5}"#, ttl: 600)
+            bucket.put("a", #"{"y":2, "x":1}"#, ends: 6000)
+            bucket.put("b", #"{"x":5}"#, ends: 6000)
             try await expect("b changed 5")
-            bucket.put("a", #"{"x":1,"y":2}"#, ttl: 900)
+            bucket.put("a", #"{"x":1,"y":2}"#, ends: 9000)
             try await expect("a renewed 1")
             bucket.items.with { $0.removeAll { $0.id == "b" } }
             try await expect("b removed null")

@@ -140,10 +140,13 @@ enum FakeServices {
         let items = Protected<[(id: String, owner: String, data: String, end: Date)]>([])
         let isDown = Protected(false)
 
-        func put(_ id: String, owner: String = "", _ data: String, ttl: Double = 3600) {
+        private let start = Date()
+
+        /// Puts an item that ends so many seconds after this bucket was made.
+        func put(_ id: String, owner: String = "", _ data: String, ends: Double = 36_000) {
             items.with { items in
                 items.removeAll { $0.id == id }
-                items.append((id, owner, data, Date(timeIntervalSinceNow: ttl)))
+                items.append((id, owner, data, start + ends))
             }
         }
 

@@ -86,7 +86,9 @@ final class JSONLinesChild: @unchecked Sendable {
         return candidates.first { !name.isEmpty && access($0, X_OK) == 0 }
     }
 
-    var isRunning: Bool { process.isRunning }
+    /// Whether it can be talked to. That it has ended may be known before the system says so.
+    var isRunning: Bool { !hasFailed && process.isRunning }
+    private var hasFailed = false
 
     /// Closes its input, by which it knows that it may end, and sees to it that it does.
     func end() {
@@ -118,6 +120,7 @@ final class JSONLinesChild: @unchecked Sendable {
             }
             return answers
         } catch {
+            hasFailed = true
             kill()
             throw error is Failure ? error : Failure(description: "the program has ended: \(error)")
         }

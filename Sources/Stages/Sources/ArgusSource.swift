@@ -46,9 +46,18 @@ public final class ArgusSource: Source {
     /// The largest answer that is read.
     private static let largestAnswer = 256 << 20
 
-    private struct Known: Equatable {
+    private struct Known {
         var digest: [UInt8]
-        var end: Timestamp
+        /// The latest that the item can end. What is left of it is told in whole seconds, at a moment between the request and the
+        /// answer: it lives longer than before only when the earliest that it can end now is later than this.
+        var latestEnd: Timestamp
+    }
+
+    /// The items of an owner, and between which moments they were told.
+    private struct Listing {
+        var items: [JSONTree]
+        var asked: Timestamp
+        var answered: Timestamp
     }
 
     private let addresses: [String]
@@ -157,19 +166,21 @@ public final class ArgusSource: Source {
     public func probe() async throws -> String {
         let count = try await HTTPClientSlot.with(try tls.makeClient()) { client in
             var count = 0
-            for owner in owners { count += try await items(of: owner, at: addresses[0], client).count }
+            for owner in owners { count += try await items(of: owner, at: addresses[0], client).items.count }
             return count
         }
         return "Argus lists \(count) items"
     }
 
-    private func items(of owner: String, at address: String, _ client: HTTPClient) async throws -> [JSONTree] {
+    private func items(of owner: String, at address: String, _ client: HTTPClient) async throws -> Listing {
         var request = HTTPClientRequest(url: address)
         if let header = try await authorization.header(client) {
             request.headers.add(name: "Authorization", value: header)
         }
         if !owner.isEmpty { for name in ownerHeaders { request.headers.add(name: name, value: owner) } }
+        let asked = context.now()
         let response = try await client.execute(request, timeout: .nanoseconds(timeout.inNanoseconds))
+        let answered = context.now()
         let body = try await response.body.collect(upTo: Self.largestAnswer)
         switch HTTPOutcome.of(response.status.code, response.headers, server: "Argus") {
         case .delivered, .expired, .superseded: break
@@ -180,33 +191,36 @@ public final class ArgusSource: Source {
         guard case .array(let items) = try JSONTree(parsing: Array(body.readableBytesView)) else {
             throw StageError(mayPass: "Argus's answer is no list of items")
         }
-        return items
+        return Listing(items: items, asked: asked, answered: answered)
     }
 
     /// - Returns: how many were refused.
     private func look(
         for owner: String, at address: String, _ client: HTTPClient, _ intake: Intake
     ) async throws -> Int {
-        let items = try await items(of: owner, at: address, client)
-        let now = context.now()
+        let listing = try await items(of: owner, at: address, client)
         let known = state.withLock { $0.known[owner] ?? [:] }
         let outstanding = Outstanding()
         var present: Set<String> = []
-        for item in items {
+        for item in listing.items {
             guard let id = item["id"]?.text, let data = item["data"] else { continue }
             present.insert(id)
             let ttl: Int64? = if case .number(let text)? = item["ttl"] { Int64(text) } else { nil }
-            let current = Known(
-                digest: Array(SHA256.hash(data: data.canonical.bytes)), end: ttl.map { now + .seconds($0) } ?? now)
+            let left = Duration.seconds(ttl ?? 0)
+            var current = Known(
+                digest: Array(SHA256.hash(data: data.canonical.bytes)),
+                latestEnd: listing.answered + left + .seconds(1))
             let change: String
             switch known[id] {
             case nil: change = "added"
             case let old? where old.digest != current.digest: change = "changed"
-            // What is left is told in whole seconds.
-            case let old? where current.end - old.end > .seconds(2): change = "renewed"
-            default: continue
+            case let old? where listing.asked + left > old.latestEnd: change = "renewed"
+            case let old?:
+                current.latestEnd = min(current.latestEnd, old.latestEnd)
+                state.withLock { [current] in $0.known[owner, default: [:]][id] = current }
+                continue
             }
-            try await send(item, id, owner, change, ttl, outstanding, intake) { [self] in
+            try await send(item, id, owner, change, ttl, outstanding, intake) { [self, current] in
                 state.withLock { $0.known[owner, default: [:]][id] = current }
             }
         }
