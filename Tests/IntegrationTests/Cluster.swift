@@ -16,13 +16,15 @@ enum Cluster {
     }
 
     /// Waits until something holds, a minute at most, so that a busy machine is no reason to fail.
-    static func eventually(_ what: String, within seconds: Double = 60, _ holds: () async throws -> Bool) async throws {
+    static func eventually(
+        _ what: @autoclosure () -> String, within seconds: Double = 60, _ holds: () async throws -> Bool
+    ) async throws {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < deadline {
             if try await holds() { return }
             try await Task.sleep(for: .milliseconds(50))
         }
-        throw Failure("it did not come to pass: \(what)")
+        throw Failure("it did not come to pass: \(what())")
     }
 
     static func request(

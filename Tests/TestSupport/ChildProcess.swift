@@ -1,4 +1,5 @@
 package import Foundation
+import Locking
 
 /// A process that a test or a benchmark starts, and stops by its id.
 package final class ChildProcess: @unchecked Sendable {
@@ -94,20 +95,35 @@ package final class ChildProcess: @unchecked Sendable {
 
 /// Ports of the loopback.
 package enum FreePort {
-    /// A port that nobody listens on now.
+    /// Below the ports that the system gives to connections (net.ipv4.ip_local_port_range begins at 32768), or one of those that
+    /// tests make would take a port between its finding and its use. Where to begin depends on the process, so that two runs
+    /// of the tests are not likely to meet.
+    private static let range = 12_000..<32_000
+    private static let next = Mutex(range.lowerBound + Int(getpid()) * 211 % range.count)
+
+    /// A port that nobody listens on now, and that this process is not given again.
     package static func find() throws -> Int {
+        for _ in 0..<range.count {
+            let port = next.withLock { next in
+                next = next + 1 < range.upperBound ? next + 1 : range.lowerBound
+                return next
+            }
+            if isFree(port) { return port }
+        }
+        throw CocoaError(.featureUnsupported)
+    }
+
+    private static func isFree(_ port: Int) -> Bool {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
+        address.sin_port = in_port_t(UInt16(port).bigEndian)
+        return withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                bind(descriptor, raw, length) == 0 && getsockname(descriptor, raw, &length) == 0
+                bind(descriptor, raw, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
         }
-        guard status else { throw CocoaError(.featureUnsupported) }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 }
