@@ -46,9 +46,6 @@ public indirect enum JSONTree: Sendable, Equatable {
         self = try JSONReader.read(bytes) { try Self.take(&$0, depth: 0) }
     }
 
-    /// Takes the next value of a reader.
-    public init(_ reader: inout JSONReader) throws { self = try Self.take(&reader, depth: 0) }
-
     private static func take(_ reader: inout JSONReader, depth: Int) throws -> JSONTree {
         guard depth < maximumDepth else { throw reader.error("nested deeper than \(maximumDepth) levels") }
         switch try reader.kind() {

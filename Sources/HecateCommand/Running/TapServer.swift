@@ -11,6 +11,7 @@ enum TapSocket {
     static var folder: String {
         let variables = ProcessInfo.processInfo.environment
         if let runtime = variables["XDG_RUNTIME_DIR"], !runtime.isEmpty { return "\(runtime)/hecate" }
+        // Not TMPDIR: whoever looks in from another shell has to find it. That it is this user's alone is checked before use.
         return "/tmp/hecate-\(getuid())"
     }
 

@@ -5,7 +5,8 @@ import Wire
 
 /// A program that is given lines and answers with lines. Used by one caller at a time; its calls block.
 ///
-/// `@unchecked Sendable`: it is handed from caller to caller through a `Mutex`, never used by two at once.
+/// `@unchecked Sendable`: never used by two at once. A transform takes one out of a `Mutex` for each call and puts it back; a sink
+/// has one, with one write at a time (`inFlight: 1`), and is closed after the last. `Process` guards its own state.
 final class JSONLinesChild: @unchecked Sendable {
     private static let command = Option(
         "command", .list(of: .string), help: "the program and its arguments; started without a shell")
