@@ -146,7 +146,8 @@ let package = Package(
             name: "SpoolTests",
             dependencies: ["Locking", "Spool", "PipelineKit", "Wire", "TestSupport", logging, metrics],
             swiftSettings: settings),
-        .testTarget(name: "HTTPServiceTests", dependencies: ["HTTPService", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "HTTPServiceTests", dependencies: ["HTTPService", "TestSupport", logging], swiftSettings: settings),
         .testTarget(
             name: "AWSTests", dependencies: ["Locking", "AWS", "Wire", "TestSupport"], swiftSettings: settings),
         .testTarget(

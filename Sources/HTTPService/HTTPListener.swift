@@ -47,19 +47,23 @@ public final class HTTPListener: Sendable {
     private let address: ListenAddress
     private let certificate: ServerCertificate?
     private let limits: HTTPLimits
+    private let bodyBytes: @Sendable (String) -> Int
     private let logger: Logger
     private let handler: Handler
     private let state = Mutex(State.idle)
     private let boundPort = Mutex<Int?>(nil)
 
     /// A server that does not listen yet.
+    ///
+    /// - Parameter bodyBytes: the largest body at a path; else that of the limits.
     public init(
         address: ListenAddress, certificate: ServerCertificate? = nil, limits: HTTPLimits, logger: Logger,
-        handler: @escaping Handler
+        bodyBytes: (@Sendable (String) -> Int)? = nil, handler: @escaping Handler
     ) {
         self.address = address
         self.certificate = certificate
         self.limits = limits
+        self.bodyBytes = bodyBytes ?? { _ in limits.bodyBytes }
         var logger = logger
         logger.logLevel = max(logger.logLevel, .warning)
         self.logger = logger
@@ -110,8 +114,8 @@ public final class HTTPListener: Sendable {
                 additionalChannelHandlers: [ConnectionDeadlines(idle: self.limits.idle, request: self.limits.body)],
                 httpDecoderConfiguration: decoder))
         if let certificate { server = try .tls(server, tlsConfiguration: certificate.configuration()) }
-        let responder = CallbackResponder { [limits, handler] (request: Request, context: AddressedContext) in
-            await Self.respond(to: request, from: context.remoteAddress, limits: limits, handler: handler)
+        let responder = CallbackResponder { [bodyBytes, handler] (request: Request, context: AddressedContext) in
+            await Self.respond(to: request, from: context.remoteAddress, bodyBytes: bodyBytes, handler: handler)
         }
         return Application(
             responder: responder, server: server,
@@ -127,15 +131,16 @@ public final class HTTPListener: Sendable {
     }
 
     private static func respond(
-        to request: Request, from remoteAddress: String?, limits: HTTPLimits, handler: Handler
+        to request: Request, from remoteAddress: String?, bodyBytes: (String) -> Int, handler: Handler
     ) async -> Response {
-        let tooLarge = HTTPServiceResponse.text(413, "the body is larger than \(limits.bodyBytes) bytes")
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limits.bodyBytes {
+        let largest = bodyBytes(request.uri.path)
+        let tooLarge = HTTPServiceResponse.text(413, "the body is larger than \(largest) bytes")
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > largest {
             return response(tooLarge)
         }
         let body: ByteBuffer
         do {
-            body = try await request.body.collect(upTo: limits.bodyBytes)
+            body = try await request.body.collect(upTo: largest)
         } catch is NIOTooManyBytesError {
             return response(tooLarge)
         } catch {

@@ -1,16 +1,68 @@
 import Logging
 import Locking
 
-/// A listener whose requests are answered by one user after the other. While there is none, requests wait for the next. May be
-/// used from any thread.
+/// A listener whose requests are answered by several users, each at a path of its own and what lies below it, and by one user after
+/// the other: at a path whose user has left for a successor, requests wait. May be used from any thread.
 public final class SharedListener: Sendable {
+    /// Somebody who answers.
+    private final class User: Sendable {
+        let path: String
+        let bodyBytes: Int
+        let handler: HTTPListener.Handler
+        let progress = Mutex((active: 0, whenIdle: CheckedContinuation<Void, Never>?.none))
+
+        init(path: String, bodyBytes: Int, handler: @escaping HTTPListener.Handler) {
+            self.path = path
+            self.bodyBytes = bodyBytes
+            self.handler = handler
+        }
+
+        func begin() { progress.withLock { $0.active += 1 } }
+
+        func end() {
+            let idle: CheckedContinuation<Void, Never>? = progress.withLock { progress in
+                progress.active -= 1
+                guard progress.active == 0 else { return nil }
+                defer { progress.whenIdle = nil }
+                return progress.whenIdle
+            }
+            idle?.resume()
+        }
+
+        /// Returns when every request that it has begun is answered.
+        func waitUntilIdle() async {
+            await withCheckedContinuation { continuation in
+                let isIdle = progress.withLock { progress in
+                    if progress.active > 0 { progress.whenIdle = continuation }
+                    return progress.active == 0
+                }
+                if isIdle { continuation.resume() }
+            }
+        }
+    }
+
+    private struct Waiting {
+        let path: String
+        let continuation: CheckedContinuation<User?, Never>
+    }
+
     private struct State {
-        var handler: HTTPListener.Handler?
+        var users: [User] = []
+        /// The paths whose users have left for successors.
+        var departed: Set<String> = []
         var isClosed = false
-        var active = 0
-        var waiting: [CheckedContinuation<HTTPListener.Handler?, Never>] = []
-        var whenIdle: CheckedContinuation<Void, Never>?
-        var server: Task<Void, any Error>?
+        var waiting: [Waiting] = []
+        /// The largest body that any user has taken so far.
+        var bodyBytes = 0
+        var server: HTTPListener?
+        var serving: Task<Void, any Error>?
+        var listening: Task<Void, any Error>?
+    }
+
+    private enum Match {
+        case user(User)
+        case successor
+        case nobody
     }
 
     let certificate: ServerCertificate?
@@ -26,109 +78,159 @@ public final class SharedListener: Sendable {
         self.logger = logger
     }
 
-    /// Whether somebody answers the requests.
-    var isUsed: Bool { state.withLock { $0.handler != nil } }
+    /// Whether somebody answers requests.
+    var isUsed: Bool { state.withLock { !$0.users.isEmpty } }
 
-    /// Answers requests with a handler until the signal; begins to listen where this is the first user.
+    /// Whether there is a path whose user has left, and which nobody has taken over.
+    var awaitsSuccessor: Bool { state.withLock { !$0.departed.isEmpty } }
+
+    /// Answers requests at a path, and below it where nobody else does, until the signal; begins to listen where this is the first
+    /// user. Returns when every request that this user has begun is answered.
     ///
-    /// - Throws: `HTTPListenerError` where the address cannot be had.
+    /// - Parameter leaves: asked when the signal has come; whether requests are to wait for a successor.
+    /// - Throws: `HTTPListenerError` where the address cannot be had, or the path is another's.
     func use(
-        _ handler: @escaping HTTPListener.Handler, until stop: StopSignal,
-        onListening: @escaping @Sendable () async -> Void
+        path: String, bodyBytes: Int, _ handler: @escaping HTTPListener.Handler, until stop: StopSignal,
+        onListening: @escaping @Sendable () async -> Void, leaves: @Sendable () -> Bool
     ) async throws {
-        let (waiting, isFirst) = state.withLock { state in
-            state.handler = handler
-            state.active += state.waiting.count
-            defer { state.waiting = [] }
-            return (state.waiting, state.server == nil)
+        let user = User(path: path, bodyBytes: bodyBytes, handler: handler)
+        let waiting: [Waiting]? = state.withLock { state in
+            guard !state.users.contains(where: { $0.path == path }) else { return nil }
+            state.users.append(user)
+            state.departed.remove(path)
+            state.bodyBytes = max(state.bodyBytes, bodyBytes)
+            let mine = state.waiting.filter { Self.covers(path, $0.path) }
+            state.waiting.removeAll { Self.covers(path, $0.path) }
+            for _ in mine { user.begin() }
+            return mine
         }
-        for continuation in waiting { continuation.resume(returning: handler) }
-        if isFirst {
-            try await listen(stop, onListening)
-        } else {
-            await onListening()
+        guard let waiting else {
+            throw HTTPListenerError("cannot listen on \(address): the path \(path) is another pipeline's there")
         }
+        for each in waiting { each.continuation.resume(returning: user) }
+        do {
+            try await listening().value
+        } catch {
+            remove(user, leaves: false)
+            throw error
+        }
+        await onListening()
         await stop.wait()
+        remove(user, leaves: leaves())
+        await user.waitUntilIdle()
     }
 
-    /// Lets requests wait for the next user; returns when those that this one has begun are answered.
-    func leave() async {
-        await withCheckedContinuation { continuation in
-            let isIdle = state.withLock { state in
-                state.handler = nil
-                if state.active == 0 { return true }
-                state.whenIdle = continuation
-                return false
-            }
-            if isIdle { continuation.resume() }
+    private func remove(_ user: User, leaves: Bool) {
+        state.withLock { state in
+            state.users.removeAll { $0 === user }
+            if leaves { state.departed.insert(user.path) }
         }
+    }
+
+    /// Nobody will take over any more: what waits for a successor is told to come again.
+    func endWaiting() {
+        let waiting = state.withLock { state in
+            state.departed = []
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for each in waiting { each.continuation.resume(returning: nil) }
     }
 
     /// Closes the listener; returns when every request that had come is answered.
     func close() async {
-        let (server, waiting) = state.withLock { state in
+        let (server, serving) = state.withLock { state in
             state.isClosed = true
-            defer { state.waiting = [] }
-            return (state.server, state.waiting)
+            return (state.server, state.serving)
         }
-        for continuation in waiting { continuation.resume(returning: nil) }
-        await listener.withLock { $0 }?.stop()
-        // Why it ended was told to the first user.
-        _ = await server?.result
+        endWaiting()
+        await server?.stop()
+        // Why it ended was told to its users.
+        _ = await serving?.result
     }
 
-    private let listener = Mutex<HTTPListener?>(nil)
+    /// Whether a path is at another or below it.
+    private static func covers(_ path: String, _ other: String) -> Bool {
+        guard path != "/" else { return true }
+        return other.hasPrefix(path)
+            && (other.utf8.count == path.utf8.count || other.dropFirst(path.count).first == "/")
+    }
 
-    /// Begins to listen; returns when it does.
-    private func listen(_ stop: StopSignal, _ onListening: @escaping @Sendable () async -> Void) async throws {
-        let made = HTTPListener(
-            address: address, certificate: certificate, limits: limits, logger: logger
-        ) { [self] in await answer($0) }
-        listener.withLock { $0 = made }
-        let outcome = AsyncStream.makeStream(of: Result<Void, any Error>.self)
-        let server = Task {
-            do {
-                try await made.run { outcome.continuation.yield(.success(())) }
-                outcome.continuation.yield(.success(()))
-            } catch {
-                outcome.continuation.yield(.failure(error))
-                throw error
+    /// What is done about a path: the longest of those that cover it decides.
+    private static func match(_ path: String, _ state: State) -> Match {
+        var match = Match.nobody
+        var longest = -1
+        for user in state.users where user.path.utf8.count > longest && covers(user.path, path) {
+            (match, longest) = (.user(user), user.path.utf8.count)
+        }
+        for departed in state.departed where departed.utf8.count > longest && covers(departed, path) {
+            (match, longest) = (.successor, departed.utf8.count)
+        }
+        return match
+    }
+
+    /// The task that ends when the listener listens, begun once.
+    private func listening() -> Task<Void, any Error> {
+        state.withLock { state in
+            if let listening = state.listening { return listening }
+            let made = HTTPListener(
+                address: address, certificate: certificate, limits: limits, logger: logger,
+                bodyBytes: { [weak self] in self?.largestBody(at: $0) ?? 0 }
+            ) { [weak self] request in
+                await self?.answer(request) ?? Self.closing
+            }
+            let outcome = AsyncStream.makeStream(of: Result<Void, any Error>.self)
+            let serving = Task {
+                do {
+                    try await made.run { outcome.continuation.yield(.success(())) }
+                    outcome.continuation.yield(.success(()))
+                } catch {
+                    outcome.continuation.yield(.failure(error))
+                    throw error
+                }
+            }
+            let listening = Task {
+                for await result in outcome.stream { return try result.get() }
+            }
+            state.server = made
+            state.serving = serving
+            state.listening = listening
+            return listening
+        }
+    }
+
+    private func largestBody(at path: String) -> Int {
+        state.withLock { state in
+            switch Self.match(path, state) {
+            case .user(let user): user.bodyBytes
+            case .successor, .nobody: state.bodyBytes
             }
         }
-        state.withLock { $0.server = server }
-        for await result in outcome.stream {
-            try result.get()
-            break
-        }
-        await onListening()
     }
 
+    private static let closing = HTTPServiceResponse.text(
+        503, "the gateway is shutting down", headers: ["Retry-After": "5"])
+
     private func answer(_ request: HTTPServiceRequest) async -> HTTPServiceResponse {
-        let handler = await withCheckedContinuation {
-            (continuation: CheckedContinuation<HTTPListener.Handler?, Never>) in
-            let now: HTTPListener.Handler?? = state.withLock { state in
-                if let handler = state.handler {
-                    state.active += 1
-                    return handler
+        let user = await withCheckedContinuation { (continuation: CheckedContinuation<User?, Never>) in
+            let now: User?? = state.withLock { state in
+                switch Self.match(request.path, state) {
+                case .user(let user):
+                    user.begin()
+                    return .some(user)
+                case .successor where !state.isClosed:
+                    state.waiting.append(Waiting(path: request.path, continuation: continuation))
+                    return nil
+                case .successor, .nobody: return .some(nil)
                 }
-                if state.isClosed { return .some(nil) }
-                state.waiting.append(continuation)
-                return nil
             }
             if let now { continuation.resume(returning: now) }
         }
-        guard let handler else {
-            return .text(503, "the gateway is shutting down", headers: ["Retry-After": "5"])
+        guard let user else {
+            return isUsed ? .text(404, "nothing is taken at this path") : Self.closing
         }
-        let response = await handler(request)
-        let idle: CheckedContinuation<Void, Never>? = state.withLock { state in
-            state.active -= 1
-            guard state.active == 0, state.handler == nil else { return nil }
-            defer { state.whenIdle = nil }
-            return state.whenIdle
-        }
-        idle?.resume()
-        return response
+        defer { user.end() }
+        return await user.handler(request)
     }
 }
 

@@ -47,6 +47,11 @@ enum MetricCatalog {
             type: "untyped", help: "Whether the subscription is confirmed."),
         "xmidt_hecate_dns_ready": .init(type: "gauge", help: "Whether the public host has an address."),
         "xmidt_hecate_dns_ready_query_count": .init(type: "untyped", help: "Look-ups of the public host."),
+        // The list sizes that Tr1d1um and Caduceus tell, for pipelines that stand in for them (`webhook-list`).
+        "webpa_tr1d1um_webhook_list_size_value": .init(
+            type: "untyped", help: "Live webhooks that this Tr1d1um knows."),
+        "xmidt_caduceus_webhook_list_size_value": .init(
+            type: "untyped", help: "Live webhooks that this Caduceus knows."),
         "process_resident_memory_bytes": .init(type: "gauge", help: "Resident memory."),
         "process_cpu_seconds_total": .init(type: "counter", help: "Processor time, user and system."),
         "process_open_fds": .init(type: "gauge", help: "Open file descriptors."),

@@ -34,6 +34,7 @@ extension StageRegistry {
         registry.register(FileSink.self)
         registry.register(StdoutSink.self)
         registry.register(DropSink.self)
+        registry.register(WebhookListSink.self)
         return registry
     }()
 }

@@ -24,6 +24,9 @@ public struct Webhook: Sendable, Equatable {
     public var until: RFC3339.DateTime
     /// Whether the record itself said when it ends.
     public var hasOwnUntil: Bool
+
+    /// What Tr1d1um's list says in place of a secret (ancla, obfuscateSecrets).
+    public static let obfuscatedSecret = "<obfuscated>"
 }
 
 /// Why a record is not a webhook that can be stored.

@@ -76,6 +76,7 @@ public final class ArgusSource: Source {
         var isStopped = false
         var nap: Task<Void, Never>?
         var lastError: String?
+        var hasSeenAll = false
     }
     private let state = Mutex(State())
 
@@ -101,9 +102,12 @@ public final class ArgusSource: Source {
         self.context = context
     }
 
-    /// Ready while Argus answers.
+    /// Ready when all items have been seen once, and while Argus answers.
     public var readiness: Readiness {
-        state.withLock { $0.lastError }.map { .notReady("Argus cannot be asked: \($0)") } ?? .ready
+        state.withLock { state in
+            if let error = state.lastError { return .notReady("Argus cannot be asked: \(error)") }
+            return state.hasSeenAll ? .ready : .notReady("not all items have been seen yet")
+        }
     }
 
     /// Looks again and again, until it is stopped, or has seen all where that is asked for.
@@ -119,7 +123,7 @@ public final class ArgusSource: Source {
                 for owner in owners {
                     failed += try await look(for: owner, at: addresses[address], client, intake)
                 }
-                state.withLock { $0.lastError = nil }
+                state.withLock { ($0.lastError, $0.hasSeenAll) = (nil, true) }
                 if once {
                     if failed > 0 { throw StageError("\(failed) items were refused; the log says which and why") }
                     return

@@ -85,7 +85,7 @@ public final class HTTPSource: Source {
     /// Listens until it is stopped.
     public func run(into intake: Intake) async throws {
         try await ListenerPool.shared.serve(
-            listen, tls: tls, limits: limits, logger: context.logger, until: stopped,
+            listen, path: path, tls: tls, limits: limits, logger: context.logger, until: stopped,
             onListening: {
                 self.context.logger.info(
                     "listening", metadata: ["address": "\(self.listen)", "path": "\(self.path)"])
@@ -107,7 +107,7 @@ public final class HTTPSource: Source {
     func answer(_ request: HTTPServiceRequest, _ intake: Intake) async -> HTTPServiceResponse {
         guard request.path == path else { return .text(404, "nothing is taken at this path") }
         guard request.method == "POST" else { return .text(405, "only POST is taken here", headers: ["Allow": "POST"]) }
-        if let basic, !Self.isEqual(Array((request.header("Authorization") ?? "").utf8), basic) {
+        if let basic, !HTTPAuthorization.isEqual(Array((request.header("Authorization") ?? "").utf8), basic) {
             return .text(401, "wrong or no user", headers: ["WWW-Authenticate": "Basic realm=\"hecate\""])
         }
         let messages: [Message]
@@ -175,11 +175,5 @@ public final class HTTPSource: Source {
             }
             return elements
         }
-    }
-
-    /// Takes as long whatever is different, so that nothing can be learnt from the time.
-    private static func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-        guard left.count == right.count else { return false }
-        return zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
     }
 }

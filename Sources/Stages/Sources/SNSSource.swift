@@ -75,9 +75,9 @@ public final class SNSSource: Source {
         let result: Result<Void, any Error>
         do {
             try await ListenerPool.shared.serve(
-                options.listen, tls: options.tls, limits: HTTPLimits(bodyBytes: options.maxBodyBytes),
-                logger: context.logger,
-                until: stopped,
+                options.listen, path: options.path, tls: options.tls,
+                limits: HTTPLimits(bodyBytes: options.maxBodyBytes),
+                logger: context.logger, until: stopped,
                 onListening: {
                     self.context.logger.info(
                         "listening", metadata: ["address": "\(self.options.listen)", "path": "\(endpoint.path)"])

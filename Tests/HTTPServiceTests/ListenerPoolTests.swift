@@ -1,0 +1,131 @@
+import Foundation
+import HTTPService
+import Logging
+import TestSupport
+import Testing
+
+/// Several users of one listener, over real sockets.
+@Suite struct ListenerPoolTests {
+    private struct Served {
+        let stop: StopSignal
+        let task: Task<Void, any Error>
+    }
+
+    private let pool = ListenerPool()
+    private let address: ListenAddress
+    private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    init() throws {
+        address = try #require(ListenAddress("127.0.0.1:\(FreePort.find())"))
+    }
+
+    /// Serves at a path until stopped; returns when it listens, or throws why it cannot.
+    private func serve(
+        _ path: String, bodyBytes: Int = 100, answering answer: @escaping @Sendable () async -> String
+    ) async throws -> Served {
+        let listening = AsyncStream.makeStream(of: Result<Void, any Error>.self)
+        let stop = StopSignal()
+        let task = Task { [pool, address, logger] in
+            do {
+                try await pool.serve(
+                    address, path: path, tls: nil, limits: HTTPLimits(bodyBytes: bodyBytes), logger: logger,
+                    until: stop, onListening: { listening.continuation.yield(.success(())) },
+                    handler: { _ in .text(200, await answer()) })
+            } catch {
+                listening.continuation.yield(.failure(error))
+                throw error
+            }
+        }
+        for await result in listening.stream {
+            try result.get()
+            break
+        }
+        return Served(stop: stop, task: task)
+    }
+
+    private func get(_ path: String, body: Int = 0) async throws -> String {
+        let connection = try RawConnection(port: address.port)
+        try connection.send(
+            "POST \(path) HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: \(body)\r\n\r\n"
+                + String(repeating: "x", count: body))
+        let answer = try await connection.read(until: "\r\n\r\n")
+        return String(answer.split(separator: " ")[1])
+    }
+
+    @Test func eachPathIsAnsweredByItsOwnAndWhatNobodyHasByNobody() async throws {
+        let short = try await serve("/api/hook", bodyBytes: 10) { "short" }
+        let long = try await serve("/api/hook/list", bodyBytes: 50) { "long" }
+        #expect(try await get("/api/hook", body: 10) == "200")
+        #expect(try await get("/api/hook", body: 11) == "413")
+        #expect(try await get("/api/hook/list", body: 50) == "200")
+        #expect(try await get("/api/hook/list/below", body: 51) == "413")
+        #expect(try await get("/api/hooks") == "404")
+        #expect(try await get("/api") == "404")
+        long.stop.fire()
+        try await long.task.value
+        #expect(try await get("/api/hook/list", body: 10) == "200", "what lies below a path is that path's again")
+        short.stop.fire()
+        try await short.task.value
+        #expect(throws: (any Error).self) { try RawConnection(port: address.port) }
+    }
+
+    @Test func aPathIsGivenOnce() async throws {
+        let first = try await serve("/a") { "first" }
+        await #expect {
+            _ = try await serve("/a") { "second" }
+        } throws: { "\($0)".contains("the path /a is another pipeline's") }
+        #expect(try await get("/a") == "200")
+        first.stop.fire()
+        try await first.task.value
+    }
+
+    @Test func requestsWaitForTheSuccessorOfTheirPathOnly() async throws {
+        let leaving = try await serve("/a") { "old" }
+        let staying = try await serve("/b") { "other" }
+        pool.beginHandingOver()
+        leaving.stop.fire()
+        try await leaving.task.value
+        #expect(pool.hasUnused)
+        async let waiting = get("/a")
+        #expect(try await get("/b") == "200")
+        let successor = try await serve("/a") { "new" }
+        #expect(try await waiting == "200")
+        #expect(!pool.hasUnused)
+        await pool.endHandingOver()
+        for served in [staying, successor] {
+            served.stop.fire()
+            try await served.task.value
+        }
+    }
+
+    @Test func whoWaitsForNobodyIsToldToComeAgain() async throws {
+        let leaving = try await serve("/a") { "old" }
+        pool.beginHandingOver()
+        leaving.stop.fire()
+        try await leaving.task.value
+        async let waiting = get("/a")
+        // Whether it waits already or comes later: it is answered, or refused, but never left hanging.
+        await pool.endHandingOver()
+        let status = try? await waiting
+        #expect(status == nil || status == "503")
+    }
+
+    @Test func whoStopsHasAnsweredWhatItBegan() async throws {
+        let release = StopSignal(), begun = StopSignal()
+        let slow = try await serve("/slow") {
+            begun.fire()
+            await release.wait()
+            return "slow"
+        }
+        let other = try await serve("/other") { "other" }
+        async let answer = get("/slow")
+        await begun.wait()
+        slow.stop.fire()
+        #expect(try await get("/other") == "200")
+        release.fire()
+        #expect(try await answer == "200")
+        try await slow.task.value
+        other.stop.fire()
+        try await other.task.value
+    }
+}
