@@ -91,7 +91,8 @@ let package = Package(
         .target(
             name: "Stages",
             dependencies: [
-                "Locking", "Wire", "PipelineKit", "Webhooks", "AWS", "HTTPService", "CZlib", httpClient, logging,
+                "Locking", "Wire", "PipelineKit", "Webhooks", "AWS", "HTTPService", "Spool", "CZlib", httpClient,
+                logging,
                 metrics,
                 collections, crypto, nio, nioHTTP, nioTLS, nioPosix,
             ], swiftSettings: settings),
@@ -107,7 +108,7 @@ let package = Package(
             name: "HecateCommand",
             dependencies: [
                 "AWS", "ArgusStore", "HTTPService", "Locking", "Operations", "PipelineFile", "PipelineKit", "Spool",
-                "Stages", "Webhooks", "Wire", argumentParser, httpClient, logging, metrics,
+                "Stages", "Webhooks", "Wire", argumentParser, crypto, httpClient, logging, metrics,
             ], swiftSettings: settings),
         .target(
             name: "StageTestKit", dependencies: ["Locking", "PipelineFile", "PipelineKit", "Wire", logging, metrics],

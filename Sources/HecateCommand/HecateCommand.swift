@@ -27,6 +27,9 @@ public enum HecateCommand {
             return 0
         } catch let code as ExitCode {
             return code.rawValue
+        } catch let failure as CommandFailure {
+            Console.error("error: \(failure.description)")
+            return failure.status.rawValue
         } catch {
             switch RootCommand.exitCode(for: error) {
             case .success:
@@ -50,7 +53,8 @@ private struct RootCommand: AsyncParsableCommand {
         abstract: "Carries webhook registrations from Amazon SNS into Argus, through pipelines.",
         subcommands: [
             RunCommand.self, ValidateCommand.self, RenderCommand.self, DiffCommand.self, PlanCommand.self,
-            TestCommand.self, GraphCommand.self, TapCommand.self, DeadLettersCommand.self, ListCommand.self,
+            BackfillCommand.self, VerifyCommand.self, RollbackCommand.self, TestCommand.self, GraphCommand.self,
+            TapCommand.self, DeadLettersCommand.self, ListCommand.self,
             DescribeCommand.self, SchemaCommand.self, NewCommand.self, ImportCommand.self, ArgusCommand.self,
             VersionCommand.self,
         ])
@@ -59,6 +63,17 @@ private struct RootCommand: AsyncParsableCommand {
 extension ExitCode {
     /// The arguments or a file are not as they have to be.
     static let badConfiguration = ExitCode(2)
+}
+
+/// Why a command could not do its work, for people.
+struct CommandFailure: Error, CustomStringConvertible {
+    let description: String
+    let status: ExitCode
+
+    init(_ description: String, status: ExitCode = .failure) {
+        self.description = description
+        self.status = status
+    }
 }
 
 /// Standard error, for what is not the command's result.

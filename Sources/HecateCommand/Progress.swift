@@ -50,6 +50,12 @@ final class Progress: Sendable {
         if wasShown { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
     }
 
+    private static func bar(_ done: Int, of total: Int) -> String {
+        let width = 20
+        let filled = total > 0 ? min(width, done * width / total) : width
+        return String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+    }
+
     private func show() {
         let done: Int? = state.withLock { state in
             guard !state.isEnded else { return nil }
@@ -58,7 +64,7 @@ final class Progress: Sendable {
         }
         guard let done else { return }
         let seconds = Int((ContinuousClock.now - begun) / .seconds(1))
-        let count = total.map { "\(done) of \($0)" } ?? (done > 0 ? "\(done)" : "")
+        let count = total.map { "\(Self.bar(done, of: $0)) \(done) of \($0)" } ?? (done > 0 ? "\(done)" : "")
         let text = "\(what)\(count.isEmpty ? "" : " \(count)") … \(seconds) s"
         FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8))
     }

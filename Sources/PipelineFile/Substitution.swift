@@ -4,8 +4,9 @@ import Foundation
 /// `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${file:PATH}`; `$$` is a dollar.
 public struct Substitution: Sendable {
     /// Why a text could not be completed. Never holds a value.
-    struct Failure: Error {
-        let message: String
+    public struct Failure: Error {
+        /// The reason, for people.
+        public let message: String
     }
 
     /// The longest file that `${file:...}` reads.
@@ -49,7 +50,7 @@ public struct Substitution: Sendable {
     }
 
     /// The text with everything replaced. What is put in is not looked at again.
-    func apply(to text: String) throws(Failure) -> String {
+    public func apply(to text: String) throws(Failure) -> String {
         guard let variable, let file, text.utf8.contains(UInt8(ascii: "$")) else { return text }
         var result = ""
         var rest = Substring(text)

@@ -98,28 +98,3 @@ public final class SQLiteDeadLetters: DeadLetterStore {
     /// Closes the file.
     public func close() async { await file.close() }
 }
-
-/// A database that is opened once and used by one caller at a time.
-private actor DatabaseFile {
-    private let path: String
-    private var database: DatabaseQueue?
-
-    init(path: String) { self.path = path }
-
-    func open(_ prepare: @Sendable (Database) throws -> Void) throws {
-        let opened = try SQLiteFile.open(path, sync: .full)
-        try opened.write { try prepare($0) }
-        database = opened
-    }
-
-    func write<Result: Sendable>(_ body: @Sendable (Database) throws -> Result) throws -> Result {
-        guard let database else { throw SpoolError("the dead letters '\(path)' are not open") }
-        return try database.write { try body($0) }
-    }
-
-    func close() {
-        // A file that cannot be closed in order is closed by the end of the process; nothing is lost by it.
-        try? database?.close()
-        database = nil
-    }
-}

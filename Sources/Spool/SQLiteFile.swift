@@ -52,6 +52,36 @@ enum SQLiteFile {
     }
 }
 
+/// A database that is opened once and used by one caller at a time.
+actor DatabaseFile {
+    private let path: String
+    private var database: DatabaseQueue?
+
+    private let sync: SQLiteFile.Sync
+
+    init(path: String, sync: SQLiteFile.Sync = .full) {
+        self.path = path
+        self.sync = sync
+    }
+
+    func open(_ prepare: @Sendable (Database) throws -> Void) throws {
+        let opened = try SQLiteFile.open(path, sync: sync)
+        try opened.write { try prepare($0) }
+        database = opened
+    }
+
+    func write<Result: Sendable>(_ body: @Sendable (Database) throws -> Result) throws -> Result {
+        guard let database else { throw SpoolError("the file '\(path)' is not open") }
+        return try database.write { try body($0) }
+    }
+
+    func close() {
+        // A file that cannot be closed in order is closed by the end of the process; nothing is lost by it.
+        try? database?.close()
+        database = nil
+    }
+}
+
 /// A lock that one process has, until it lets go of it or ends.
 final class ProcessLock: Sendable {
     private let descriptor: Int32

@@ -17,5 +17,17 @@ struct LogOptions: ParsableArguments {
     }
 }
 
+/// How to log in a command whose result is what it prints.
+struct QuietLogOptions: ParsableArguments {
+    @ArgumentParser.Option(help: "What is logged: trace, debug, info, notice, warning, error or critical.")
+    var logLevel = Logger.Level.warning
+
+    /// The process's logger, for everything that is made from here on. Logs go to standard error.
+    func bootstrap() -> Logger {
+        LoggingSystem.bootstrap { [logLevel] label in LogFormat.text.handler(label: label, level: logLevel) }
+        return Logger(label: "hecate")
+    }
+}
+
 extension Logger.Level: @retroactive ExpressibleByArgument {}
 extension LogFormat: ExpressibleByArgument {}

@@ -50,3 +50,12 @@ final class ProcessSignals {
         for source in sources { source.cancel() }
     }
 }
+
+/// Whether a signal has come. May be used from any thread.
+final class StopFlag: Sendable {
+    private let flag = Atomic<Bool>(false)
+
+    var isSet: Bool { flag.load(ordering: .relaxed) }
+
+    func set() { flag.store(true, ordering: .relaxed) }
+}

@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 public import PipelineKit
 import Locking
+import Spool
 import Webhooks
 import Wire
 
@@ -29,6 +30,12 @@ public final class ArgusSink: Sink {
         "conflict", OptionType<Conflict>.choice, default: .overwrite, shown: "overwrite",
         help: "what is done about an item that is there: written over, or left alone if it ends later than ours")
 
+    private static let journal = Option(
+        optional: "journal", .path,
+        help:
+            "a SQLite file that keeps which items were written and which of them were new: what 'hecate rollback' goes by"
+    )
+
     /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "argus",
@@ -40,8 +47,13 @@ public final class ArgusSink: Sink {
             conflict: newest is for the roll-out, while another Tr1d1um writes to Argus directly: the item is read first, and left alone if
             it ends later than ours. Between the reading and the writing another may still write; Argus has no conditional PUT, so
             that race remains, and is as long as one request.
+
+            With a journal, a message is done when its item is in Argus and noted there. Where the journal cannot be written, that is
+            logged, and the items go to Argus all the same.
             """,
-        options: [addresses, bucket, HTTPAuthorization.option, ownerHeaders, conflict, timeout, inFlight, tls],
+        options: [
+            addresses, bucket, HTTPAuthorization.option, ownerHeaders, conflict, timeout, inFlight, journal, tls,
+        ],
         takes: ArgusItem.kind,
         example: """
             sink:
@@ -63,6 +75,8 @@ public final class ArgusSink: Sink {
     private let tls: ClientTLS
     private let context: StageContext
     private let liveItems: LiveItems
+    private let journal: ItemJournal?
+    private let isJournalFailing = Atomic<Bool>(false)
     private let slot = HTTPClientSlot()
     private let current = Atomic<Int>(0)
 
@@ -80,10 +94,12 @@ public final class ArgusSink: Sink {
         capabilities = SinkCapabilities(batch: 1, inFlight: options[Self.inFlight], isUpsert: true)
         self.context = context
         liveItems = LiveItems(context)
+        journal = options[Self.journal].map { ItemJournal(path: $0) }
     }
 
-    /// Makes the client; connections come with the first writes.
+    /// Opens the journal and makes the client; connections come with the first writes.
     public func open() async throws {
+        try await journal?.open()
         try await slot.open(try tls.makeClient(connections: capabilities.inFlight))
         liveItems.startSweeping()
     }
@@ -121,6 +137,7 @@ public final class ArgusSink: Sink {
     /// Closes the connections.
     public func close() async {
         await slot.close()
+        await journal?.close()
         liveItems.stopSweeping()
     }
 
@@ -155,6 +172,7 @@ public final class ArgusSink: Sink {
                 let response = try await client.execute(request, timeout: timeout)
                 _ = try await response.body.collect(upTo: Self.largestAnswer)
                 outcome = judge(response)
+                if outcome == .delivered { await note(item, wasCreated: response.status == .created) }
             }
         } catch let failure as TokenSource.Failure {
             outcome = .transient(reason: failure.description, retryAfter: nil)
@@ -192,6 +210,26 @@ public final class ArgusSink: Sink {
         }
         return HTTPOutcome.of(response.status.code, response.headers, server: "Argus")
     }
+
+    private func note(_ item: ArgusItem, wasCreated: Bool) async {
+        guard let journal else { return }
+        let now = context.now()
+        do {
+            try await journal.note(
+                .init(
+                    id: item.id, owner: item.owner, wasCreated: wasCreated, written: now,
+                    end: now + .seconds(min(item.lifetime.secondsLeft(at: now), 1 << 40))))
+            isJournalFailing.store(false, ordering: .relaxed)
+        } catch {
+            guard !isJournalFailing.exchange(true, ordering: .relaxed) else { return }
+            context.logger.error(
+                "the journal cannot be written: 'hecate rollback' will not know what is written from now on",
+                metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Where the journal of a sink of this kind is; nil where it keeps none.
+    public static func journalPath(of sink: PipelineSpec.StageSpec) -> String? { sink.options[journal] }
 
     /// Lets the next write go to the next address, unless another has seen to it.
     private func moveOn(from store: Int) {

@@ -1,8 +1,6 @@
 import AsyncHTTPClient
 import Crypto
 import Locking
-import NIOCore
-import NIOHTTP1
 public import PipelineKit
 import Wire
 
@@ -43,9 +41,6 @@ public final class ArgusSource: Source {
               argus: {address: "http://localhost:6600", owners: [xmidt-migration], field: data.Webhook}
             """)
 
-    /// The largest answer that is read.
-    private static let largestAnswer = 256 << 20
-
     private struct Known {
         var digest: [UInt8]
         /// The latest that the item can end. What is left of it is told in whole seconds, at a moment between the request and the
@@ -53,23 +48,12 @@ public final class ArgusSource: Source {
         var latestEnd: Timestamp
     }
 
-    /// The items of an owner, and between which moments they were told.
-    private struct Listing {
-        var items: [JSONTree]
-        var asked: Timestamp
-        var answered: Timestamp
-    }
-
-    private let addresses: [String]
-    private let authorization: HTTPAuthorization
-    private let ownerHeaders: [String]
+    private let bucket: ArgusBucket
     private let owners: [String]
     private let interval: Duration
     private let once: Bool
     private let field: FieldPath?
     private let removals: Bool
-    private let timeout: Duration
-    private let tls: ClientTLS
     private let context: StageContext
     private struct State {
         var known: [String: [String: Known]] = [:]
@@ -82,13 +66,7 @@ public final class ArgusSource: Source {
 
     /// A source with options; nothing is asked yet.
     public init(_ options: Options, _ context: StageContext) throws {
-        let bucket = options[ArgusSink.bucket]
-        addresses = options[ArgusSink.addresses].map { "\($0)/api/v1/store/\(bucket)" }
-        guard !addresses.isEmpty else {
-            throw OptionError("'address' is empty", at: options.location(of: ArgusSink.addresses))
-        }
-        authorization = try HTTPAuthorization(options, now: context.now)
-        ownerHeaders = options[ArgusSink.ownerHeaders]
+        bucket = try ArgusBucket(options, timeout: options[Self.timeout], now: context.now)
         owners = options[Self.owners]
         interval = options[Self.interval]
         guard interval >= .milliseconds(100) else {
@@ -97,8 +75,6 @@ public final class ArgusSource: Source {
         once = options[Self.once]
         field = options[Self.field]
         removals = options[Self.removals]
-        timeout = options[Self.timeout]
-        tls = try ClientTLS(options[ArgusSink.tls])
         self.context = context
     }
 
@@ -112,7 +88,7 @@ public final class ArgusSource: Source {
 
     /// Looks again and again, until it is stopped, or has seen all where that is asked for.
     public func run(into intake: Intake) async throws {
-        try await HTTPClientSlot.with(try tls.makeClient()) { try await run($0, intake) }
+        try await bucket.withClient { try await run($0, intake) }
     }
 
     private func run(_ client: HTTPClient, _ intake: Intake) async throws {
@@ -121,7 +97,7 @@ public final class ArgusSource: Source {
             do {
                 var failed = 0
                 for owner in owners {
-                    failed += try await look(for: owner, at: addresses[address], client, intake)
+                    failed += try await look(for: owner, at: address, client, intake)
                 }
                 state.withLock { ($0.lastError, $0.hasSeenAll) = (nil, true) }
                 if once {
@@ -140,7 +116,7 @@ public final class ArgusSource: Source {
                 context.logger.log(
                     level: isNews ? .error : .debug, "Argus cannot be asked; it is tried again",
                     metadata: ["error": "\(error)"])
-                address = (address + 1) % addresses.count
+                address = (address + 1) % bucket.addressCount
             }
             await nap()
         }
@@ -168,51 +144,28 @@ public final class ArgusSource: Source {
 
     /// Looks once and takes nothing.
     public func probe() async throws -> String {
-        let count = try await HTTPClientSlot.with(try tls.makeClient()) { client in
+        let count = try await bucket.withClient { client in
             var count = 0
-            for owner in owners { count += try await items(of: owner, at: addresses[0], client).items.count }
+            for owner in owners { count += try await bucket.items(of: owner, at: 0, client).items.count }
             return count
         }
         return "Argus lists \(count) items"
     }
 
-    private func items(of owner: String, at address: String, _ client: HTTPClient) async throws -> Listing {
-        var request = HTTPClientRequest(url: address)
-        if let header = try await authorization.header(client) {
-            request.headers.add(name: "Authorization", value: header)
-        }
-        if !owner.isEmpty { for name in ownerHeaders { request.headers.add(name: name, value: owner) } }
-        let asked = context.now()
-        let response = try await client.execute(request, timeout: .nanoseconds(timeout.inNanoseconds))
-        let answered = context.now()
-        let body = try await response.body.collect(upTo: Self.largestAnswer)
-        switch HTTPOutcome.of(response.status.code, response.headers, server: "Argus") {
-        case .delivered, .expired, .superseded: break
-        case .transient(let reason, _), .permanent(let reason):
-            if response.status == .unauthorized { _ = authorization.refused() }
-            throw StageError(mayPass: reason)
-        }
-        guard case .array(let items) = try JSONTree(parsing: Array(body.readableBytesView)) else {
-            throw StageError(mayPass: "Argus's answer is no list of items")
-        }
-        return Listing(items: items, asked: asked, answered: answered)
-    }
-
     /// - Returns: how many were refused.
     private func look(
-        for owner: String, at address: String, _ client: HTTPClient, _ intake: Intake
+        for owner: String, at address: Int, _ client: HTTPClient, _ intake: Intake
     ) async throws -> Int {
-        let listing = try await items(of: owner, at: address, client)
+        let listing = try await bucket.items(of: owner, at: address, client)
         let known = state.withLock { $0.known[owner] ?? [:] }
         let outstanding = Outstanding()
         var present: Set<String> = []
         for item in listing.items {
-            guard let id = item["id"]?.text, let data = item["data"] else { continue }
+            let id = item.id
             present.insert(id)
-            let ttl: Int64? = if case .number(let text)? = item["ttl"] { Int64(text) } else { nil }
-            let left = Duration.seconds(ttl ?? 0)
+            let left = Duration.seconds(item.ttl ?? 0)
             var current = Known(
-                digest: Array(SHA256.hash(data: data.canonical.bytes)),
+                digest: Array(SHA256.hash(data: item.data.canonical.bytes)),
                 latestEnd: listing.answered + left + .seconds(1))
             let change: String
             switch known[id] {
@@ -224,7 +177,7 @@ public final class ArgusSource: Source {
                 state.withLock { [current] in $0.known[owner, default: [:]][id] = current }
                 continue
             }
-            try await send(item, id, owner, change, ttl, outstanding, intake) { [self, current] in
+            try await send(item.tree, id, owner, change, item.ttl, outstanding, intake) { [self, current] in
                 state.withLock { $0.known[owner, default: [:]][id] = current }
             }
         }

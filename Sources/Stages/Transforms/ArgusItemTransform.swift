@@ -131,6 +131,13 @@ public struct ArgusItemTransform: Transform {
         rules = WebhookRules(bareDuration: options[Self.bareDuration], keepDuration: options[Self.keepDuration])
     }
 
+    /// The owner of every item that a stage of this kind makes; nil where it is of another kind, or the owners depend on the message.
+    public static func constantOwner(of stage: PipelineSpec.StageSpec) -> String? {
+        guard stage.kind.declaration.name == declaration.name, stage.kind.role == .transform else { return nil }
+        guard let owner = stage.options[owner] else { return "" }
+        return owner.constant?.first
+    }
+
     /// The item of the message's record; an expired one is made too and left out when its turn to be written comes.
     public func transform(_ message: Message) throws -> [Message] {
         let published = message.originatedAt

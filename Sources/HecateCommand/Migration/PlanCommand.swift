@@ -21,12 +21,13 @@ struct PlanCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The pipeline file.", valueName: "file"), completion: .file(extensions: ["yaml"]))
     var file: String
     @OptionGroup var set: SettingArguments
-    @ArgumentParser.Option(help: "The list of registrations.", completion: .file()) var input: String
-    @ArgumentParser.Option(help: "The time that it is meant for, as 2026-01-01T00:00:00Z; else now.") var now: String?
     @ArgumentParser.Option(
-        name: .customLong("attribute"),
-        help: ArgumentHelp("An attribute that every message has. May be repeated.", valueName: "name=value"))
-    var attributes: [String] = []
+        help: "The list of registrations: a file, - or a URL such as http://tr1d1um:6100/api/v2/hooks.",
+        completion: .file())
+    var input: String
+    @OptionGroup var listAuthorization: ListAuthorization
+    @ArgumentParser.Option(help: "The time that it is meant for, as 2026-01-01T00:00:00Z; else now.") var now: String?
+    @OptionGroup var attributeArguments: AttributeArguments
     @Flag(help: "As JSON: an array of decisions.") var json = false
 
     func run() async throws {
@@ -38,16 +39,13 @@ struct PlanCommand: AsyncParsableCommand {
             for diagnostic in diagnostics.all { Console.error("error: \(diagnostic.message)") }
             throw ExitCode.badConfiguration
         }
-        let records = try Self.records(try read())
-        let attributes = try self.attributeMap()
-        let progress = Progress("planned", total: records.count)
+        let list = try await RegistrationList(input, authorization: listAuthorization)
+        let attributes = try attributeArguments.map()
+        let progress = Progress("planned", total: list.entries.count)
         var plan = MigrationPlan()
-        for (number, record) in records {
-            let key = (try? FieldPath("config.url")?.text(in: record)) ?? nil
-            let message = Message(
-                id: "\(input):\(number)", key: key, payload: Bytes(record), attributes: attributes, publishedAt: time,
-                receivedAt: time)
-            plan.add(trial.run(message), of: message, line: number, at: time)
+        for entry in list.entries {
+            let message = entry.message(of: list, attributes: attributes, at: time)
+            plan.add(trial.run(message), of: message, line: entry.place, at: time)
             progress.advance()
         }
         progress.end()
@@ -61,45 +59,6 @@ struct PlanCommand: AsyncParsableCommand {
         }
         return time.timestamp
     }
-
-    private func attributeMap() throws -> [String: String] {
-        var map: [String: String] = [:]
-        for attribute in attributes {
-            guard let equals = attribute.firstIndex(of: "="), equals != attribute.startIndex else {
-                throw ValidationError("--attribute: '\(attribute)' is no attribute such as scytale.env=production")
-            }
-            map[String(attribute[..<equals])] = String(attribute[attribute.index(after: equals)...])
-        }
-        return map
-    }
-
-    private func read() throws -> [UInt8] {
-        let handle = input == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: input)
-        guard let data = try? handle?.readToEnd() ?? Data(), handle != nil else {
-            Console.error("error: the list '\(input)' cannot be read")
-            throw ExitCode.badConfiguration
-        }
-        return [UInt8](data)
-    }
-
-    /// The registrations with their lines, or their places in an array.
-    private static func records(_ bytes: [UInt8]) throws -> [(Int, [UInt8])] {
-        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        let first = bytes.first { !$0.isWhitespace }
-        let isSpread = lines.count > 1 && (try? JSONTree(parsing: Array(lines[0]))) == nil
-        if first == UInt8(ascii: "["), isSpread || lines.filter({ !$0.isEmpty }).count == 1,
-            case .array(let elements)? = try? JSONTree(parsing: bytes)
-        {
-            return elements.enumerated().map { ($0 + 1, $1.bytes) }
-        }
-        return lines.enumerated().compactMap { index, line in
-            line.allSatisfy(\.isWhitespace) ? nil : (index + 1, Array(line))
-        }
-    }
-}
-
-extension UInt8 {
-    fileprivate var isWhitespace: Bool { self == 0x20 || (0x09...0x0d).contains(self) }
 }
 
 /// What would become of a list of registrations.

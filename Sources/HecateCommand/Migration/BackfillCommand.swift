@@ -1,0 +1,222 @@
+import ArgumentParser
+import Crypto
+import Foundation
+import Logging
+import PipelineFile
+import PipelineKit
+import Stages
+import Wire
+
+/// `hecate backfill`: carries over once what was registered before the gateway came.
+struct BackfillCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "backfill",
+        abstract: "Carry over once what was registered before the gateway came.",
+        discussion: """
+            SNS keeps nothing: what was published before the gateway subscribed is known only to the Tr1d1ums and Caduceuses that heard it.
+            Start the gateway first, then run their list through the same pipeline with this. An item that is in Argus already and lives
+            longer is left alone, so that what the gateway writes meanwhile is never replaced by what the list knew.
+
+            Run it against a Tr1d1um of the SNS era: newer ones leave secrets out of their list, and such registrations are refused here.
+            What was interrupted is gone on with by the same command.
+            """)
+
+    @ArgumentParser.Option(
+        help: "The list: a URL such as http://tr1d1um:6100/api/v2/hooks, a file, or - for standard input.",
+        completion: .file())
+    var from: String
+    @OptionGroup var listAuthorization: ListAuthorization
+    @ArgumentParser.Option(help: "The pipeline file.", completion: .file(extensions: ["yaml"])) var pipeline: String
+    @OptionGroup var set: SettingArguments
+    @OptionGroup var attributeArguments: AttributeArguments
+    @ArgumentParser.Option(help: "The most registrations a second.") var rate = 100.0
+    @ArgumentParser.Option(
+        help: ArgumentHelp(
+            "Where it is kept what is done, for going on after an interruption; else below ~/.local/state/hecate.",
+            valueName: "file"))
+    var state: String?
+    @Flag(help: "Print what would be written; write nothing.") var dryRun = false
+    @OptionGroup var log: QuietLogOptions
+
+    func validate() throws {
+        guard rate > 0, rate <= 1_000_000 else { throw ValidationError("--rate: a number above 0 is expected") }
+    }
+
+    func run() async throws {
+        let logger = log.bootstrap()
+        let list = try await RegistrationList(from, authorization: listAuthorization)
+        let run = try MigrationPipeline(pipeline, settings: set.settings, logger: logger, isDryRun: dryRun)
+        let done = dryRun ? nil : try BackfillState(path: state, from: from, pipeline: pipeline)
+        let summary = BackfillSummary(list, isDone: { done?.contains($0) ?? false })
+        let progress = Progress("backfilled", total: summary.toDo.count)
+        let feed = RegistrationFeed(
+            list, entries: summary.toDo, attributes: try attributeArguments.map(), rate: rate
+        ) { entry, settlement in
+            progress.advance()
+            // What a filter stopped is looked at anew: the filter may be another the next time.
+            if settlement.isGood, settlement.name != "filtered" { done?.add(entry) }
+        }
+        let begun = ContinuousClock.now
+        let wasStopped = try await run.run(feed)
+        progress.end()
+        print(summary.text(outcomes: feed.outcomes, taking: .now - begun))
+        let isComplete = feed.outcomes.count == summary.toDo.count && feed.outcomes.values.allSatisfy(\.isGood)
+        if isComplete { done?.remove() }
+        if feed.outcomes.count < summary.toDo.count || wasStopped {
+            Console.error(dryRun ? "interrupted" : "interrupted: the same command goes on where this one was")
+        }
+        guard isComplete, summary.obfuscated.isEmpty else { throw ExitCode.failure }
+    }
+}
+
+/// A pipeline as a command runs it over a list: never replacing what is newer.
+struct MigrationPipeline {
+    private let file: PipelineFile
+    private let logger: Logger
+    private let isDryRun: Bool
+
+    /// - Throws: `ExitCode.badConfiguration` after saying what is wrong with the file.
+    init(_ path: String, settings: [String], logger: Logger, isDryRun: Bool = false) throws {
+        var file = try PipelineFile.loadOne(path, settings: settings)
+        if file.pipeline.sink.kind.declaration.name == ArgusSink.declaration.name {
+            // What stands on the command line comes later, and so it holds.
+            file = try PipelineFile.loadOne(path, settings: ["sink.argus.conflict=newest"] + settings)
+        } else if !isDryRun {
+            Console.error(
+                "note: \(file.pipeline.sink.kind.title) is not Argus itself: whether it leaves alone what is newer is up to it"
+            )
+        }
+        self.file = file
+        self.logger = logger
+        self.isDryRun = isDryRun
+    }
+
+    /// Runs the pipeline with another source until that has ended, or a signal.
+    ///
+    /// - Returns: whether there was a signal.
+    func run(_ source: any Source) async throws -> Bool {
+        var diagnostics = Diagnostics()
+        let dryRunSink: (any Sink)? = isDryRun ? DryRunSink() : nil
+        guard
+            let pipeline = file.pipeline.build(
+                logger: logger, dryRunSink: dryRunSink, replacingSource: source, &diagnostics)
+        else {
+            for diagnostic in diagnostics.all { Console.error("error: \(diagnostic.message)") }
+            throw ExitCode.badConfiguration
+        }
+        let wasStopped = StopFlag()
+        let signals = ProcessSignals(
+            logger: logger,
+            stop: {
+                wasStopped.set()
+                await pipeline.stop()
+            })
+        defer { signals.cancel() }
+        try await pipeline.run()
+        return wasStopped.isSet
+    }
+}
+
+/// What is done of a backfill, in a file: the hash of each registration that has ended well, a line each.
+private final class BackfillState: Sendable {
+    private let path: String
+    private let before: Set<String>
+    private let handle: FileHandle
+
+    init(path: String?, from: String, pipeline: String) throws {
+        let absolute = URL(fileURLWithPath: pipeline).standardizedFileURL.path
+        self.path = path ?? Self.defaultPath(of: "\(from)\n\(absolute)")
+        let url = URL(fileURLWithPath: self.path)
+        do {
+            try FileManager.default.createDirectory(
+                at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            if !FileManager.default.fileExists(atPath: self.path) { try Data().write(to: url) }
+            before = Set(try String(contentsOf: url, encoding: .utf8).split(separator: "\n").map(String.init))
+            handle = try FileHandle(forUpdating: url)
+            try handle.seekToEnd()
+        } catch {
+            throw CommandFailure(
+                "'\(self.path)', where is kept what is done, cannot be used: \(error); name another with --state")
+        }
+    }
+
+    private static func defaultPath(of what: String) -> String {
+        let variables = ProcessInfo.processInfo.environment
+        let base = variables["XDG_STATE_HOME"] ?? "\(NSHomeDirectory())/.local/state"
+        return "\(base)/hecate/backfill-\(hash(Array(what.utf8)).prefix(16)).done"
+    }
+
+    private static func hash(_ bytes: [UInt8]) -> String { Hex.encode(SHA256.hash(data: bytes)) }
+
+    func contains(_ entry: RegistrationList.Entry) -> Bool { before.contains(Self.hash(entry.record)) }
+
+    /// Notes one that has ended well. From any thread; a line is written at once, so none is torn by another.
+    func add(_ entry: RegistrationList.Entry) { handle.write(Data("\(Self.hash(entry.record))\n".utf8)) }
+
+    func remove() {
+        try? handle.close()
+        unlink(path)
+    }
+}
+
+/// What became of the registrations of a list.
+struct BackfillSummary {
+    private let list: RegistrationList
+    /// Those that were carried over before.
+    private let doneBefore: Int
+    /// Those that cannot be carried over, because their secrets are not in the list.
+    let obfuscated: [RegistrationList.Entry]
+    /// Those that are to be carried over.
+    let toDo: [RegistrationList.Entry]
+
+    init(_ list: RegistrationList, isDone: (RegistrationList.Entry) -> Bool) {
+        self.list = list
+        let rest = list.entries.filter { !isDone($0) }
+        doneBefore = list.entries.count - rest.count
+        obfuscated = rest.filter(\.isObfuscated)
+        toDo = rest.filter { !$0.isObfuscated }
+    }
+
+    /// The most reasons of one kind that are told.
+    private static let most = 20
+
+    func text(outcomes: [Int: Settlement], taking time: Duration) -> String {
+        var counts: [(name: String, count: Int)] = []
+        func count(_ name: String, _ belongs: (Settlement) -> Bool) {
+            counts.append((name, outcomes.values.filter(belongs).count))
+        }
+        count("written") { if case .delivered = $0 { true } else { false } }
+        count("left alone: Argus has them, living longer") { if case .superseded = $0 { true } else { false } }
+        count("stay: stopped by a filter") { if case .filtered = $0 { true } else { false } }
+        count("have ended already") { if case .expired = $0 { true } else { false } }
+        count("refused") { if case .refused = $0 { true } else { false } }
+        count("not finished") { if case .failed = $0 { true } else { false } }
+        counts.append(("not begun", toDo.count - outcomes.count))
+        counts.append(("refused: the list leaves their secrets out", obfuscated.count))
+        counts.append(("were done before", doneBefore))
+        var lines = ["\(list.entries.count) registrations in \((time.inSeconds * 10).rounded() / 10) s"]
+        let width = counts.map { "\($0.count)".count }.max() ?? 1
+        for (name, count) in counts where count > 0 {
+            lines.append("  \(String(repeating: " ", count: width - "\(count)".count))\(count)  \(name)")
+        }
+        let problems = toDo.compactMap { entry -> String? in
+            switch outcomes[entry.place] {
+            case .refused(let stage, let reason, _): "\(place(entry)): \(stage): \(reason)"
+            case .failed(let reason, _): "\(place(entry)): \(reason)"
+            default: nil
+            }
+        }
+        lines += problems.prefix(Self.most)
+        if problems.count > Self.most { lines.append("... and \(problems.count - Self.most) more") }
+        if !obfuscated.isEmpty {
+            lines.append(
+                "\(obfuscated.count) have the secret '<obfuscated>', as a newer Tr1d1um's list shows it: take the list of one of the SNS era"
+            )
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private func place(_ entry: RegistrationList.Entry) -> String {
+        Console.printable("\(list.origin):\(entry.place) \(entry.url ?? "(no config.url)")")
+    }
+}

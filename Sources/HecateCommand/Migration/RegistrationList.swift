@@ -1,0 +1,185 @@
+import ArgumentParser
+import AsyncHTTPClient
+import Foundation
+import PipelineFile
+import PipelineKit
+import Stages
+import Webhooks
+import Wire
+
+/// A list of registrations from outside: a file, standard input, or a URL such as Tr1d1um's `/api/v2/hooks`.
+struct RegistrationList: Sendable {
+    /// One registration.
+    struct Entry: Sendable {
+        /// Its line, or its place in the array; from 1.
+        var place: Int
+        /// The record as it would be published.
+        var record: [UInt8]
+        /// `config.url`; nil where the record has none.
+        var url: String?
+        /// Whether Tr1d1um has left its secret out, so that it is not the record that was registered.
+        var isObfuscated: Bool
+
+        init(place: Int, record: [UInt8]) {
+            self.place = place
+            self.record = record
+            url = (try? FieldPath("config.url")?.text(in: record)) ?? nil
+            isObfuscated = (try? FieldPath("config.secret")?.text(in: record)) == Webhook.obfuscatedSecret
+        }
+    }
+
+    /// The largest list that is read.
+    private static let largest = 256 << 20
+    private static let timeout = Duration.seconds(60)
+
+    /// Where it comes from, for people.
+    let origin: String
+    /// What is in it.
+    let entries: [Entry]
+
+    /// Reads a list.
+    ///
+    /// - Parameters:
+    ///   - origin: a URL, a file, or - for standard input.
+    ///   - authorization: user:password or a bearer token, for a URL.
+    /// - Throws: `ExitCode.failure` after saying why it cannot be read.
+    init(_ origin: String, authorization: ListAuthorization) async throws {
+        self.origin = origin
+        let bytes = try await Self.bytes(of: origin, authorization)
+        entries = try Self.records(bytes, origin: origin).map { Entry(place: $0, record: Self.unwrapped($1)) }
+    }
+
+    private static func bytes(of origin: String, _ authorization: ListAuthorization) async throws -> [UInt8] {
+        if origin.lowercased().hasPrefix("http://") || origin.lowercased().hasPrefix("https://") {
+            return try await fetch(origin, authorization)
+        }
+        let handle = origin == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: origin)
+        guard let handle, let data = try? handle.read(upToCount: largest + 1) ?? Data() else {
+            throw CommandFailure("the list '\(origin)' cannot be read", status: .badConfiguration)
+        }
+        guard data.count <= largest else {
+            throw CommandFailure("the list '\(origin)' is larger than \(largest) bytes")
+        }
+        return [UInt8](data)
+    }
+
+    private static func fetch(_ url: String, _ authorization: ListAuthorization) async throws -> [UInt8] {
+        var request = HTTPClientRequest(url: url)
+        request.headers.add(name: "Accept", value: "application/json")
+        if let header = try authorization.header() { request.headers.add(name: "Authorization", value: header) }
+        // The client's own attempts to connect would go on until the time is up.
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        let result: Result<(status: UInt, body: [UInt8]), any Error>
+        do {
+            let response = try await client.execute(request, timeout: .nanoseconds(timeout.inNanoseconds))
+            let body = Array(try await response.body.collect(upTo: largest).readableBytesView)
+            result = .success((response.status.code, body))
+        } catch {
+            result = .failure(error)
+        }
+        try? await client.shutdown()
+        let status: UInt
+        let body: [UInt8]
+        do {
+            (status, body) = try result.get()
+        } catch {
+            throw CommandFailure("the list at \(url) cannot be had: \(error)")
+        }
+        switch status {
+        case 200: return body
+        case 401, 403:
+            throw CommandFailure(
+                "the list at \(url) is answered with \(status): say who you are with --list-auth user:password")
+        default: throw CommandFailure("the list at \(url) is answered with \(status)")
+        }
+    }
+
+    /// The registrations with their lines, or their places in an array.
+    static func records(_ bytes: [UInt8], origin: String) throws -> [(Int, [UInt8])] {
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        let first = bytes.first { !$0.isWhitespace }
+        let isSpread = lines.count > 1 && (try? JSONTree(parsing: Array(lines[0]))) == nil
+        if first == UInt8(ascii: "["), isSpread || lines.filter({ !$0.isEmpty }).count == 1 {
+            guard case .array(let elements)? = try? JSONTree(parsing: bytes) else {
+                throw CommandFailure("'\(origin)' begins like a JSON array but is none")
+            }
+            return elements.enumerated().map { ($0 + 1, $1.bytes) }
+        }
+        return lines.enumerated().compactMap { index, line in
+            line.allSatisfy(\.isWhitespace) ? nil : (index + 1, Array(line))
+        }
+    }
+
+    /// The record in what stands around it: an item of Argus (`data.Webhook`), or what newer Tr1d1ums keep (`Webhook`).
+    private static func unwrapped(_ bytes: [UInt8]) -> [UInt8] {
+        guard let tree = try? JSONTree(parsing: bytes) else { return bytes }
+        let data = tree["data"] ?? tree
+        for key in ["Webhook", ItemSchema.wrpEventStream.rawValue] {
+            if let record = data[key] { return record.bytes }
+        }
+        return bytes
+    }
+}
+
+extension UInt8 {
+    fileprivate var isWhitespace: Bool { self == 0x20 || (0x09...0x0d).contains(self) }
+}
+
+/// How a server is asked for a list.
+struct ListAuthorization: ParsableArguments {
+    @ArgumentParser.Option(
+        name: .customLong("list-auth"),
+        help: ArgumentHelp(
+            "Who asks for a list that is a URL: user:password or \"Bearer TOKEN\", better as '${VAR}' or '${file:PATH}', which others do not see.",
+            valueName: "auth"))
+    var text: String?
+
+    /// The header's value.
+    ///
+    /// - Throws: where the text names a variable or a file that is not there, or is neither of the forms.
+    func header() throws -> String? {
+        guard let text else { return nil }
+        let secret: String
+        do {
+            secret = try Substitution.system.apply(to: text)
+        } catch {
+            throw CommandFailure("--list-auth: \(error.message)")
+        }
+        if secret.lowercased().hasPrefix("bearer ") || secret.lowercased().hasPrefix("basic ") { return secret }
+        guard secret.contains(":") else {
+            throw CommandFailure("--list-auth: user:password is expected, or \"Bearer TOKEN\"")
+        }
+        return "Basic " + Data(secret.utf8).base64EncodedString()
+    }
+}
+
+extension RegistrationList.Entry {
+    /// The registration as a message that is published now.
+    func message(of list: RegistrationList, attributes: [String: String], at time: Timestamp) -> Message {
+        Message(
+            id: "\(list.origin):\(place)", key: url, payload: Bytes(record), attributes: attributes, publishedAt: time,
+            receivedAt: time)
+    }
+}
+
+/// Attributes that every message of a list is given.
+struct AttributeArguments: ParsableArguments {
+    @ArgumentParser.Option(
+        name: .customLong("attribute"),
+        help: ArgumentHelp("An attribute that every message has. May be repeated.", valueName: "name=value"))
+    var attributes: [String] = []
+
+    /// The attributes by their names.
+    func map() throws -> [String: String] {
+        var map: [String: String] = [:]
+        for attribute in attributes {
+            guard let equals = attribute.firstIndex(of: "="), equals != attribute.startIndex else {
+                throw ValidationError("--attribute: '\(attribute)' is no attribute such as scytale.env=production")
+            }
+            map[String(attribute[..<equals])] = String(attribute[attribute.index(after: equals)...])
+        }
+        return map
+    }
+}

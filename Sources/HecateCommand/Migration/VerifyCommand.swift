@@ -1,0 +1,276 @@
+import ArgumentParser
+import Foundation
+import Logging
+import PipelineFile
+import PipelineKit
+import Stages
+import Wire
+
+/// `hecate verify`: compares what is live on one side with Argus.
+struct VerifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Compare the webhooks of a list with what is in Argus.",
+        discussion: """
+            Says which are missing, extra, different (field by field), another owner's, or end at another time; ends with 0 where both sides
+            are equal, else with 1. With --pipeline the list is seen as that pipeline makes it: its filters say which are to be in
+            Argus, its transforms with which owner and data, its sink where Argus is.
+
+            While registrations go on, the two sides are never looked at in the same moment: a difference counts when three looks,
+            --settle apart, have shown it.
+            """)
+
+    @ArgumentParser.Option(
+        help: "The list: a URL such as http://tr1d1um:6100/api/v2/hooks, a file, or - for standard input.",
+        completion: .file())
+    var from: String
+    @OptionGroup var listAuthorization: ListAuthorization
+    @OptionGroup var target: ArgusTarget
+    @OptionGroup var attributeArguments: AttributeArguments
+    @ArgumentParser.Option(help: "How far apart two ends may lie, as 5s.") var tolerance = "5s"
+    @ArgumentParser.Option(help: "How long between two looks, as 2s; 0s for only one look.") var settle = "2s"
+    @Flag(help: "Go on until both sides are equal.") var watch = false
+    @ArgumentParser.Option(help: "End --watch with 1 after this time, as 10m.") var timeout: String?
+    @Flag(help: "Push what is missing, different or ends too early through the pipeline, and look again.")
+    var repair = false
+    @Flag(help: "As JSON.") var json = false
+    @OptionGroup var log: QuietLogOptions
+
+    func validate() throws {
+        if repair, target.pipeline == nil { throw ValidationError("--repair needs --pipeline") }
+        if from == "-", watch || repair { throw ValidationError("standard input can be read only once: name a file") }
+        if timeout != nil, !watch { throw ValidationError("--timeout belongs to --watch") }
+        for text in [tolerance, settle, timeout].compactMap({ $0 }) where GoDuration.parse(text) == nil {
+            throw ValidationError("'\(text)' is no duration such as 5s")
+        }
+    }
+
+    private func duration(_ text: String) -> Duration { GoDuration.parse(text) ?? .zero }
+
+    func run() async throws {
+        let logger = log.bootstrap()
+        let sides = try VerifySides(
+            from: from, authorization: listAuthorization, target: target, attributes: try attributeArguments.map(),
+            tolerance: duration(tolerance))
+        let deadline = timeout.map { ContinuousClock.now + duration($0) }
+        var comparison = try await settledLook(sides)
+        if repair { comparison = try await repaired(comparison, sides, logger) }
+        var shown = comparison.differences.count
+        while watch, !comparison.differences.isEmpty, deadline.map({ .now < $0 }) ?? true {
+            if shown >= 0 { Console.error("\(comparison.summary); looking again until both sides are equal") }
+            shown = -1
+            try await Task.sleep(for: max(duration(settle), .milliseconds(500)))
+            comparison = try await sides.look()
+        }
+        print(json ? comparison.json.pretty : comparison.table)
+        guard comparison.differences.isEmpty else { throw ExitCode.failure }
+    }
+
+    /// What differs in each of three looks; the first that shows nothing is enough.
+    private func settledLook(_ sides: VerifySides) async throws -> Comparison {
+        var comparison = try await sides.look()
+        guard duration(settle) > .zero, from != "-" else { return comparison }
+        for _ in 0..<2 where !comparison.differences.isEmpty {
+            try await Task.sleep(for: duration(settle))
+            let next = try await sides.look()
+            let before = Set(comparison.differences.map { "\($0.kind) \($0.id)" })
+            comparison = next
+            comparison.differences.removeAll { !before.contains("\($0.kind) \($0.id)") }
+        }
+        return comparison
+    }
+
+    private func repaired(_ comparison: Comparison, _ sides: VerifySides, _ logger: Logger) async throws -> Comparison {
+        let broken = comparison.differences.filter { [.missing, .different, .expires].contains($0.kind) }
+        let entries = broken.compactMap(\.entry).filter { !$0.isObfuscated }
+        guard !entries.isEmpty, let path = target.pipeline else { return comparison }
+        let list = try await RegistrationList(from, authorization: listAuthorization)
+        let feed = RegistrationFeed(list, entries: entries, attributes: sides.attributes, rate: 1000) { _, _ in }
+        _ = try await MigrationPipeline(path, settings: target.set.settings, logger: logger).run(feed)
+        let written = feed.outcomes.values.filter { $0 == .delivered }.count
+        Console.error("repaired: of \(entries.count) pushed through the pipeline, \(written) were written")
+        return try await settledLook(sides)
+    }
+}
+
+/// Which bucket of which Argus, and whose items in it.
+struct ArgusTarget: ParsableArguments {
+    @ArgumentParser.Option(
+        help: "The pipeline that migrates: it says which are to be in Argus, with which owner, and where Argus is.",
+        completion: .file(extensions: ["yaml"]))
+    var pipeline: String?
+    @OptionGroup var set: SettingArguments
+    @ArgumentParser.Option(
+        name: .customLong("to"),
+        help: ArgumentHelp("Argus, as http://argus:6600; else that of the pipeline.", valueName: "URL"))
+    var address: String?
+    @ArgumentParser.Option(
+        name: .customLong("to-auth"),
+        help: ArgumentHelp("Who asks Argus: user:password; better as '${VAR}' or '${file:PATH}'.", valueName: "auth"))
+    var authorization: String?
+    @ArgumentParser.Option(help: "The bucket; else that of the pipeline, else webhooks.") var bucket: String?
+    @ArgumentParser.Option(
+        name: .customLong("owner"),
+        help: "Whose items to look at; may be repeated. Else those whom the pipeline makes owners.")
+    var owners: [String] = []
+
+    func validate() throws {
+        if pipeline == nil {
+            if address == nil {
+                throw ValidationError("say where Argus is: --to http://argus:6600, or --pipeline FILE")
+            }
+            if owners.isEmpty {
+                throw ValidationError(
+                    "Argus lists the items of one owner at a time: say whose with --owner NAME (\"\" for nobody's), or --pipeline FILE"
+                )
+            }
+        }
+    }
+
+    /// The pipeline, where there is one, and the sink of the kind `argus` that says where the items are.
+    func resolve() throws -> (file: PipelineFile?, sink: PipelineSpec.StageSpec) {
+        let file = try pipeline.map { try PipelineFile.loadOne($0, settings: set.settings) }
+        if let address { return (file, try sink(at: address)) }
+        guard let file else { throw ExitCode.badConfiguration }
+        let all = [file.pipeline.sink] + file.pipeline.sink.options.nestedStages
+        guard let sink = all.first(where: { $0.kind.declaration.name == ArgusSink.declaration.name }) else {
+            throw CommandFailure(
+                "\(file.path) has no sink argus: say where Argus is with --to", status: .badConfiguration)
+        }
+        return (file, sink)
+    }
+
+    private func sink(at address: String) throws -> PipelineSpec.StageSpec {
+        var members: [JSONTree.Member] = [.init("address", .string(address))]
+        if let bucket { members.append(.init("bucket", .string(bucket))) }
+        if let authorization { members.append(.init("auth", .members(["basic": .string(authorization)]))) }
+        // JSON is YAML: read like a sink in a file, with its secrets and its checks.
+        let text = JSONTree.members(["argus": .object(members)]).bytes
+        let (root, report) = PipelineFile.tree(of: text, named: "--to", substitution: .system)
+        var diagnostics = Diagnostics(registry: HecateCommand.registry)
+        let sink = root.flatMap { PipelineSpec.StageSpec.read(.sink, $0, &diagnostics) }
+        guard let sink, !report.hasErrors else {
+            let reasons = (report.diagnostics.all + diagnostics.all).map(\.message).joined(separator: "; ")
+            throw CommandFailure("--to, --to-auth, --bucket: \(reasons)", status: .badConfiguration)
+        }
+        return sink
+    }
+}
+
+/// The two sides that are compared.
+private struct VerifySides: Sendable {
+    let from: String
+    let authorization: ListAuthorization
+    let attributes: [String: String]
+    let tolerance: Duration
+    private let trial: @Sendable (Timestamp) -> Trial?
+    private let isPipelined: Bool
+    private let bucket: ArgusBucket
+    private let owners: [String]
+
+    init(
+        from: String, authorization: ListAuthorization, target: ArgusTarget, attributes: [String: String],
+        tolerance: Duration
+    ) throws {
+        self.from = from
+        self.authorization = authorization
+        self.attributes = attributes
+        self.tolerance = tolerance
+        owners = target.owners
+        let (file, sink) = try target.resolve()
+        do {
+            bucket = try ArgusBucket(of: sink)
+        } catch {
+            throw CommandFailure("sink argus: \(error)", status: .badConfiguration)
+        }
+        isPipelined = file != nil
+        trial = { now in
+            guard let file else { return nil }
+            var diagnostics = Diagnostics()
+            let logger = Logger(label: "hecate") { _ in SwiftLogNoOpLogHandler() }
+            return file.pipeline.makeTrial(logger: logger, now: { now }, &diagnostics)
+        }
+        if let file {
+            var diagnostics = Diagnostics()
+            let logger = Logger(label: "hecate") { _ in SwiftLogNoOpLogHandler() }
+            guard file.pipeline.makeTrial(logger: logger, now: { .now() }, &diagnostics) != nil else {
+                throw CommandFailure(diagnostics.all.map(\.message).joined(separator: "\n"), status: .badConfiguration)
+            }
+        }
+    }
+
+    /// Looks at both sides once.
+    func look() async throws -> Comparison {
+        let list = try await RegistrationList(from, authorization: authorization)
+        do {
+            return try await bucket.connected { bucket in
+                let read = Timestamp.now()
+                let reading = Comparison.read(list, through: trial(read), attributes: attributes, at: read)
+                let whose = Set(owners).union(owners.isEmpty ? reading.expected.values.compactMap(\.owner) : [])
+                var items: [String: [ArgusBucket.Item]] = [:]
+                for owner in whose { items[owner] = try await bucket.items(of: owner).items }
+                return try await Comparison(
+                    reading, with: items, tolerance: tolerance, isPipelined: isPipelined, at: .now()
+                ) { id, owner in
+                    if case .others = try await bucket.look(at: id, as: owner) { true } else { false }
+                }
+            }
+        } catch let error as StageError {
+            throw CommandFailure(error.description)
+        } catch let error as CommandFailure {
+            throw error
+        } catch {
+            throw CommandFailure("Argus does not answer: \(error)")
+        }
+    }
+}
+
+extension Comparison {
+    /// How many of what, in one line.
+    var summary: String {
+        let counts = Kind.allCases.compactMap { kind -> String? in
+            let count = differences.filter { $0.kind == kind }.count
+            return count > 0 ? "\(count) \(kind.title)" : nil
+        }
+        let base = "\(live) live webhooks" + (stay > 0 ? " (and \(stay) that a filter stops)" : "")
+        return "\(base): " + (counts.isEmpty ? "both sides are equal" : counts.joined(separator: ", "))
+    }
+
+    /// For people.
+    var table: String {
+        let lines = differences.map { difference in
+            let details = difference.details.isEmpty ? "" : "  " + difference.details.joined(separator: "; ")
+            let kind = difference.kind.rawValue.padding(toLength: 9, withPad: " ", startingAt: 0)
+            return "\(kind)  \(Console.printable(difference.url.isEmpty ? difference.id : difference.url))"
+                + Console.printable(details)
+        }
+        return (lines + [summary]).joined(separator: "\n")
+    }
+
+    /// For programs.
+    var json: JSONTree {
+        .members([
+            "equal": .bool(differences.isEmpty), "live": .integer(live), "stay": .integer(stay),
+            "differences": .array(
+                differences.map { difference in
+                    .members([
+                        "kind": .string(difference.kind.rawValue), "id": .string(difference.id),
+                        "url": .string(difference.url), "details": .array(difference.details.map { .string($0) }),
+                    ])
+                }),
+        ])
+    }
+}
+
+extension Comparison.Kind {
+    fileprivate var title: String {
+        switch self {
+        case .missing: "missing in Argus"
+        case .extra: "only in Argus"
+        case .different: "different"
+        case .expires: "ending at another time"
+        case .owner: "another owner's"
+        case .refused: "refused"
+        }
+    }
+}
