@@ -103,12 +103,15 @@ let package = Package(
             ], swiftSettings: settings),
         .target(
             name: "Operations", dependencies: ["Locking", "Wire", "PipelineKit", "HTTPService", logging, metrics],
-            swiftSettings: settings),
+            resources: [
+                .embedInCode("StatusPage/status.html"), .embedInCode("StatusPage/status.css"),
+                .embedInCode("StatusPage/status.js"),
+            ], swiftSettings: settings),
         .target(
             name: "HecateCommand",
             dependencies: [
                 "AWS", "ArgusStore", "HTTPService", "Locking", "Operations", "PipelineFile", "PipelineKit", "Spool",
-                "Stages", "Webhooks", "Wire", argumentParser, crypto, httpClient, logging, metrics,
+                "Stages", "Webhooks", "Wire", argumentParser, crypto, httpClient, logging, metrics, nio,
             ], swiftSettings: settings),
         .target(
             name: "StageTestKit", dependencies: ["Locking", "PipelineFile", "PipelineKit", "Wire", logging, metrics],

@@ -159,9 +159,18 @@ public final class HTTPListener: Sendable {
             if let name = HTTPField.Name(name) { headers[name] = value }
         }
         if let contentType = answer.contentType { headers[.contentType] = contentType }
-        return Response(
-            status: .init(code: answer.status), headers: headers,
-            body: answer.body.isEmpty ? .init() : .init(byteBuffer: ByteBuffer(bytes: answer.body)))
+        let start = ByteBuffer(bytes: answer.body)
+        let body: ResponseBody =
+            if let stream = answer.stream {
+                ResponseBody { writer in
+                    if start.readableBytes > 0 { try await writer.write(start) }
+                    for await piece in stream.pieces { try await writer.write(ByteBuffer(bytes: piece)) }
+                    try await writer.finish(nil)
+                }
+            } else {
+                answer.body.isEmpty ? .init() : .init(byteBuffer: start)
+            }
+        return Response(status: .init(code: answer.status), headers: headers, body: body)
     }
 }
 

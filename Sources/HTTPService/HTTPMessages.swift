@@ -34,6 +34,21 @@ public struct HTTPServiceRequest: Sendable {
     }
 }
 
+/// A body that comes in pieces.
+public struct HTTPBodyStream: Sendable, Equatable {
+    private final class Identity: Sendable {}
+
+    private let identity = Identity()
+    /// The pieces.
+    public let pieces: AsyncStream<[UInt8]>
+
+    /// A body of these pieces.
+    public init(_ pieces: AsyncStream<[UInt8]>) { self.pieces = pieces }
+
+    /// Only the same one is equal.
+    public static func == (left: HTTPBodyStream, right: HTTPBodyStream) -> Bool { left.identity === right.identity }
+}
+
 /// An answer.
 public struct HTTPServiceResponse: Sendable, Equatable {
     /// The status code.
@@ -44,6 +59,8 @@ public struct HTTPServiceResponse: Sendable, Equatable {
     public var contentType: String?
     /// The body.
     public var body: [UInt8]
+    /// What follows the body, piece by piece, until it ends or the client goes.
+    public var stream: HTTPBodyStream?
 
     /// An answer without a body.
     public init(status: Int, headers: [String: String] = [:]) {

@@ -3,18 +3,23 @@ public import Logging
 public import PipelineKit
 import Wire
 
-/// Serves `/metrics`, `/health` and `/ready` on listeners of their own.
+/// Serves `/metrics`, `/health`, `/ready` and the status page on listeners of their own.
 public struct OperationsServer: Sendable {
     private let listeners: [HTTPListener]
+    private let events: StatusEvents
 
     /// A server that does not listen yet.
     ///
     /// - Parameters:
     ///   - readiness: asked at each `/ready`, for every pipeline by name.
+    ///   - status: what the status page shows, as JSON in one line; with what was before where that is asked for.
     public init(
         metrics: Set<ListenAddress>, health: Set<ListenAddress>, registry: PrometheusRegistry, logger: Logger,
-        readiness: @escaping @Sendable () -> [(pipeline: String, readiness: Readiness)]
+        readiness: @escaping @Sendable () -> [(pipeline: String, readiness: Readiness)],
+        status: @escaping @Sendable (_ withHistory: Bool) -> [UInt8]
     ) {
+        let events = StatusEvents { status(false) }
+        self.events = events
         ProcessFigures.begin()
         listeners = metrics.union(health).map { address in
             HTTPListener(address: address, limits: HTTPLimits(bodyBytes: 0), logger: logger) { request in
@@ -28,7 +33,15 @@ public struct OperationsServer: Sendable {
                         body: Array((registry.text() + ProcessFigures.text()).utf8))
                 case "/health" where health.contains(address): return Self.answer(200, [("status", "\"ok\"")])
                 case "/ready" where health.contains(address): return Self.ready(readiness())
-                default: return .text(404, "there is nothing at this path")
+                case "/status.json" where health.contains(address):
+                    return HTTPServiceResponse(
+                        status: 200, headers: ["Cache-Control": "no-store"], contentType: "application/json",
+                        body: status(true))
+                case "/status/events" where health.contains(address) && request.method == "GET":
+                    return events.answer()
+                default:
+                    let page = health.contains(address) ? StatusPage.answer(request.path) : nil
+                    return page ?? .text(404, "there is nothing at this path")
                 }
             }
         }
@@ -52,6 +65,7 @@ public struct OperationsServer: Sendable {
 
     /// Lets `run` return.
     public func stop() async {
+        events.stop()
         for listener in listeners { await listener.stop() }
     }
 

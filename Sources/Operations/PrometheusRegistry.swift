@@ -11,7 +11,22 @@ public final class PrometheusRegistry: MetricsFactory {
         let labels: String
     }
 
-    private let series = Mutex<[Key: any Series]>([:])
+    private struct Kept {
+        let series: any Series
+        let dimensions: [(String, String)]
+    }
+
+    /// One value of one series.
+    public struct Sample: Sendable {
+        /// The metric's name; a histogram has `_sum` and `_count`.
+        public var name: String
+        /// Its dimensions.
+        public var labels: [String: String]
+        /// The value.
+        public var value: Double
+    }
+
+    private let series = Mutex<[Key: Kept]>([:])
 
     /// A registry that begins with what counts nothing yet but dashboards ask for.
     public init() {
@@ -46,15 +61,23 @@ public final class PrometheusRegistry: MetricsFactory {
         let all = series.withLock { $0 }.sorted { ($0.key.name, $0.key.labels) < ($1.key.name, $1.key.labels) }
         var output = ""
         var previous = ""
-        for (key, series) in all {
+        for (key, kept) in all {
             if key.name != previous {
                 let entry = MetricCatalog.entries[key.name] ?? .init(type: "untyped", help: key.name)
                 output += "# HELP \(key.name) \(entry.help)\n# TYPE \(key.name) \(entry.type)\n"
                 previous = key.name
             }
-            series.append(key.name, key.labels, to: &output)
+            kept.series.append(key.name, key.labels, to: &output)
         }
         return output
+    }
+
+    /// What all series tell now; of histograms the sum and the count.
+    public var samples: [Sample] {
+        series.withLock { $0 }.flatMap { key, kept in
+            let labels = Dictionary(kept.dimensions) { $1 }
+            return kept.series.values.map { Sample(name: key.name + $0, labels: labels, value: $1) }
+        }
     }
 
     private func find<Found: Series>(
@@ -63,9 +86,9 @@ public final class PrometheusRegistry: MetricsFactory {
         let labels = dimensions.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
         return series.withLock { series in
             let key = Key(name: name, labels: labels)
-            if let found = series[key] as? Found { return found }
+            if let found = series[key]?.series as? Found { return found }
             let made = make()
-            series[key] = made
+            series[key] = Kept(series: made, dimensions: dimensions)
             return made
         }
     }
@@ -86,6 +109,8 @@ public final class PrometheusRegistry: MetricsFactory {
 
 /// The values of one name and one set of labels.
 private protocol Series: Sendable {
+    /// What it tells, by what is added to the name.
+    var values: [(suffix: String, value: Double)] { get }
     func append(_ name: String, _ labels: String, to output: inout String)
 }
 
@@ -98,6 +123,7 @@ private final class CounterSeries: CounterHandler, Series {
 
     func increment(by amount: Int64) { value.wrappingAdd(amount, ordering: .relaxed) }
     func reset() { value.store(0, ordering: .relaxed) }
+    var values: [(suffix: String, value: Double)] { [("", Double(value.load(ordering: .relaxed)))] }
     func append(_ name: String, _ labels: String, to output: inout String) {
         output += line(name, labels, "\(value.load(ordering: .relaxed))")
     }
@@ -108,6 +134,7 @@ private final class GaugeSeries: RecorderHandler, Series {
 
     func record(_ value: Int64) { record(Double(value)) }
     func record(_ value: Double) { bits.store(value.bitPattern, ordering: .relaxed) }
+    var values: [(suffix: String, value: Double)] { [("", Double(bitPattern: bits.load(ordering: .relaxed)))] }
     func append(_ name: String, _ labels: String, to output: inout String) {
         let value = Double(bitPattern: bits.load(ordering: .relaxed))
         output += line(name, labels, value == value.rounded() && abs(value) < 1e15 ? "\(Int64(value))" : "\(value)")
@@ -136,6 +163,11 @@ private final class HistogramSeries: RecorderHandler, TimerHandler, Series {
         }
     }
     func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
+
+    var values: [(suffix: String, value: Double)] {
+        let state = state.withLock { $0 }
+        return [("_sum", state.sum), ("_count", Double(state.counts.reduce(0, +)))]
+    }
 
     func append(_ name: String, _ labels: String, to output: inout String) {
         let state = state.withLock { $0 }

@@ -6,8 +6,20 @@ public struct PipelineFile: Sendable {
     public struct Operations: Sendable, Equatable {
         /// Address of `/metrics`; nil for nowhere.
         public var metrics: String?
-        /// Address of `/health` and `/ready`; nil for nowhere.
+        /// Address of `/health`, `/ready` and the status page; nil for nowhere.
         public var health: String?
+        /// The lists of webhooks whose sizes the status page compares.
+        public var lists: [ListSize] = []
+    }
+
+    /// Where the size of a list of webhooks can be read.
+    public struct ListSize: Sendable, Equatable {
+        /// Whose list it is.
+        public var name: String
+        /// The URL of the metrics.
+        public var url: String
+        /// The metric.
+        public var metric: String
     }
 
     /// How messages are to be kept on disk until they have ended.

@@ -39,10 +39,19 @@ struct PipelineReader {
     private static let metrics = Option(
         optional: "metrics", operationsAddress, help: "address of /metrics, as in \":6701\"")
     private static let health = Option(
-        optional: "health", operationsAddress, help: "address of /health and /ready, as in \":6702\"")
+        optional: "health", operationsAddress,
+        help: "address of /health, /ready and the status page at /, as in \":6702\"")
+    private static let listName = Option("name", .string, help: "whose list it is")
+    private static let listURL = Option(
+        "url", .string, help: "the URL of its metrics, as in http://tr1d1um:6103/metrics")
+    private static let listMetric = Option(
+        "metric", .string, help: "the metric that tells its size, as in webpa_tr1d1um_webhook_list_size_value")
+    private static let lists = Option(
+        "lists", .list(of: .group("list", [listName, listURL, listMetric])), default: [], shown: "[]",
+        help: "lists of webhooks whose sizes the status page compares with that of the items written")
     private static let operations = Option(
-        "operations", .group("operations", [metrics, health]), default: Options(), shown: "",
-        help: "where metrics and health are served; nowhere if left out")
+        "operations", .group("operations", [metrics, health, lists]), default: Options(), shown: "",
+        help: "where metrics, health and the status page are served; nowhere if left out")
 
     enum Sync: String, CaseIterable { case full, normal }
     private static let spoolPath = Option("path", .path, help: "the file; each gateway needs one of its own")
@@ -126,7 +135,11 @@ struct PipelineReader {
         let operations = options[Self.operations]
         return PipelineFile(
             path: path, pipeline: spec,
-            operations: .init(metrics: operations[Self.metrics], health: operations[Self.health]), spool: spool,
+            operations: .init(
+                metrics: operations[Self.metrics], health: operations[Self.health],
+                lists: operations[Self.lists].map {
+                    .init(name: $0[Self.listName], url: $0[Self.listURL], metric: $0[Self.listMetric])
+                }), spool: spool,
             deadLetters: options[Self.deadLetters])
     }
 

@@ -77,6 +77,46 @@ public final class SQLiteDeadLetters: DeadLetterStore {
         }
     }
 
+    /// How many letters there are, and for which reasons.
+    public struct Digest: Sendable {
+        /// Letters of one stage and one reason.
+        public struct Reason: Sendable {
+            /// The stage that refused them.
+            public var stage: String
+            /// Why.
+            public var reason: String
+            /// How many.
+            public var count: Int
+            /// When the last was refused.
+            public var last: Timestamp
+        }
+
+        /// How many there are.
+        public var total: Int
+        /// The most frequent reasons of the latest 10,000 letters, 20 at most.
+        public var reasons: [Reason]
+    }
+
+    /// Counts the letters.
+    public func digest() async throws -> Digest {
+        try await file.write { database in
+            let reasons = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT stage, reason, count(*) AS count, max(last_s) AS last
+                    FROM (SELECT stage, reason, last_s FROM letter ORDER BY number DESC LIMIT 10000)
+                    GROUP BY stage, reason ORDER BY count DESC, last DESC LIMIT 20
+                    """)
+            return Digest(
+                total: try Int.fetchOne(database, sql: "SELECT count(*) FROM letter") ?? 0,
+                reasons: reasons.map {
+                    .init(
+                        stage: $0["stage"], reason: $0["reason"], count: $0["count"],
+                        last: Timestamp(seconds: $0["last"]))
+                })
+        }
+    }
+
     /// Takes a letter out: it was delivered after all, or is not wanted any more.
     public func remove(_ number: Int64) async throws {
         try await file.write { try $0.execute(sql: "DELETE FROM letter WHERE number = ?", arguments: [number]) }

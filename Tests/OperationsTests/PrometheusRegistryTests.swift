@@ -38,7 +38,7 @@ import Wire
             let text = try String(contentsOf: sources.appendingPathComponent(file), encoding: .utf8)
             for match in text.matches(of: /"(xmidt_hecate_[a-z_]+)"/) { named.insert(String(match.1)) }
         }
-        let described = Set(MetricCatalog.entries.keys.filter { $0.hasPrefix("xmidt_") })
+        let described = Set(MetricCatalog.entries.keys.filter { $0.hasPrefix("xmidt_hecate_") })
         #expect(named == described)
     }
 }

@@ -8,6 +8,10 @@ struct PipelineGraph {
         /// Role and kind, such as `filter match`.
         let title: String
         let role: StageRegistry.Role
+        /// The kind, such as `match`.
+        let kind: String
+        /// The name under which it counts.
+        let stage: String
     }
 
     struct Edge {
@@ -32,7 +36,7 @@ struct PipelineGraph {
             spine.append(node)
             if let last { edges.append(Edge(from: last, to: node, label: wasFilter ? "passes" : "")) }
             if let otherwise = stage.otherwise {
-                let side = add(otherwise)
+                let side = add(otherwise, countingAs: "\(stage.name).otherwise")
                 edges.append(Edge(from: node, to: side, label: "otherwise"))
                 addNested(otherwise, below: side)
             }
@@ -42,15 +46,17 @@ struct PipelineGraph {
         if let last { addNested(spec.sink, below: last) }
     }
 
-    private mutating func add(_ stage: PipelineSpec.StageSpec) -> Int {
+    private mutating func add(_ stage: PipelineSpec.StageSpec, countingAs name: String? = nil) -> Int {
         nodes.append(
-            Node(id: "n\(nodes.count)", name: stage.name, title: stage.kind.title, role: stage.kind.role))
+            Node(
+                id: "n\(nodes.count)", name: stage.name, title: stage.kind.title, role: stage.kind.role,
+                kind: stage.kind.declaration.name, stage: name ?? stage.name))
         return nodes.count - 1
     }
 
     private mutating func addNested(_ stage: PipelineSpec.StageSpec, below parent: Int) {
         for nested in stage.options.nestedStages {
-            let node = add(nested)
+            let node = add(nested, countingAs: "\(nodes[parent].stage).\(nested.name)")
             edges.append(Edge(from: parent, to: node, label: ""))
             addNested(nested, below: node)
         }

@@ -232,7 +232,9 @@ extension Comparison {
             let count = differences.filter { $0.kind == kind }.count
             return count > 0 ? "\(count) \(kind.title)" : nil
         }
-        let base = "\(live) live webhooks" + (stay > 0 ? " (and \(stay) that a filter stops)" : "")
+        let base =
+            "\(live) live \(live == 1 ? "webhook" : "webhooks")"
+            + (stay > 0 ? " (and \(stay) that a filter stops)" : "")
         return "\(base): " + (counts.isEmpty ? "both sides are equal" : counts.joined(separator: ", "))
     }
 

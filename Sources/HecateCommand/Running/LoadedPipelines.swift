@@ -29,6 +29,8 @@ extension PipelineFile {
 struct LoadedPipelines {
     let files: [PipelineFile]
     let pipelines: [Pipeline]
+    /// The dead letters of the pipelines, by their names, where they are in a SQLite file.
+    let deadLetters: [String: SQLiteDeadLetters]
 
     /// Loads files; prints everything that is to be said about them.
     ///
@@ -42,9 +44,10 @@ struct LoadedPipelines {
         self = loaded
     }
 
-    private init(files: [PipelineFile], pipelines: [Pipeline]) {
+    private init(files: [PipelineFile], pipelines: [Pipeline], deadLetters: [String: SQLiteDeadLetters]) {
         self.files = files
         self.pipelines = pipelines
+        self.deadLetters = deadLetters
     }
 
     /// Loads files.
@@ -56,12 +59,14 @@ struct LoadedPipelines {
     ) -> (LoadedPipelines?, Report) {
         var (files, report) = PipelineFile.load(
             arguments.files, registry: registry, settings: arguments.settings)
+        var deadLetters: [String: SQLiteDeadLetters] = [:]
         let pipelines = files.compactMap { file in
-            file.pipeline.build(
-                logger: logger, dryRunSink: dryRunSink,
-                durability: dryRunSink == nil ? file.durability(logger, &report.diagnostics) : Durability(),
-                tap: tap, &report.diagnostics)
+            let durability = dryRunSink == nil ? file.durability(logger, &report.diagnostics) : Durability()
+            deadLetters[file.pipeline.name] = durability.deadLetters as? SQLiteDeadLetters
+            return file.pipeline.build(
+                logger: logger, dryRunSink: dryRunSink, durability: durability, tap: tap, &report.diagnostics)
         }
-        return (report.hasErrors ? nil : LoadedPipelines(files: files, pipelines: pipelines), report)
+        let loaded = LoadedPipelines(files: files, pipelines: pipelines, deadLetters: deadLetters)
+        return (report.hasErrors ? nil : loaded, report)
     }
 }

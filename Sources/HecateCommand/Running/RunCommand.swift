@@ -36,15 +36,20 @@ struct RunCommand: AsyncParsableCommand {
         let isFinite = loaded.files.allSatisfy { !$0.pipeline.isReplaceable }
         let progress = isFinite ? Progress("messages", done: { supervisor.ended }) : nil
         defer { progress?.end() }
-        let operations = try operations(loaded.files, registry, logger) { supervisor.readiness }
+        let status = StatusReport(supervisor, registry: registry, lists: loaded.files.flatMap(\.operations.lists))
+        let operations = try operations(loaded.files, registry, logger, supervisor, status)
         let signals = ProcessSignals(
             logger: logger, reload: { await supervisor.reload() }, stop: { await supervisor.stop() })
         defer { signals.cancel() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await operations.run() }
             group.addTask { await tapServer.run() }
+            let isShown = loaded.files.contains { $0.operations.health != nil }
+            let watching = Task { if isShown { await status.run() } }
             group.addTask {
                 let succeeded = await supervisor.run()
+                watching.cancel()
+                await watching.value
                 await operations.stop()
                 await tapServer.stop()
                 guard succeeded else { throw ExitCode.failure }
@@ -63,13 +68,14 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func operations(
-        _ files: [PipelineFile], _ registry: PrometheusRegistry, _ logger: Logger,
-        readiness: @escaping @Sendable () -> [(pipeline: String, readiness: Readiness)]
+        _ files: [PipelineFile], _ registry: PrometheusRegistry, _ logger: Logger, _ supervisor: Supervisor,
+        _ status: StatusReport
     ) throws -> OperationsServer {
         OperationsServer(
             metrics: Set(try files.compactMap { try address($0.operations.metrics, in: $0) }),
             health: Set(try files.compactMap { try address($0.operations.health, in: $0) }),
-            registry: registry, logger: logger, readiness: readiness)
+            registry: registry, logger: logger, readiness: { supervisor.readiness },
+            status: { status.json(withHistory: $0) })
     }
 
     private func address(_ text: String?, in file: PipelineFile) throws -> ListenAddress? {

@@ -32,6 +32,9 @@ final class Supervisor: Sendable {
         state = Mutex(State(current: loaded))
     }
 
+    /// The pipelines that run.
+    var current: LoadedPipelines { state.withLock { $0.current } }
+
     /// Whether each pipeline can do its work now.
     var readiness: [(pipeline: String, readiness: Readiness)] {
         state.withLock { $0.current.pipelines }.map { ($0.name, $0.readiness) }

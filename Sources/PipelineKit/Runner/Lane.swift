@@ -37,6 +37,7 @@ final class Lane: @unchecked Sendable {
     private let sinkName: String
     private let retry: RetryPolicy
     private let tap: PipelineTap?
+    private let troubles: RecentTroubles
     private let sinkBatch: Int
     private let window: InFlightWindow
     private let breaker: CircuitBreaker
@@ -54,7 +55,7 @@ final class Lane: @unchecked Sendable {
 
     init(
         index: Int, pipeline: String, chain: StageChain, sink: any Sink, sinkName: String, retry: RetryPolicy,
-        window: InFlightWindow, breaker: CircuitBreaker, tap: PipelineTap?,
+        window: InFlightWindow, breaker: CircuitBreaker, tap: PipelineTap?, troubles: RecentTroubles,
         metrics: PipelineMetrics, clock: MonotonicClock, now: @escaping @Sendable () -> Timestamp,
         wakeLane: @escaping @Sendable (Int) -> Void, wakeAll: @escaping @Sendable () -> Void
     ) {
@@ -65,6 +66,7 @@ final class Lane: @unchecked Sendable {
         self.sinkName = sinkName
         self.retry = retry
         self.tap = tap
+        self.troubles = troubles
         sinkBatch = max(1, sink.capabilities.batch)
         delivery = Delivery(sinkName: sinkName, isUpsert: sink.capabilities.isUpsert, retry: retry)
         self.window = window
@@ -132,11 +134,14 @@ final class Lane: @unchecked Sendable {
         var watches: [StageChain.Watch] = []
         let outcome = chain.run(message, watches: &watches)
         if case .failed(let stage, let reason, let retryAfter) = outcome {
+            troubles.note("failed", at: stage, reason)
             return postpone(message, receipt, acceptedAt, attempts + 1, "\(stage): \(reason)", retryAfter)
         }
         for watch in watches { receipt.observe { watch.filter.ended(watch.message, $0) } }
         switch outcome {
-        case .ended(let settlement): receipt.settle(settlement)
+        case .ended(let settlement):
+            if case .refused(let stage, let reason, _) = settlement { troubles.note("refused", at: stage, reason) }
+            receipt.settle(settlement)
         case .passed(let messages):
             if messages.count > 1 { receipt.split(into: messages.count) }
             deliver(messages, receipt, acceptedAt)
@@ -218,6 +223,11 @@ final class Lane: @unchecked Sendable {
                 index < outcomes.count
                 ? outcomes[index] : .transient(reason: "the sink gave no answer for this message", retryAfter: nil)
             if let tap, tap.isActive { tap.note(outcome, of: entry.message, at: sinkName) }
+            switch outcome {
+            case .transient(let reason, _), .permanent(let reason):
+                troubles.note(StageMetrics.name(of: outcome), at: sinkName, reason)
+            case .delivered, .expired, .superseded: break
+            }
             if delivery.complete(entry.message.key, outcome, now: now, jitter: .random(in: 0...1)) { metrics.retried() }
             tellBreaker(outcome, entry, isProbe, now)
         }

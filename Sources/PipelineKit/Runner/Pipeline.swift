@@ -19,6 +19,7 @@ public final class Pipeline: Sendable {
     private let intake: Intake
     private let metrics: PipelineMetrics
     private let breaker: CircuitBreaker
+    private let recentTroubles: RecentTroubles
     private let deadLetters: (any DeadLetterStore)?
     private let spool: (any MessageSpool)?
     private let feeder: SpoolFeeder?
@@ -49,11 +50,14 @@ public final class Pipeline: Sendable {
         let window = InFlightWindow(size: sink.capabilities.inFlight)
         let breaker = CircuitBreaker(settings.breaker)
         self.breaker = breaker
+        let troubles = RecentTroubles(now: now)
+        recentTroubles = troubles
         let directory = LaneDirectory()
         let lanes = (0..<max(1, settings.lanes)).map { index in
             Lane(
                 index: index, pipeline: name, chain: chain, sink: sink, sinkName: sinkName, retry: settings.retry,
-                window: window, breaker: breaker, tap: tap, metrics: metrics, clock: clock, now: now,
+                window: window, breaker: breaker, tap: tap, troubles: troubles, metrics: metrics, clock: clock,
+                now: now,
                 wakeLane: { directory.wake($0) }, wakeAll: { directory.wakeAll() })
         }
         directory.fill(lanes)
@@ -81,6 +85,12 @@ public final class Pipeline: Sendable {
 
     /// How many messages ended in which way so far, by the settlement's name (`delivered`, `filtered`, ...).
     public var counts: [String: Int] { metrics.counts }
+
+    /// How many messages are inside, of how many that may be.
+    public var inside: (count: Int, capacity: Int) { (gate.used, settings.capacity) }
+
+    /// What went wrong of late, the latest first. Reasons hold no secrets, but may hold URLs of webhooks.
+    public var troubles: [Trouble] { recentTroubles.all }
 
     /// Whether messages can arrive and are taken.
     public var readiness: Readiness {

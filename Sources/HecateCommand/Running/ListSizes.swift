@@ -1,0 +1,112 @@
+import AsyncHTTPClient
+import Foundation
+import Locking
+import NIOCore
+import Operations
+import PipelineFile
+import PipelineKit
+import Wire
+
+/// The sizes of lists of webhooks over time, as the status page draws them: those that `operations: {lists: ...}` names, asked for
+/// where they are told, and that of the items that this process has written. Bounded. May be used from any thread.
+final class ListSizes: Sendable {
+    /// A list.
+    struct List: Sendable {
+        var name: String
+        /// The last size; nil where it is not known.
+        var size: Int?
+        /// Why it is not known.
+        var error: String?
+        /// Seconds since the epoch, and the size then.
+        var points: [(time: Int64, size: Int?)] = []
+    }
+
+    private static let interval = Duration.seconds(2)
+    /// An hour.
+    private static let mostPoints = 1800
+    private static let largestAnswer = 8 << 20
+    private static let timeout = TimeAmount.seconds(2)
+
+    private let sources: [PipelineFile.ListSize]
+    private let registry: PrometheusRegistry
+    private let lists: Mutex<[List]>
+
+    init(_ sources: [PipelineFile.ListSize], registry: PrometheusRegistry) {
+        self.sources = sources
+        self.registry = registry
+        lists = Mutex(sources.map { List(name: $0.name) } + [List(name: "Hecate")])
+    }
+
+    /// What is known now; of this process's own list nothing where it writes none.
+    var all: [List] { lists.withLock { $0 }.filter { !$0.points.isEmpty } }
+
+    /// Asks again and again, until it is cancelled.
+    func run() async {
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        while !Task.isCancelled {
+            await look(client)
+            try? await Task.sleep(for: Self.interval)
+        }
+        try? await client.shutdown()
+    }
+
+    private func look(_ client: HTTPClient) async {
+        await withTaskGroup(of: (Int, Result<Int, any Error>).self) { group in
+            for (index, source) in sources.enumerated() {
+                group.addTask {
+                    do {
+                        return (index, .success(try await Self.size(source, client)))
+                    } catch {
+                        return (index, .failure(error))
+                    }
+                }
+            }
+            for await (index, result) in group { note(result, at: index) }
+        }
+        let own = registry.samples.filter { $0.name == "xmidt_hecate_webhook_list_size_value" }
+        if !own.isEmpty { note(.success(Int(own.reduce(0) { $0 + $1.value })), at: sources.count) }
+    }
+
+    private func note(_ result: Result<Int, any Error>, at index: Int) {
+        let time = Timestamp.now().seconds
+        lists.withLock { lists in
+            switch result {
+            case .success(let size): (lists[index].size, lists[index].error) = (size, nil)
+            case .failure(let error): (lists[index].size, lists[index].error) = (nil, "\(error)")
+            }
+            lists[index].points.append((time, lists[index].size))
+            if lists[index].points.count > Self.mostPoints { lists[index].points.removeFirst() }
+        }
+    }
+
+    /// The sum of a metric over its series.
+    ///
+    /// Source of the format: Prometheus documentation, "Exposition formats".
+    private static func size(_ source: PipelineFile.ListSize, _ client: HTTPClient) async throws -> Int {
+        let response: HTTPClientResponse
+        let body: [UInt8]
+        do {
+            response = try await client.execute(HTTPClientRequest(url: source.url), timeout: timeout)
+            body = Array(try await response.body.collect(upTo: largestAnswer).readableBytesView)
+        } catch {
+            throw StageError("no answer")
+        }
+        guard response.status == .ok else { throw StageError("it answers \(response.status.code)") }
+        let values = String(decoding: body, as: UTF8.self).split(separator: "\n").compactMap { line -> Double? in
+            guard line.hasPrefix(source.metric), let next = line.dropFirst(source.metric.count).first,
+                next == " " || next == "{"
+            else { return nil }
+            let rest =
+                next == "{"
+                ? line[(line.lastIndex(of: "}") ?? line.startIndex)...].dropFirst()
+                : line.dropFirst(source.metric.count)
+            return rest.split(separator: " ").first.flatMap { Double($0) }
+        }
+        guard !values.isEmpty else { throw StageError("it has no metric \(source.metric)") }
+        let sum = values.reduce(0, +)
+        guard sum.isFinite, abs(sum) < 1e15 else { throw StageError("\(source.metric) is no size") }
+        return Int(sum)
+    }
+}
