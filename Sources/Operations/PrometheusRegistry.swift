@@ -18,8 +18,10 @@ public final class PrometheusRegistry: MetricsFactory {
 
     /// One value of one series.
     public struct Sample: Sendable {
-        /// The metric's name; a histogram has `_sum` and `_count`.
+        /// The metric's name.
         public var name: String
+        /// Of a histogram `sum` or `count`, else empty.
+        public var part: String
         /// Its dimensions.
         public var labels: [String: String]
         /// The value.
@@ -76,7 +78,7 @@ public final class PrometheusRegistry: MetricsFactory {
     public var samples: [Sample] {
         series.withLock { $0 }.flatMap { key, kept in
             let labels = Dictionary(kept.dimensions) { $1 }
-            return kept.series.values.map { Sample(name: key.name + $0, labels: labels, value: $1) }
+            return kept.series.values.map { Sample(name: key.name, part: $0, labels: labels, value: $1) }
         }
     }
 
@@ -109,8 +111,8 @@ public final class PrometheusRegistry: MetricsFactory {
 
 /// The values of one name and one set of labels.
 private protocol Series: Sendable {
-    /// What it tells, by what is added to the name.
-    var values: [(suffix: String, value: Double)] { get }
+    /// What it tells, a histogram in parts.
+    var values: [(part: String, value: Double)] { get }
     func append(_ name: String, _ labels: String, to output: inout String)
 }
 
@@ -123,7 +125,7 @@ private final class CounterSeries: CounterHandler, Series {
 
     func increment(by amount: Int64) { value.wrappingAdd(amount, ordering: .relaxed) }
     func reset() { value.store(0, ordering: .relaxed) }
-    var values: [(suffix: String, value: Double)] { [("", Double(value.load(ordering: .relaxed)))] }
+    var values: [(part: String, value: Double)] { [("", Double(value.load(ordering: .relaxed)))] }
     func append(_ name: String, _ labels: String, to output: inout String) {
         output += line(name, labels, "\(value.load(ordering: .relaxed))")
     }
@@ -134,7 +136,7 @@ private final class GaugeSeries: RecorderHandler, Series {
 
     func record(_ value: Int64) { record(Double(value)) }
     func record(_ value: Double) { bits.store(value.bitPattern, ordering: .relaxed) }
-    var values: [(suffix: String, value: Double)] { [("", Double(bitPattern: bits.load(ordering: .relaxed)))] }
+    var values: [(part: String, value: Double)] { [("", Double(bitPattern: bits.load(ordering: .relaxed)))] }
     func append(_ name: String, _ labels: String, to output: inout String) {
         let value = Double(bitPattern: bits.load(ordering: .relaxed))
         output += line(name, labels, value == value.rounded() && abs(value) < 1e15 ? "\(Int64(value))" : "\(value)")
@@ -164,9 +166,9 @@ private final class HistogramSeries: RecorderHandler, TimerHandler, Series {
     }
     func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
 
-    var values: [(suffix: String, value: Double)] {
+    var values: [(part: String, value: Double)] {
         let state = state.withLock { $0 }
-        return [("_sum", state.sum), ("_count", Double(state.counts.reduce(0, +)))]
+        return [("sum", state.sum), ("count", Double(state.counts.reduce(0, +)))]
     }
 
     func append(_ name: String, _ labels: String, to output: inout String) {

@@ -181,13 +181,13 @@ private struct StageFigures {
         for sample in samples {
             guard let pipeline = sample.labels["pipeline"], let name = sample.labels["stage"] else { continue }
             var stage = stages["\(pipeline)/\(name)"] ?? Stage()
-            switch sample.name {
-            case "xmidt_hecate_stage_messages_total": stage.outcomes[sample.labels["outcome"] ?? ""] = sample.value
-            case "xmidt_hecate_stage_seconds_sum": stage.seconds = (sample.value, stage.seconds?.count ?? 0)
-            case "xmidt_hecate_stage_seconds_count": stage.seconds = (stage.seconds?.sum ?? 0, sample.value)
-            case "xmidt_hecate_retries_total": stage.retries = sample.value
-            case "xmidt_hecate_in_flight": stage.inFlight = sample.value
-            case "xmidt_hecate_breaker_state": stage.breaker = sample.value
+            switch (sample.name, sample.part) {
+            case ("xmidt_hecate_stage_messages_total", _): stage.outcomes[sample.labels["outcome"] ?? ""] = sample.value
+            case ("xmidt_hecate_stage_seconds", "sum"): stage.seconds = (sample.value, stage.seconds?.count ?? 0)
+            case ("xmidt_hecate_stage_seconds", "count"): stage.seconds = (stage.seconds?.sum ?? 0, sample.value)
+            case ("xmidt_hecate_retries_total", _): stage.retries = sample.value
+            case ("xmidt_hecate_in_flight", _): stage.inFlight = sample.value
+            case ("xmidt_hecate_breaker_state", _): stage.breaker = sample.value
             default: break
             }
             stages["\(pipeline)/\(name)"] = stage
