@@ -52,7 +52,8 @@ private struct RootCommand: AsyncParsableCommand {
         commandName: "hecate",
         abstract: "Carries webhook registrations from Amazon SNS into Argus, through pipelines.",
         subcommands: [
-            RunCommand.self, ValidateCommand.self, RenderCommand.self, DiffCommand.self, PlanCommand.self,
+            RunCommand.self, HealthCommand.self, ValidateCommand.self, RenderCommand.self, DiffCommand.self,
+            PlanCommand.self,
             BackfillCommand.self, VerifyCommand.self, RollbackCommand.self, TestCommand.self, GraphCommand.self,
             TapCommand.self, DeadLettersCommand.self, ListCommand.self,
             DescribeCommand.self, SchemaCommand.self, NewCommand.self, ImportCommand.self, ArgusCommand.self,

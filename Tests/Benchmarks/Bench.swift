@@ -11,15 +11,18 @@ struct Bench: AsyncParsableCommand {
         discussion: "Build it for release: swift run -c release hecate-bench")
 
     enum Part: String, ExpressibleByArgument, CaseIterable {
-        case inProcess = "in-process", language, gateway, all, soak
+        case inProcess = "in-process", language, gateway, all, queue, soak
     }
 
-    @Argument(help: "What to measure: in-process, language, gateway, all (of these) or soak.") var part = Part.all
+    @Argument(help: "What to measure: in-process, language, gateway, all (of these), queue or soak.") var part = Part
+        .all
     @Option(help: "Messages for (a).") var generated = 300_000
     @Option(help: "Distinct notifications for (b).") var notifications = 20_000
     @Option(help: "Keep-alive connections for (b).") var connections = 32
     @Option(help: "Notifications a second for (b); as fast as they are answered if left out.") var rate: Double?
     @Flag(help: "Give the gateway of (b) a spool.") var spool = false
+    @Option(help: "The SQS of (e), such as LocalStack's.") var queueService = "http://127.0.0.1:4100"
+    @Option(help: "Messages for (e).") var queued = 3000
     @Option(help: "How long to soak, in minutes.") var minutes = 30.0
     @Option(help: "Rounds of (a), (c) and (d), of which the median counts.") var rounds = 3
     @Option(help: ArgumentHelp("A file for the results as JSON; - for standard output.", valueName: "file")) var json:
@@ -30,6 +33,9 @@ struct Bench: AsyncParsableCommand {
         if part == .soak {
             try await SoakBenchmark(minutes: minutes, rate: rate ?? 500).run(into: &results)
             return try write(results)
+        }
+        if part == .queue {
+            try await QueueBenchmark(service: queueService, messages: queued).run(into: &results)
         }
         if part == .inProcess || part == .all {
             try await InProcessBenchmark(messages: generated, rounds: rounds).run(into: &results)

@@ -53,12 +53,12 @@ struct GatewayBenchmark {
         let report = LoadGenerator(port: gatewayPort, connections: connections, rate: rate) {
             $0 < requests.count ? requests[$0] : nil
         }.run()
-        var stored = try count(argusPort)
+        var stored = try Self.count(argusPort)
         let drained = ContinuousClock.now + .seconds(60)
         // With a spool what was answered may still be on its way.
         while hasSpool, stored < notifications, ContinuousClock.now < drained {
             try await Task.sleep(for: .milliseconds(200))
-            stored = try count(argusPort)
+            stored = try Self.count(argusPort)
         }
         let seconds = hasSpool ? (ContinuousClock.now - started) / .seconds(1) : report.seconds
         let processor = gateway.processorSeconds - before
@@ -160,7 +160,7 @@ struct GatewayBenchmark {
         throw BenchError("nothing listens on port \(port):\n\(process.output)")
     }
 
-    private func count(_ port: Int) throws -> Int {
+    static func count(_ port: Int) throws -> Int {
         guard let connection = Connection(port: port) else { throw BenchError("the store does not answer") }
         defer { connection.close() }
         let answer = connection.exchange(Array("GET /api/v1/store/webhooks HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".utf8))

@@ -102,6 +102,35 @@ import Testing
         await argus.process.stop()
     }
 
+    /// Scaled out: nothing is shared but the queue. Two of four die under load with what they hold.
+    @Test func fourGatewaysOnOneQueueLoseNothingAndKeepTheNewest() async throws {
+        let topic = try await Cluster.makeTopic()
+        let queue = try await Queue(topic: topic)
+        let argus = try await ArgusProcess()
+        let text = fromQueue(queue, argus.url).replacingOccurrences(
+            of: "timeout: 60s", with: "timeout: 60s, conflict: newest")
+        var gateways: [ChildProcess] = []
+        for _ in 0..<4 { gateways.append(try await run([text]).process) }
+        // Every webhook is registered four times, each time for longer.
+        let webhooks = 40, rounds = 4
+        for round in 1...rounds {
+            for number in 0..<webhooks {
+                try await Cluster.publish(webhook("http://s-\(number).example/", lives: 3000 + round * 1000), to: topic)
+                if number == webhooks / 2, round == 2 || round == 3 { gateways[round].send(SIGKILL) }
+            }
+        }
+        try await Cluster.eventually("the queue is empty", within: 120) {
+            let depth = try await queue.depth()
+            return depth.waiting == 0 && depth.taken == 0
+        }
+        let items = try await argus.items()
+        #expect(items.count == webhooks)
+        let newest = items.filter { ($0["ttl"] as? Int ?? 0) > 3000 + (rounds - 1) * 1000 }
+        #expect(newest.count == webhooks, "an older registration has replaced a newer one")
+        for survivor in gateways.prefix(2) { #expect(await survivor.stop() == 0) }
+        await argus.process.stop()
+    }
+
     @Test func rawMessagesAreTakenAndWhatIsRefusedIsLeftToTheQueue() async throws {
         let queue = try await Queue()
         let argus = try await ArgusProcess()
