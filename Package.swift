@@ -192,3 +192,10 @@ if isFuzzing {
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
 }
+
+// `deploy/docker/build.sh` links data of ICU that it has made smaller; given as an object, it comes before that of the archive.
+if let data = Context.environment["HECATE_ICU_DATA"] {
+    for target in package.targets where target.name == "hecate" {
+        target.linkerSettings = [.unsafeFlags([data])]
+    }
+}

@@ -1,21 +1,27 @@
-import Foundation
-import FoundationXML
-
 /// An element of an answer of the query API: names without prefixes, text, children.
-final class XMLTree {
+///
+/// Reads what Amazon's services send, and refuses the rest: no document types, so no entities but the five that XML itself has and
+/// characters by number. Foundation's parser would bring libxml2 and its ICU along, 40 MB that nothing else needs.
+///
+/// Source: Extensible Markup Language 1.0, 5th edition.
+struct XMLTree {
     let name: String
     private(set) var text = ""
     private(set) var children: [XMLTree] = []
 
+    /// The deepest that elements may stand in each other.
+    private static let maximumDepth = 32
+
     private init(_ name: String) { self.name = name }
 
-    /// Reads a document; nil where it is none. Entities from outside are not resolved.
+    /// Reads a document; nil where it is none.
     static func parse(_ bytes: [UInt8]) -> XMLTree? {
-        let parser = XMLParser(data: Data(bytes))
-        parser.shouldResolveExternalEntities = false
-        let builder = Builder()
-        parser.delegate = builder
-        return parser.parse() ? builder.root : nil
+        guard String(validating: bytes, as: UTF8.self) != nil else { return nil }
+        var reader = Reader(bytes: bytes)
+        guard reader.skipsMisc(), let root = reader.element(depth: 0), reader.skipsMisc(), reader.isAtEnd else {
+            return nil
+        }
+        return root
     }
 
     /// The first element of a name, here or anywhere below.
@@ -33,26 +39,126 @@ final class XMLTree {
     /// The text of the first element of a name below.
     func text(_ name: String) -> String? { first(name)?.text }
 
-    private final class Builder: NSObject, XMLParserDelegate {
-        private static let maximumDepth = 32
-        var root: XMLTree?
-        private var open: [XMLTree] = []
+    private struct Reader {
+        let bytes: [UInt8]
+        var position = 0
 
-        func parser(
-            _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?,
-            attributes: [String: String]
-        ) {
-            guard open.count < Self.maximumDepth else { return parser.abortParsing() }
-            let element = XMLTree(name)
-            open.last?.children.append(element)
-            root = root ?? element
-            open.append(element)
+        var isAtEnd: Bool { position == bytes.count }
+
+        /// Takes a text, if it comes next.
+        private mutating func takes(_ text: StaticString) -> Bool {
+            let count = text.utf8CodeUnitCount
+            guard position + count <= bytes.count else { return false }
+            for index in 0..<count where bytes[position + index] != text.utf8Start[index] { return false }
+            position += count
+            return true
         }
 
-        func parser(_ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?) {
-            open.removeLast()
+        /// Everything up to a text, which is taken too; nil where it does not come.
+        private mutating func upTo(_ text: StaticString) -> ArraySlice<UInt8>? {
+            let start = position
+            while !isAtEnd {
+                let end = position
+                if takes(text) { return bytes[start..<end] }
+                position += 1
+            }
+            return nil
         }
 
-        func parser(_ parser: XMLParser, foundCharacters string: String) { open.last?.text += string }
+        private mutating func skipSpace() {
+            while !isAtEnd, [0x20, 0x09, 0x0a, 0x0d].contains(bytes[position]) { position += 1 }
+        }
+
+        /// Skips the declaration, comments and white space around the root; false at what is not allowed there.
+        mutating func skipsMisc() -> Bool {
+            while true {
+                skipSpace()
+                if takes("<?") {
+                    guard upTo("?>") != nil else { return false }
+                } else if takes("<!--") {
+                    guard upTo("-->") != nil else { return false }
+                } else {
+                    return true
+                }
+            }
+        }
+
+        /// An element's name without its prefix.
+        private mutating func elementName() -> String? {
+            let start = position
+            while !isAtEnd, !"<>/=\"'& \t\r\n".utf8.contains(bytes[position]) { position += 1 }
+            let name = bytes[start..<position].split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+            guard let last = name.last, !last.isEmpty, name.count <= 2 else { return nil }
+            return String(decoding: last, as: UTF8.self)
+        }
+
+        /// The attributes up to the end of a tag, passed over; whether the element ends with it, nil where the tag is none.
+        private mutating func endOfTag() -> Bool? {
+            while true {
+                skipSpace()
+                if takes("/>") { return true }
+                if takes(">") { return false }
+                guard elementName() != nil else { return nil }
+                skipSpace()
+                guard takes("=") else { return nil }
+                skipSpace()
+                guard takes("\"") ? upTo("\"") != nil : takes("'") && upTo("'") != nil else { return nil }
+            }
+        }
+
+        mutating func element(depth: Int) -> XMLTree? {
+            guard depth < maximumDepth, takes("<"), let name = elementName(), let isEmpty = endOfTag() else {
+                return nil
+            }
+            var element = XMLTree(name)
+            if isEmpty { return element }
+            while !isAtEnd {
+                if takes("</") {
+                    guard elementName() == name else { return nil }
+                    skipSpace()
+                    return takes(">") ? element : nil
+                }
+                if takes("<!--") {
+                    guard upTo("-->") != nil else { return nil }
+                } else if takes("<![CDATA[") {
+                    guard let text = upTo("]]>") else { return nil }
+                    element.text += String(decoding: text, as: UTF8.self)
+                } else if bytes[position] == UInt8(ascii: "<") {
+                    guard let child = self.element(depth: depth + 1) else { return nil }
+                    element.children.append(child)
+                } else {
+                    guard let text = characters() else { return nil }
+                    element.text += text
+                }
+            }
+            return nil
+        }
+
+        /// Text up to the next tag, its entities replaced.
+        private mutating func characters() -> String? {
+            var text: [UInt8] = []
+            while !isAtEnd, bytes[position] != UInt8(ascii: "<") {
+                if takes("&") {
+                    guard let name = upTo(";"), name.count <= 10, let character = Self.character(name) else {
+                        return nil
+                    }
+                    text += Array(String(character).utf8)
+                } else {
+                    text.append(bytes[position])
+                    position += 1
+                }
+            }
+            return String(decoding: text, as: UTF8.self)
+        }
+
+        private static func character(_ name: ArraySlice<UInt8>) -> Character? {
+            let name = String(decoding: name, as: UTF8.self)
+            let known: [String: Character] = ["lt": "<", "gt": ">", "amp": "&", "quot": "\"", "apos": "'"]
+            if let character = known[name] { return character }
+            guard name.hasPrefix("#") else { return nil }
+            let digits = name.dropFirst()
+            let value = digits.hasPrefix("x") ? UInt32(digits.dropFirst(), radix: 16) : UInt32(digits)
+            return value.flatMap(Unicode.Scalar.init).map(Character.init)
+        }
     }
 }

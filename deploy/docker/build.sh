@@ -1,7 +1,16 @@
 #!/bin/sh
-# build.sh SOURCE TARGET: builds the program for an image, Swift's libraries inside it, and strips it.
+# build.sh SOURCE TARGET: builds the program for an image: Swift's libraries inside it, ICU's data without what other languages need,
+# nothing exported, stripped.
 set -eu
 cd "$1"
-swift build -c release --static-swift-stdlib --product hecate --scratch-path "${HECATE_SCRATCH:-.build}"
 mkdir -p "$2"
-strip -s -o "$2/hecate" "$(swift build -c release --static-swift-stdlib --product hecate --scratch-path "${HECATE_SCRATCH:-.build}" --show-bin-path)/hecate"
+runtime=$(dirname "$(dirname "$(command -v swift)")")/lib/swift_static/linux
+python3 deploy/docker/trim-icu.py "$runtime/lib_FoundationICU.a" "$2/icu-data.o"
+export HECATE_ICU_DATA="$2/icu-data.o"
+build() {
+    swift build -c release --static-swift-stdlib --product hecate --scratch-path "${HECATE_SCRATCH:-.build}" \
+        -Xlinker --no-export-dynamic -Xlinker --exclude-libs=ALL "$@"
+}
+build
+strip -s -o "$2/hecate" "$(build --show-bin-path)/hecate"
+rm "$2/icu-data.o"
