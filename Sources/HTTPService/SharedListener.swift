@@ -43,13 +43,15 @@ public final class SharedListener: Sendable {
 
     private struct Waiting {
         let path: String
-        let continuation: CheckedContinuation<User?, Never>
+        let continuation: CheckedContinuation<Match, Never>
     }
 
     private struct State {
         var users: [User] = []
         /// The paths whose users have left for successors.
         var departed: Set<String> = []
+        /// The paths whose users have ended: who asks there is told to come again, not that there is nothing.
+        var ended: Set<String> = []
         var isClosed = false
         var waiting: [Waiting] = []
         /// The largest body that any user has taken so far.
@@ -62,6 +64,7 @@ public final class SharedListener: Sendable {
     private enum Match {
         case user(User)
         case successor
+        case ended
         case nobody
     }
 
@@ -98,6 +101,7 @@ public final class SharedListener: Sendable {
             guard !state.users.contains(where: { $0.path == path }) else { return nil }
             state.users.append(user)
             state.departed.remove(path)
+            state.ended.remove(path)
             state.bodyBytes = max(state.bodyBytes, bodyBytes)
             let mine = state.waiting.filter { Self.covers(path, $0.path) }
             state.waiting.removeAll { Self.covers(path, $0.path) }
@@ -107,7 +111,7 @@ public final class SharedListener: Sendable {
         guard let waiting else {
             throw HTTPListenerError("cannot listen on \(address): the path \(path) is another pipeline's there")
         }
-        for each in waiting { each.continuation.resume(returning: user) }
+        for each in waiting { each.continuation.resume(returning: .user(user)) }
         do {
             try await listening().value
         } catch {
@@ -123,18 +127,19 @@ public final class SharedListener: Sendable {
     private func remove(_ user: User, leaves: Bool) {
         state.withLock { state in
             state.users.removeAll { $0 === user }
-            if leaves { state.departed.insert(user.path) }
+            if leaves { state.departed.insert(user.path) } else { state.ended.insert(user.path) }
         }
     }
 
     /// Nobody will take over any more: what waits for a successor is told to come again.
     func endWaiting() {
         let waiting = state.withLock { state in
+            state.ended.formUnion(state.departed)
             state.departed = []
             defer { state.waiting = [] }
             return state.waiting
         }
-        for each in waiting { each.continuation.resume(returning: nil) }
+        for each in waiting { each.continuation.resume(returning: .ended) }
     }
 
     /// Closes the listener; returns when every request that had come is answered.
@@ -165,6 +170,9 @@ public final class SharedListener: Sendable {
         }
         for departed in state.departed where departed.utf8.count > longest && covers(departed, path) {
             (match, longest) = (.successor, departed.utf8.count)
+        }
+        for ended in state.ended where ended.utf8.count > longest && covers(ended, path) {
+            (match, longest) = (.ended, ended.utf8.count)
         }
         return match
     }
@@ -203,7 +211,7 @@ public final class SharedListener: Sendable {
         state.withLock { state in
             switch Self.match(path, state) {
             case .user(let user): user.bodyBytes
-            case .successor, .nobody: state.bodyBytes
+            case .successor, .ended, .nobody: state.bodyBytes
             }
         }
     }
@@ -212,25 +220,27 @@ public final class SharedListener: Sendable {
         503, "the gateway is shutting down", headers: ["Retry-After": "5"])
 
     private func answer(_ request: HTTPServiceRequest) async -> HTTPServiceResponse {
-        let user = await withCheckedContinuation { (continuation: CheckedContinuation<User?, Never>) in
-            let now: User?? = state.withLock { state in
-                switch Self.match(request.path, state) {
-                case .user(let user):
-                    user.begin()
-                    return .some(user)
+        let match = await withCheckedContinuation { (continuation: CheckedContinuation<Match, Never>) in
+            let now: Match? = state.withLock { state in
+                let match = Self.match(request.path, state)
+                switch match {
+                case .user(let user): user.begin()
                 case .successor where !state.isClosed:
                     state.waiting.append(Waiting(path: request.path, continuation: continuation))
                     return nil
-                case .successor, .nobody: return .some(nil)
+                case .successor, .ended, .nobody: break
                 }
+                return match
             }
             if let now { continuation.resume(returning: now) }
         }
-        guard let user else {
-            return isUsed ? .text(404, "nothing is taken at this path") : Self.closing
+        switch match {
+        case .user(let user):
+            defer { user.end() }
+            return await user.handler(request)
+        case .nobody where isUsed: return .text(404, "nothing is taken at this path")
+        case .successor, .ended, .nobody: return Self.closing
         }
-        defer { user.end() }
-        return await user.handler(request)
     }
 }
 

@@ -146,10 +146,14 @@ import Testing
         #expect(paths.count > 5)
         let substitution = Substitution(
             variable: { name in
+                // What has a default is to be good with it.
                 switch name {
                 case "SNS_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:t"
                 case "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/t"
-                default: "https://a.example.net"
+                case "READER_LISTEN": ":6000"
+                case "ARGUS_AUTH": "user:pass"
+                case "ARGUS_URL", "NEW_ARGUS_URL", "HECATE_PUBLIC_URL", "READER_URL": "https://a.example.net"
+                default: nil
                 }
             },
             file: { _ in "user:pass" })

@@ -148,7 +148,9 @@ class Reader:
         for url, until in known.items() if self.seen is not None else []:
             accepted = truth.first_accepted(url, until)
             if self.seen.get(url) != until and accepted is not None:
-                report["lag"] = max(report["lag"], asked - accepted)
+                if asked - accepted > report["lag"]:
+                    report["lag"] = asked - accepted
+                    report["slowest"] = {"reader": self.name, "url": url, "accepted": date(accepted), "seen": date(asked)}
         self.seen = known
         report["looks"][self.name] = report["looks"].get(self.name, 0) + 1
         return len(known)
@@ -180,6 +182,9 @@ def main():
         if not steps or steps[-1]["step"] != name:
             steps.append({"step": name, "missed": [], "stale": [], "lag": 0.0, "looks": {}, "sizes": {}, "rounds": 0})
         step = steps[-1]
+        for reader in readers:
+            if reader.name in left_out:
+                reader.seen = None
         sizes = {r.name: r.look(truth, options.settle, step) for r in readers if r.name not in left_out}
         step["sizes"] = {name: size for name, size in sizes.items() if size is not None}
         step["live"] = truth.live()
