@@ -53,31 +53,38 @@ final class ListSizes: Sendable {
     }
 
     private func look(_ client: HTTPClient) async {
-        await withTaskGroup(of: (Int, Result<Int, any Error>).self) { group in
+        // Not tuples with a `Result`: of those, Swift 6.3.1's optimizer mixed up the index when one failed and another did not.
+        await withTaskGroup(of: Answer.self) { group in
             for (index, source) in sources.enumerated() {
                 group.addTask {
                     do {
-                        return (index, .success(try await Self.size(source, client)))
+                        return Answer(index: index, size: try await Self.size(source, client), error: nil)
                     } catch {
-                        return (index, .failure(error))
+                        return Answer(index: index, size: nil, error: "\(error)")
                     }
                 }
             }
-            for await (index, result) in group { note(result, at: index) }
+            for await answer in group { note(answer) }
         }
         let own = registry.samples.filter { $0.name == "xmidt_hecate_webhook_list_size_value" }
-        if !own.isEmpty { note(.success(Int(own.reduce(0) { $0 + $1.value })), at: sources.count) }
+        if !own.isEmpty { note(Answer(index: sources.count, size: Int(own.reduce(0) { $0 + $1.value }), error: nil)) }
     }
 
-    private func note(_ result: Result<Int, any Error>, at index: Int) {
+    private struct Answer {
+        var index: Int
+        var size: Int?
+        var error: String?
+    }
+
+    private func note(_ answer: Answer) {
         let time = Timestamp.now().seconds
         lists.withLock { lists in
-            switch result {
-            case .success(let size): (lists[index].size, lists[index].error) = (size, nil)
-            case .failure(let error): (lists[index].size, lists[index].error) = (nil, "\(error)")
-            }
-            lists[index].points.append((time, lists[index].size))
-            if lists[index].points.count > Self.mostPoints { lists[index].points.removeFirst() }
+            var list = lists[answer.index]
+            list.size = answer.size
+            list.error = answer.error
+            list.points.append((time, answer.size))
+            if list.points.count > Self.mostPoints { list.points.removeFirst() }
+            lists[answer.index] = list
         }
     }
 
