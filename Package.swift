@@ -164,7 +164,7 @@ let package = Package(
                 "Locking", "PipelineFile", "StageTestKit",
                 "Stages", "PipelineKit", "Webhooks", "AWS", "HTTPService", "Wire", "YAML", "TestSupport", httpClient,
                 logging,
-                metrics, nioHTTP, .product(name: "HTTPTypes", package: "swift-http-types"),
+                metrics, nio, nioHTTP, nioPosix, .product(name: "HTTPTypes", package: "swift-http-types"),
             ], swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests",

@@ -12,7 +12,6 @@ struct HTTPAuthorization: Sendable {
         "auth", .group("auth", [basic, bearer, TokenSource.option]), default: Options(), shown: "",
         help: "how to authenticate; else not at all")
 
-    private let constant: String?
     private let tokens: TokenSource?
 
     init(_ options: Options, now: @escaping @Sendable () -> Timestamp) throws {
@@ -26,6 +25,11 @@ struct HTTPAuthorization: Sendable {
             throw OptionError("'basic', 'bearer' and 'token' exclude each other", at: options.location(of: Self.option))
         }
     }
+
+    /// The value of `Authorization` where it is always the same; nil where there is none, or it is fetched.
+    let constant: String?
+    /// Whether it is fetched, for which `header` needs a client.
+    var isFetched: Bool { tokens != nil }
 
     /// The value of `Authorization`; nil for none.
     ///

@@ -91,18 +91,26 @@ struct ClientTLS: Sendable {
         }
     }
 
-    /// A client that follows no redirects.
+    /// What a connection trusts and shows.
     ///
-    /// - Parameter connections: the most connections to one host.
     /// - Throws: where a file cannot be read.
-    func makeClient(connections: Int = 8) throws -> HTTPClient {
+    func configuration() throws -> TLSConfiguration {
         var tls = TLSConfiguration.makeClientConfiguration()
         if let ca { tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(ca)) }
         if let certificate, let key {
             tls.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) }
             tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))
         }
-        var configuration = HTTPClient.Configuration(tlsConfiguration: tls, redirectConfiguration: .disallow)
+        return tls
+    }
+
+    /// A client that follows no redirects.
+    ///
+    /// - Parameter connections: the most connections to one host.
+    /// - Throws: where a file cannot be read.
+    func makeClient(connections: Int = 8) throws -> HTTPClient {
+        var configuration = HTTPClient.Configuration(
+            tlsConfiguration: try self.configuration(), redirectConfiguration: .disallow)
         configuration.timeout.connect = .seconds(5)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connections
         // The client's own pauses between attempts to connect grow to a minute, in which a server that is back would not be

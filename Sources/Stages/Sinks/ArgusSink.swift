@@ -68,6 +68,7 @@ public final class ArgusSink: Sink {
 
     private let stores: [String]
     private let headers: HTTPHeaders
+    private let connections: ArgusConnections
     private let ownerHeaders: [String]
     private let authorization: HTTPAuthorization
     private let conflict: Conflict
@@ -77,7 +78,8 @@ public final class ArgusSink: Sink {
     private let liveItems: LiveItems
     private let journal: ItemJournal?
     private let isJournalFailing = Atomic<Bool>(false)
-    private let slot = HTTPClientSlot()
+    /// For tokens, where they are fetched.
+    private let tokenClient = HTTPClientSlot()
     private let current = Atomic<Int>(0)
 
     /// A sink with options; nothing is connected yet.
@@ -86,21 +88,25 @@ public final class ArgusSink: Sink {
         stores = options[Self.addresses].map { "\($0)/api/v1/store/\(bucket)/" }
         guard !stores.isEmpty else { throw OptionError("'address' is empty", at: options.location(of: Self.addresses)) }
         authorization = try HTTPAuthorization(options, now: context.now)
-        headers = ["Content-Type": "application/json"]
+        var headers: HTTPHeaders = ["Content-Type": "application/json"]
+        if let constant = authorization.constant { headers.add(name: "Authorization", value: constant) }
+        self.headers = headers
         ownerHeaders = options[Self.ownerHeaders]
         conflict = options[Self.conflict]
         timeout = .nanoseconds(options[Self.timeout].inNanoseconds)
         tls = try ClientTLS(options[Self.tls])
+        connections = try ArgusConnections(stores: stores, tls: tls, timeout: timeout)
         capabilities = SinkCapabilities(batch: 1, inFlight: options[Self.inFlight], isUpsert: true)
         self.context = context
         liveItems = LiveItems(context)
         journal = options[Self.journal].map { ItemJournal(path: $0) }
     }
 
-    /// Opens the journal and makes the client; connections come with the first writes.
+    /// Opens the journal; connections come with the first writes.
     public func open() async throws {
         try await journal?.open()
-        try await slot.open(try tls.makeClient(connections: capabilities.inFlight))
+        if authorization.isFetched { try await tokenClient.open(try tls.makeClient()) }
+        try connections.open()
         liveItems.startSweeping()
     }
 
@@ -136,7 +142,8 @@ public final class ArgusSink: Sink {
 
     /// Closes the connections.
     public func close() async {
-        await slot.close()
+        connections.close()
+        await tokenClient.close()
         await journal?.close()
         liveItems.stopSweeping()
     }
@@ -148,34 +155,33 @@ public final class ArgusSink: Sink {
         guard item.id.utf8.count == 64, item.id.utf8.allSatisfy(Self.isLowerHex) else {
             return .permanent(reason: "'\(item.id.prefix(80))' is no id that Argus takes: 64 characters 0-9a-f")
         }
-        guard let client = slot.client else {
-            return .transient(reason: "the sink is closed", retryAfter: nil)
-        }
         let now = context.now()
         if item.isExpired(at: now) { return .expired }
         let store = current.load(ordering: .relaxed)
-        var request = HTTPClientRequest(url: stores[store] + item.id)
-        request.headers = headers
+        var headers = headers
         if !item.owner.isEmpty {
-            for name in ownerHeaders { request.headers.add(name: name, value: item.owner) }
+            for name in ownerHeaders { headers.add(name: name, value: item.owner) }
         }
         let outcome: WriteOutcome
         do {
-            if let header = try await authorization.header(client) {
-                request.headers.add(name: "Authorization", value: header)
+            if authorization.isFetched {
+                guard let client = tokenClient.client else { throw ArgusConnections.Failure.notOpen }
+                if let header = try await authorization.header(client) {
+                    headers.add(name: "Authorization", value: header)
+                }
             }
-            if conflict == .newest, let other = try await findNewer(than: item, request, client) {
+            if conflict == .newest, let other = try await findNewer(than: item, at: store, headers) {
                 outcome = other
             } else {
-                request.method = .PUT
-                request.body = .bytes(ByteBuffer(bytes: item.body(at: context.now())))
-                let response = try await client.execute(request, timeout: timeout)
-                _ = try await response.body.collect(upTo: Self.largestAnswer)
-                outcome = judge(response)
-                if outcome == .delivered { await note(item, wasCreated: response.status == .created) }
+                let answer = try await connections.execute(
+                    .PUT, item.id, at: store, headers: headers, body: item.body(at: context.now()))
+                outcome = judge(answer)
+                if outcome == .delivered { await note(item, wasCreated: answer.status == 201) }
             }
         } catch let failure as TokenSource.Failure {
             outcome = .transient(reason: failure.description, retryAfter: nil)
+        } catch ArgusConnections.Failure.notOpen {
+            return .transient(reason: "the sink is closed", retryAfter: nil)
         } catch {
             outcome = .transient(reason: "Argus does not answer: \(error)", retryAfter: nil)
         }
@@ -189,26 +195,23 @@ public final class ArgusSink: Sink {
 
     /// The outcome where what is there decides it: it ends later than ours, or it cannot be read. nil where ours is to be written.
     private func findNewer(
-        than item: ArgusItem, _ request: HTTPClientRequest, _ client: HTTPClient
+        than item: ArgusItem, at store: Int, _ headers: HTTPHeaders
     ) async throws -> WriteOutcome? {
-        let response = try await client.execute(request, timeout: timeout)
-        let body = try await response.body.collect(upTo: Self.largestAnswer)
-        guard response.status != .notFound else { return nil }
-        let outcome = judge(response)
+        let answer = try await connections.execute(.GET, item.id, at: store, headers: headers)
+        guard answer.status != 404 else { return nil }
+        let outcome = judge(answer)
         guard outcome == .delivered else { return outcome }
-        let left = try FieldPath("ttl")?.text(in: Array(body.readableBytesView)).flatMap { Int64($0) } ?? 0
+        let left = try FieldPath("ttl")?.text(in: Array(answer.body.readableBytesView)).flatMap { Int64($0) } ?? 0
         // What is left is told in whole seconds, so ours, sent a moment ago, may read as one more.
         return left > item.lifetime.secondsLeft(at: context.now()) + 1 ? .superseded : nil
     }
 
-    private static let largestAnswer = 1 << 20
-
     /// What an answer means here: a token may have been revoked, so another is asked for before a 401 is final.
-    private func judge(_ response: HTTPClientResponse) -> WriteOutcome {
-        if response.status == .unauthorized, authorization.refused() {
+    private func judge(_ answer: ArgusConnections.Answer) -> WriteOutcome {
+        if answer.status == 401, authorization.refused() {
             return .transient(reason: "Argus refused the token", retryAfter: nil)
         }
-        return HTTPOutcome.of(response.status.code, response.headers, server: "Argus")
+        return HTTPOutcome.of(answer.status, answer.headers, server: "Argus")
     }
 
     private func note(_ item: ArgusItem, wasCreated: Bool) async {
