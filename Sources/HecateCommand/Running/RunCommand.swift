@@ -46,8 +46,10 @@ struct RunCommand: AsyncParsableCommand {
             group.addTask { await tapServer.run() }
             let isShown = loaded.files.contains { $0.operations.health != nil }
             let watching = Task { if isShown { await status.run() } }
+            let starting = Task { await Self.endOfStart(supervisor) }
             group.addTask {
                 let succeeded = await supervisor.run()
+                starting.cancel()
                 watching.cancel()
                 await watching.value
                 await operations.stop()
@@ -65,6 +67,17 @@ struct RunCommand: AsyncParsableCommand {
                 throw ExitCode.failure
             }
         }
+    }
+
+    /// Waits until all is ready, half a minute at most, and lets go of what only the start needed.
+    private static func endOfStart(_ supervisor: Supervisor) async {
+        for _ in 0..<60 {
+            let isReady = supervisor.readiness.allSatisfy { if case .notReady = $0.readiness { false } else { true } }
+            guard !Task.isCancelled else { return }
+            try? await Task.sleep(for: .milliseconds(500))
+            if isReady { break }
+        }
+        if !Task.isCancelled { StartupPages.release() }
     }
 
     private func operations(
