@@ -64,12 +64,6 @@ struct HTTPAuthorization: Sendable {
         return "Basic \(encoded)"
     }
 
-    /// Takes as long whatever is different, so that nothing can be learnt from the time.
-    static func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-        guard left.count == right.count else { return false }
-        return zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
-    }
-
     private static func bearerHeader(_ secret: Secret) throws -> String {
         let text = secret.revealed
         let token = text.lowercased().hasPrefix("bearer ") ? String(text.dropFirst(7)) : text

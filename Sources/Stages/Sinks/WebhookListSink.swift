@@ -66,7 +66,7 @@ public final class WebhookListSink: Sink {
     public let capabilities = SinkCapabilities(batch: 64, inFlight: 1, isUpsert: true)
     private let listen: ListenAddress
     private let path: String
-    private let basic: [UInt8]?
+    private let gate: BasicGate
     private let hidesSecrets: Bool
     private let gauge: Gauge?
     private let context: StageContext
@@ -76,11 +76,7 @@ public final class WebhookListSink: Sink {
     public init(_ options: Options, _ context: StageContext) throws {
         listen = options[Self.listen]
         path = options[Self.path]
-        do {
-            basic = try options[Self.basic].map { Array(try HTTPAuthorization.basicHeader($0).utf8) }
-        } catch {
-            throw OptionError("\(error)", at: options.location(of: Self.basic))
-        }
+        gate = try BasicGate(options, Self.basic)
         hidesSecrets = options[Self.hidesSecrets]
         gauge = options[Self.metric].map { Gauge(label: $0, dimensions: [], factory: context.metrics) }
         gauge?.record(0)
@@ -180,9 +176,7 @@ public final class WebhookListSink: Sink {
         guard ["GET", "HEAD"].contains(request.method) else {
             return .text(405, "only GET is answered here", headers: ["Allow": "GET"])
         }
-        if let basic, !HTTPAuthorization.isEqual(Array((request.header("Authorization") ?? "").utf8), basic) {
-            return .text(401, "wrong or no user", headers: ["WWW-Authenticate": "Basic realm=\"hecate\""])
-        }
+        if let refusal = gate.refusal(of: request) { return refusal }
         let now = context.now()
         let live = state.withLock { $0.entries.values.filter { $0.end > now }.map(\.webhook) }
         var output: [UInt8] = [UInt8(ascii: "[")]

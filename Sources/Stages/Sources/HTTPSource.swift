@@ -48,7 +48,7 @@ public final class HTTPSource: Source {
 
     private let listen: ListenAddress
     private let path: String
-    private let basic: [UInt8]?
+    private let gate: BasicGate
     private let splitsArrays: Bool
     private let answerWithin: Duration
     private let key: FieldPath
@@ -62,11 +62,7 @@ public final class HTTPSource: Source {
     public init(_ options: Options, _ context: StageContext) throws {
         listen = options[Self.listen]
         path = options[Self.path]
-        do {
-            basic = try options[Self.basic].map { Array(try HTTPAuthorization.basicHeader($0).utf8) }
-        } catch {
-            throw OptionError("\(error)", at: options.location(of: Self.basic))
-        }
+        gate = try BasicGate(options, Self.basic)
         splitsArrays = options[Self.arrays] == .split
         answerWithin = options[Self.answerWithin]
         key = options[SNSSourceOptions.keyField]
@@ -107,9 +103,7 @@ public final class HTTPSource: Source {
     func answer(_ request: HTTPServiceRequest, _ intake: Intake) async -> HTTPServiceResponse {
         guard request.path == path else { return .text(404, "nothing is taken at this path") }
         guard request.method == "POST" else { return .text(405, "only POST is taken here", headers: ["Allow": "POST"]) }
-        if let basic, !HTTPAuthorization.isEqual(Array((request.header("Authorization") ?? "").utf8), basic) {
-            return .text(401, "wrong or no user", headers: ["WWW-Authenticate": "Basic realm=\"hecate\""])
-        }
+        if let refusal = gate.refusal(of: request) { return refusal }
         let messages: [Message]
         do {
             messages = try self.messages(of: request)
