@@ -42,8 +42,13 @@ struct PipelineReader {
         optional: "health", operationsAddress,
         help: "address of /health, /ready and the status page at /, as in \":6702\"")
     private static let listName = Option("name", .string, help: "whose list it is")
+    private static let listURLType = OptionType<String>.string.map(named: "URL") { text in
+        guard let url = URLComponents(string: text), ["http", "https"].contains(url.scheme), url.host?.isEmpty == false
+        else { throw OptionError("'\(text)' is no URL such as http://tr1d1um:6103/metrics") }
+        return text
+    }
     private static let listURL = Option(
-        "url", .string, help: "the URL of its metrics, as in http://tr1d1um:6103/metrics")
+        "url", listURLType, help: "the URL of its metrics, as in http://tr1d1um:6103/metrics")
     private static let listMetric = Option(
         "metric", .string, help: "the metric that tells its size, as in webpa_tr1d1um_webhook_list_size_value")
     private static let lists = Option(

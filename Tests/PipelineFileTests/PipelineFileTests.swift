@@ -97,6 +97,10 @@ import Testing
         ("source: stdin\nsink: drop\nspool: {path: x}", "'deadLetters' is needed"),
         ("source: stdin\nsink: drop\ndeadLetters: {sqlite: {}}", "needs the option 'path'"),
         ("source: stdin\nsink: drop\ndeadLetters: {argus: {address: http://a}}", "dead letters are bytes"),
+        (
+            "source: stdin\nsink: drop\noperations: {lists: [{name: a, url: \"tr1d1um:6103\", metric: b}]}",
+            "'tr1d1um:6103' is no URL such as http://"
+        ),
         ("source: stdin\nsink: ${NOPE}", "the environment variable NOPE is not set"),
         ("source: stdin\nsink: ${NOPE:?set it}", "NOPE is not set: set it"),
         ("source: stdin\nsink: ${file:/nope}", "the file '/nope' cannot be read"),

@@ -67,23 +67,14 @@ struct RegistrationList: Sendable {
         var request = HTTPClientRequest(url: url)
         request.headers.add(name: "Accept", value: "application/json")
         if let header = try authorization.header() { request.headers.add(name: "Authorization", value: header) }
-        // The client's own attempts to connect would go on until the time is up.
-        var configuration = HTTPClient.Configuration()
-        configuration.connectionPool.retryConnectionEstablishment = false
-        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-        let result: Result<(status: UInt, body: [UInt8]), any Error>
-        do {
-            let response = try await client.execute(request, timeout: .nanoseconds(timeout.inNanoseconds))
-            let body = Array(try await response.body.collect(upTo: largest).readableBytesView)
-            result = .success((response.status.code, body))
-        } catch {
-            result = .failure(error)
-        }
-        try? await client.shutdown()
         let status: UInt
         let body: [UInt8]
         do {
-            (status, body) = try result.get()
+            (status, body) = try await ShortClient.with { client in
+                let response = try await client.execute(request, timeout: .nanoseconds(timeout.inNanoseconds))
+                let body = try await response.body.collect(upTo: largest)
+                return (response.status.code, Array(body.readableBytesView))
+            }
         } catch {
             throw CommandFailure("the list at \(url) cannot be had: \(error)")
         }

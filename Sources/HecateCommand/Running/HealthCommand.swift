@@ -19,23 +19,18 @@ struct HealthCommand: AsyncParsableCommand {
         // All addresses are listened on there; one of them is asked.
         let host =
             address.host == "0.0.0.0" ? "127.0.0.1" : address.host.contains(":") ? "[\(address.host)]" : address.host
-        var configuration = HTTPClient.Configuration()
-        configuration.connectionPool.retryConnectionEstablishment = false
-        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-        let result: Result<(UInt, String), any Error>
+        let url = "http://\(host):\(address.port)/\(ready ? "ready" : "health")"
+        let answer: (status: UInt, text: String)
         do {
-            let url = "http://\(host):\(address.port)/\(ready ? "ready" : "health")"
-            let response = try await client.execute(HTTPClientRequest(url: url), timeout: .seconds(2))
-            result = .success((response.status.code, String(buffer: try await response.body.collect(upTo: 64 << 10))))
+            answer = try await ShortClient.with { client in
+                let response = try await client.execute(HTTPClientRequest(url: url), timeout: .seconds(2))
+                return (response.status.code, String(buffer: try await response.body.collect(upTo: 64 << 10)))
+            }
         } catch {
-            result = .failure(error)
+            throw CommandFailure("it does not answer at \(address)")
         }
-        try? await client.shutdown()
-        switch result {
-        case .success((200, let text)): print(Console.printable(String(text.dropLast())))
-        case .success((let status, let text)):
-            throw CommandFailure("it answers \(status): \(Console.printable(String(text.dropLast())))")
-        case .failure: throw CommandFailure("it does not answer at \(address)")
-        }
+        let text = Console.printable(String(answer.text.dropLast()))
+        guard answer.status == 200 else { throw CommandFailure("it answers \(answer.status): \(text)") }
+        print(text)
     }
 }

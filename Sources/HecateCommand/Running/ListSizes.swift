@@ -42,14 +42,13 @@ final class ListSizes: Sendable {
 
     /// Asks again and again, until it is cancelled.
     func run() async {
-        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-        configuration.connectionPool.retryConnectionEstablishment = false
-        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-        while !Task.isCancelled {
-            await look(client)
-            try? await Task.sleep(for: Self.interval)
+        // Only shutting the client down could fail, when there is nothing left to be done.
+        try? await ShortClient.with { client in
+            while !Task.isCancelled {
+                await look(client)
+                try? await Task.sleep(for: Self.interval)
+            }
         }
-        try? await client.shutdown()
     }
 
     private func look(_ client: HTTPClient) async {
