@@ -130,7 +130,7 @@ let package = Package(
             name: "hecate-bench",
             dependencies: [
                 "Locking", "hecate", "PipelineKit", "PipelineFile", "Stages", "HTTPService", "TestSupport",
-                argumentParser, httpClient, nio,
+                argumentParser, crypto, httpClient, nio,
                 logging,
             ], path: "Tests/Benchmarks", exclude: ["README.md"], swiftSettings: settings),
         .target(

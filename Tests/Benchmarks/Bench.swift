@@ -28,14 +28,40 @@ struct Bench: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A file for the results as JSON; - for standard output.", valueName: "file")) var json:
         String?
 
+    @Option(help: "How often all of it is measured, in turn with the machine's yardstick; --compare wants 5 or so.")
+    var pairs = 1
+    @Option(
+        help: ArgumentHelp(
+            "Compare with what --json wrote before; end with 1 where something is worse beyond what the rounds differ by.",
+            valueName: "file"))
+    var compare: String?
+
     func run() async throws {
-        var results: [String: Double] = [:]
-        if part == .soak {
-            try await SoakBenchmark(minutes: minutes, rate: rate ?? 500).run(into: &results)
-            return try write(results)
+        let baseline = try compare.map { path in
+            try JSONDecoder().decode(Measurement.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
         }
-        if part == .queue {
-            try await QueueBenchmark(service: queueService, messages: queued).run(into: &results)
+        var measurement = Measurement()
+        for _ in 0..<max(1, pairs) {
+            var results: [String: Double] = [:]
+            let yardstick = Measurement.yardstick()
+            try await measure(into: &results)
+            measurement.add(results, yardstick: yardstick)
+        }
+        if pairs > 1 {
+            print("medians of \(pairs)")
+            for (name, value) in measurement.medians.sorted(by: { $0.key < $1.key }) {
+                row(name, value < 1000 ? String(format: "%.2f", value) : whole(value))
+            }
+        }
+        try write(measurement)
+        if let baseline { try show(measurement.compared(with: baseline)) }
+    }
+
+    private func measure(into results: inout [String: Double]) async throws {
+        switch part {
+        case .soak: return try await SoakBenchmark(minutes: minutes, rate: rate ?? 500).run(into: &results)
+        case .queue: return try await QueueBenchmark(service: queueService, messages: queued).run(into: &results)
+        case .inProcess, .language, .gateway, .all: break
         }
         if part == .inProcess || part == .all {
             try await InProcessBenchmark(messages: generated, rounds: rounds).run(into: &results)
@@ -46,20 +72,32 @@ struct Bench: AsyncParsableCommand {
         if part == .gateway || part == .all {
             try await GatewayBenchmark(
                 notifications: notifications, connections: connections, rate: rate, hasSpool: spool
-            ).run(
-                into: &results)
+            ).run(into: &results)
         }
-        try write(results)
     }
 
-    private func write(_ results: [String: Double]) throws {
+    private func write(_ measurement: Measurement) throws {
         guard let json else { return }
-        let data = try JSONSerialization.data(withJSONObject: results, options: [.prettyPrinted, .sortedKeys])
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        let data = try encoder.encode(measurement)
         if json == "-" {
             print(String(decoding: data, as: UTF8.self))
         } else {
             try data.write(to: URL(fileURLWithPath: json))
         }
+    }
+
+    private func show(_ changes: [Measurement.Change]) throws {
+        print("against \(compare ?? ""): how many times as good, and how far below 1 that may be")
+        for change in changes {
+            row(
+                change.name,
+                String(format: "%.2f  (%.2f)", change.ratio, change.noise) + (change.isRegression ? "  WORSE" : ""))
+        }
+        guard !changes.isEmpty else { throw BenchError("nothing was measured that the baseline has too") }
+        let worse = changes.filter(\.isRegression).map(\.name)
+        guard worse.isEmpty else { throw BenchError("worse than before: \(worse.joined(separator: ", "))") }
     }
 }
 
