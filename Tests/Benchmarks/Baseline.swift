@@ -60,8 +60,8 @@ struct Measurement: Codable {
         var name: String
         /// How many times as good as it was: above 1 is better.
         var ratio: Double
-        /// How far below 1 it may be: twice what the rounds of both measurements differ by, 10 % at least:
-        /// one program measured twice differed by up to 9 % on two cores.
+        /// How far below 1 it may be: twice what the rounds of both measurements differ by, 15 % at least:
+        /// one program measured twice differed by up to 14 % on two cores.
         var noise: Double
         var isRegression: Bool { ratio < 1 - noise }
     }
@@ -74,7 +74,7 @@ struct Measurement: Codable {
             else { return nil }
             let (new, old) = (mine.map { Self.score($0, direction) }, theirs.map { Self.score($0, direction) })
             let ratio = Self.median(new) / Self.median(old)
-            return Change(name: name, ratio: ratio, noise: max(0.1, 2 * (Self.spread(new) + Self.spread(old))))
+            return Change(name: name, ratio: ratio, noise: max(0.15, 2 * (Self.spread(new) + Self.spread(old))))
         }
     }
 
