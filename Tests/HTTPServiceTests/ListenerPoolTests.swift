@@ -49,7 +49,9 @@ import Testing
             "POST \(path) HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: \(body)\r\n\r\n"
                 + String(repeating: "x", count: body))
         let answer = try await connection.read(until: "\r\n\r\n")
-        return String(answer.split(separator: " ")[1])
+        let words = answer.split(separator: " ")
+        guard words.count > 1 else { throw POSIXError(.ECONNRESET) }
+        return String(words[1])
     }
 
     @Test func eachPathIsAnsweredByItsOwnAndWhatNobodyHasByNobody() async throws {

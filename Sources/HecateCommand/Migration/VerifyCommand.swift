@@ -55,10 +55,10 @@ struct VerifyCommand: AsyncParsableCommand {
         let deadline = timeout.map { ContinuousClock.now + duration($0) }
         var comparison = try await settledLook(sides)
         if repair { comparison = try await repaired(comparison, sides, logger) }
-        var shown = comparison.differences.count
+        var isAnnounced = false
         while watch, !comparison.differences.isEmpty, deadline.map({ .now < $0 }) ?? true {
-            if shown >= 0 { Console.error("\(comparison.summary); looking again until both sides are equal") }
-            shown = -1
+            if !isAnnounced { Console.error("\(comparison.summary); looking again until both sides are equal") }
+            isAnnounced = true
             try await Task.sleep(for: max(duration(settle), .milliseconds(500)))
             comparison = try await sides.look()
         }

@@ -193,7 +193,7 @@ final class ArgusConnections: Sendable {
         do {
             channel = try await bootstrap.connect(host: server.host, port: server.port).get()
         } catch {
-            throw Failure.cannotConnect(Self.reason(error))
+            throw Self.failure(toConnect: error)
         }
         let isWanted = state.withLock { state in
             if state.isOpen { state.all[ObjectIdentifier(channel)] = channel }
@@ -203,14 +203,20 @@ final class ArgusConnections: Sendable {
             channel.close(promise: nil)
             throw Failure.notOpen
         }
+        // One that was closed before it was known has been forgotten before that, too.
+        if !channel.isActive { forget(channel, number) }
         return channel
     }
 
     /// Why a connection could not be made, without the library's own words around it.
-    private static func reason(_ error: any Error) -> String {
-        guard let error = error as? NIOConnectionError else { return "\(error)" }
-        if let first = error.connectionErrors.first { return "\(first.error)" }
-        return "the name \(error.host) has no address"
+    private static func failure(toConnect error: any Error) -> Failure {
+        if case ChannelError.connectTimeout = error { return .timedOut }
+        guard let error = error as? NIOConnectionError else { return .cannotConnect("\(error)") }
+        guard let first = error.connectionErrors.first else {
+            return .cannotConnect("the name \(error.host) has no address")
+        }
+        if case ChannelError.connectTimeout = first.error { return .timedOut }
+        return .cannotConnect("\(first.error)")
     }
 
     /// A connection can take another request.

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -72,8 +71,9 @@ public final class ArgusSink: Sink {
     private let ownerHeaders: [String]
     private let authorization: HTTPAuthorization
     private let conflict: Conflict
-    private let timeout: TimeAmount
     private let tls: ClientTLS
+    /// For a look before anything is written.
+    private let bucket: ArgusBucket
     private let context: StageContext
     private let liveItems: LiveItems
     private let journal: ItemJournal?
@@ -93,9 +93,10 @@ public final class ArgusSink: Sink {
         self.headers = headers
         ownerHeaders = options[Self.ownerHeaders]
         conflict = options[Self.conflict]
-        timeout = .nanoseconds(options[Self.timeout].inNanoseconds)
+        let timeout = options[Self.timeout]
         tls = try ClientTLS(options[Self.tls])
-        connections = try ArgusConnections(stores: stores, tls: tls, timeout: timeout)
+        connections = try ArgusConnections(stores: stores, tls: tls, timeout: .nanoseconds(timeout.inNanoseconds))
+        self.bucket = try ArgusBucket(options, timeout: timeout, now: context.now)
         capabilities = SinkCapabilities(batch: 1, inFlight: options[Self.inFlight], isUpsert: true)
         self.context = context
         liveItems = LiveItems(context)
@@ -119,26 +120,17 @@ public final class ArgusSink: Sink {
 
     /// Asks for the items of nobody: that Argus is there, knows the bucket and lets us in.
     public func probe() async throws -> String {
-        try await HTTPClientSlot.with(try tls.makeClient()) { try await probe($0) }
-    }
-
-    private func probe(_ client: HTTPClient) async throws -> String {
-        for store in stores {
-            var request = HTTPClientRequest(url: String(store.dropLast()))
-            if let header = try await authorization.header(client) {
-                request.headers.add(name: "Authorization", value: header)
-            }
-            let response = try await client.execute(request, timeout: timeout)
-            _ = try await response.body.collect(upTo: Self.largestProbe)
-            switch HTTPOutcome.of(response.status.code, response.headers, server: "Argus") {
-            case .transient(let reason, _), .permanent(let reason): throw StageError("\(store): \(reason)")
-            case .delivered, .expired, .superseded: continue
+        try await bucket.withClient { client in
+            for (index, store) in stores.enumerated() {
+                do {
+                    _ = try await bucket.items(of: "", at: index, client)
+                } catch let error as StageError {
+                    throw StageError("\(store): \(error)")
+                }
             }
         }
         return stores.count == 1 ? "Argus answers and lets us in" : "all \(stores.count) addresses of Argus answer"
     }
-
-    private static let largestProbe = 64 << 20
 
     /// Closes the connections.
     public func close() async {
