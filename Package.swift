@@ -141,7 +141,7 @@ let package = Package(
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
         .testTarget(
             name: "PipelineKitTests",
-            dependencies: ["Locking", "PipelineKit", "Wire", "TestSupport", logging, metrics],
+            dependencies: ["Locking", "Operations", "PipelineKit", "Wire", "TestSupport", logging, metrics],
             swiftSettings: settings),
         .testTarget(
             name: "PipelineFileTests", dependencies: ["PipelineFile", "PipelineKit", "Stages", "TestSupport", logging],

@@ -14,7 +14,8 @@ enum MetricCatalog {
         "xmidt_hecate_stage_messages_total": .init(
             type: "counter", help: "Messages that have left a stage, by outcome; for a sink, writes by outcome."),
         "xmidt_hecate_stage_seconds": .init(
-            type: "histogram", help: "Time a stage takes for a message; for a sink, for a write."),
+            type: "histogram",
+            help: "Time a stage takes for a message, under load timed for one of sixteen; for a sink, for a write."),
         "xmidt_hecate_retries_total": .init(type: "counter", help: "Writes that are tried again."),
         "xmidt_hecate_in_flight": .init(type: "gauge", help: "Writes under way."),
         "xmidt_hecate_queue_depth": .init(type: "gauge", help: "Messages inside the pipeline."),

@@ -144,43 +144,45 @@ private final class GaugeSeries: RecorderHandler, Series {
 }
 
 private final class HistogramSeries: RecorderHandler, TimerHandler, Series {
-    private struct State {
-        var counts = [UInt64](repeating: 0, count: bounds.count + 1)
-        var sum = 0.0
-    }
-
     /// In seconds: from a filter's work to a write that waited for its time-out.
     private static let bounds = [
         0.000_01, 0.000_1, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60,
     ]
 
-    private let state = Mutex(State())
+    private static let boundsInNanoseconds = bounds.map { Int64($0 * 1e9) }
+
+    /// How many fell into each bucket, the last without a bound: one more than there are bounds. A reader may see the one or the other that is being recorded in
+    /// part: the count told is always that of the buckets.
+    private let counts = InlineArray<17, Atomic<UInt64>> { _ in Atomic(0) }
+    private let nanoseconds = Atomic<Int64>(0)
 
     func record(_ value: Int64) { record(Double(value)) }
     func record(_ value: Double) {
-        let index = Self.bounds.firstIndex { value <= $0 } ?? Self.bounds.count
-        state.withLock { state in
-            state.counts[index] += 1
-            state.sum += value
-        }
+        if let nanoseconds = Int64(exactly: (value * 1e9).rounded()) { recordNanoseconds(nanoseconds) }
     }
-    func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
+    func recordNanoseconds(_ duration: Int64) {
+        let index = Self.boundsInNanoseconds.firstIndex { duration <= $0 } ?? Self.bounds.count
+        counts[index].wrappingAdd(1, ordering: .relaxed)
+        nanoseconds.wrappingAdd(duration, ordering: .relaxed)
+    }
+
+    private var bucketCounts: [UInt64] { counts.indices.map { counts[$0].load(ordering: .relaxed) } }
+    private var sum: Double { Double(nanoseconds.load(ordering: .relaxed)) / 1e9 }
 
     var values: [(part: String, value: Double)] {
-        let state = state.withLock { $0 }
-        return [("sum", state.sum), ("count", Double(state.counts.reduce(0, +)))]
+        [("sum", sum), ("count", Double(bucketCounts.reduce(0, +)))]
     }
 
     func append(_ name: String, _ labels: String, to output: inout String) {
-        let state = state.withLock { $0 }
+        let sum = sum
         var total: UInt64 = 0
-        for (index, count) in state.counts.enumerated() {
+        for (index, count) in bucketCounts.enumerated() {
             total += count
             let bound = index < Self.bounds.count ? "\(Self.bounds[index])" : "+Inf"
             output += line(
                 "\(name)_bucket", labels.isEmpty ? "le=\"\(bound)\"" : "\(labels),le=\"\(bound)\"", "\(total)")
         }
-        output += line("\(name)_sum", labels, "\(state.sum)")
+        output += line("\(name)_sum", labels, "\(sum)")
         output += line("\(name)_count", labels, "\(total)")
     }
 }

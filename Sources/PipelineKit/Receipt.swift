@@ -28,21 +28,38 @@ public enum Settlement: Sendable, Equatable {
     }
 
     /// The outcome as metrics and logs name it.
-    public var name: String {
-        switch self {
-        case .delivered: "delivered"
-        case .spooled: "spooled"
-        case .filtered: "filtered"
-        case .expired: "expired"
-        case .superseded: "superseded"
-        case .deadLettered: "dead_lettered"
-        case .refused: "refused"
-        case .failed: "failed"
+    public var name: String { kind.name }
+
+    /// The outcome without its reasons; as a number, the place in a list of all.
+    enum Kind: Int, CaseIterable {
+        case delivered, spooled, filtered, expired, superseded, deadLettered, refused, failed
+
+        var name: String {
+            switch self {
+            case .delivered: "delivered"
+            case .spooled: "spooled"
+            case .filtered: "filtered"
+            case .expired: "expired"
+            case .superseded: "superseded"
+            case .deadLettered: "dead_lettered"
+            case .refused: "refused"
+            case .failed: "failed"
+            }
         }
     }
 
-    /// Every name that the end of a message can have.
-    static let names = ["delivered", "filtered", "expired", "superseded", "dead_lettered", "refused", "failed"]
+    var kind: Kind {
+        switch self {
+        case .delivered: .delivered
+        case .spooled: .spooled
+        case .filtered: .filtered
+        case .expired: .expired
+        case .superseded: .superseded
+        case .deadLettered: .deadLettered
+        case .refused: .refused
+        case .failed: .failed
+        }
+    }
 
     /// Of several messages made from one, the ending that the sender has to hear.
     var weight: Int {

@@ -21,14 +21,14 @@ public struct Trial: Sendable {
 
     /// Runs a message through all stages, for its time as the stages see it.
     public func run(_ message: Message) -> Outcome {
-        var watches: [StageChain.Watch] = []
-        let outcome = chain.run(message, watches: &watches)
+        var notes = chain.makeNotes()
+        let outcome = chain.run(message, notes: &notes)
         let settlement: Settlement =
             switch outcome {
             case .ended(let settlement): settlement
             default: .delivered
             }
-        for watch in watches { watch.filter.ended(watch.message, settlement) }
+        for watch in notes.watches { watch.filter.ended(watch.message, settlement) }
         switch outcome {
         case .passed(let messages): return .passes(messages)
         case .parts(let parts): return .passes(parts.passed)
@@ -54,6 +54,6 @@ extension PipelineSpec {
         let steps = makeSteps(context, dryRunSink: nil, retry: settings.retry, &diagnostics)
         let stages = steps.map { $0.map { StageMetrics(pipeline: name, stage: $0.name, factory: metrics) } }
         guard let steps, let stages else { return nil }
-        return Trial(StageChain(steps, metrics: stages, clock: .system))
+        return Trial(StageChain(steps, metrics: stages, clock: .system, now: now))
     }
 }

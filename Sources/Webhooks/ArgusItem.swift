@@ -24,7 +24,7 @@ public struct ArgusItem: Sendable, Equatable {
     public static func id(ofURL url: String) -> String {
         var url = url
         let digest = url.withUTF8 { SHA256.hash(data: UnsafeRawBufferPointer($0)) }
-        return Hex.encode(digest)
+        return digest.withUnsafeBytes { Hex.encode($0) }
     }
 
     /// The body of the request that writes it: `{"id": ..., "data": ..., "ttl": seconds}`.

@@ -17,10 +17,19 @@ struct LanguageBenchmark {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bench-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        print("(c) \(Self.rules) match rules with lists of \(Self.hosts) hosts, one lane; median of \(rounds)")
-        let rate = try await median { try await filters(folder) }
-        row("messages/s", whole(rate))
-        results["filters.messagesPerSecond"] = rate
+        print("(c) \(Self.rules) match rules, each with a list of \(Self.hosts) hosts, one lane; median of \(rounds)")
+        for number in 0..<Self.rules {
+            let list = (0..<Self.hosts).map {
+                $0 % 10 == 0 ? "*.domain-\(number)-\($0).example" : "host-\(number)-\($0).example"
+            }
+            try list.joined(separator: "\n").write(toFile: "\(folder)/\(number).txt", atomically: true, encoding: .utf8)
+        }
+        let one = try await median { try await alternatives(folder) }
+        row("messages/s, alternatives of one filter", whole(one))
+        results["filters.messagesPerSecond"] = one
+        let many = try await median { try await filters(folder) }
+        row("messages/s, a filter each", whole(many))
+        results["filters.inARow.messagesPerSecond"] = many
         print("(d) a pipeline file of \(Self.lines) lines, loaded and validated; median of \(rounds)")
         let seconds = try await median { try load(folder) }
         row("milliseconds", String(format: "%.0f", seconds * 1000))
@@ -33,20 +42,44 @@ struct LanguageBenchmark {
         return values.sorted()[values.count / 2]
     }
 
+    /// A record whose host no list names, another for each message.
+    private static let template = """
+        {"config":{"url":"http://host-{n}.generated.example/hook","content_type":"application/json"},"failure_url":"",\
+        "events":["device-status"],"matcher":{"device_id":[".*"]},"duration":3600000000000,"until":"{until}",\
+        "registered_from_address":"192.0.2.1"}
+        """
+
     /// No rule but the last holds, so that all are looked at.
+    private func alternatives(_ folder: String) async throws -> Double {
+        let rules = (1..<Self.rules).map { "            - {field: config.url, host: {file: \($0).txt}}\n" }
+        return try await run(
+            """
+              - filter:
+                  match:
+                    any:
+            \(rules.joined())            - {field: config.url, host: "*.generated.example"}
+            """, folder)
+    }
+
+    /// None stops the message, so that all are looked at.
     private func filters(_ folder: String) async throws -> Double {
-        let list = (0..<Self.hosts).map { $0 % 10 == 0 ? "*.domain-\($0).example" : "host-\($0).example" }
-        try list.joined(separator: "\n").write(toFile: "\(folder)/hosts.txt", atomically: true, encoding: .utf8)
-        let rule = "            - {field: config.url, host: {file: hosts.txt}}\n"
+        let filters = (0..<Self.rules).map { number in
+            """
+              - name: not-those-of-\(number)
+                filter: {match: {not: {field: config.url, host: {file: \(number).txt}}}}
+
+            """
+        }
+        return try await run(filters.joined(), folder)
+    }
+
+    private func run(_ stages: String, _ folder: String) async throws -> Double {
         let path = "\(folder)/filters.yaml"
         try """
         lanes: 1
-        source: {generate: {count: \(messages)}}
+        source: {generate: {count: \(messages), template: '\(Self.template)'}}
         stages:
-          - filter:
-              match:
-                any:
-        \(String(repeating: rule, count: Self.rules - 1))            - {field: config.url, host: generated.example}
+        \(stages)
           - transform: {argus-item: {}}
         sink: drop
         """.write(toFile: path, atomically: true, encoding: .utf8)

@@ -1,6 +1,7 @@
 import Locking
 import Logging
 import Metrics
+import Operations
 import TestSupport
 import Testing
 import Wire
@@ -18,6 +19,37 @@ private final class ClosureFilter: OutcomeObserver {
     func admits(_ message: Message) throws -> Bool { try decide(message) }
     func ended(_ message: Message, _ settlement: Settlement) {
         ends.with { $0.append("\(message.id) \(settlement.name)") }
+    }
+}
+
+/// A filter that lets through what does not hold its text, and notes when a row of them was asked.
+private final class RowFilter: RecordFilter {
+    static let declaration = StageDeclaration(name: "row", summary: "", example: "")
+    let stops: String
+    let asked: Protected<[Int]>
+
+    init(_ options: Options, _ context: StageContext) throws { throw OptionError("made by tests only") }
+    init(_ stops: String, _ asked: Protected<[Int]>) { (self.stops, self.asked) = (stops, asked) }
+    func admits(_ message: Message) throws -> Bool { try admits(RecordView(message, now: message.receivedAt)) }
+    func admits(_ record: RecordView) throws -> Bool {
+        if record.message.id.contains("!\(stops)") { throw StageError("odd") }
+        return !record.message.id.contains(stops)
+    }
+    static func row(of filters: [RowFilter]) -> (any FilterRow)? { Row(filters: filters) }
+
+    private struct Row: FilterRow {
+        let filters: [RowFilter]
+        func run(_ record: RecordView) -> FilterRowAnswer {
+            filters[0].asked.with { $0.append(filters.count) }
+            for (number, filter) in filters.enumerated() {
+                do {
+                    guard try filter.admits(record) else { return .stopped(by: number) }
+                } catch {
+                    return .failed(by: number, error)
+                }
+            }
+            return .passed
+        }
     }
 }
 
@@ -103,13 +135,14 @@ private final class ListSource: Source {
 
     private func run(
         _ messages: [Message], _ steps: [StageChain.Step], _ sink: ClosureSink = ClosureSink(),
-        retry: RetryPolicy = RetryPolicy(initial: .zero, max: .zero), tap: Tap? = nil
+        retry: RetryPolicy = RetryPolicy(initial: .zero, max: .zero), tap: Tap? = nil,
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance
     ) async throws -> (settled: [String: Settlement], counts: [String: Int]) {
         let source = ListSource(messages)
         let pipeline = Pipeline(
             name: "test", source: source, steps: steps, sink: sink, sinkName: "sink",
             settings: RunnerSettings(lanes: 2, capacity: 16, retry: retry),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, metrics: NOOPMetricsHandler.instance,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, metrics: metrics,
             now: { Timestamp(seconds: 0) }, tap: tap)
         try await pipeline.run()
         return (source.settled.with { $0 }, pipeline.counts)
@@ -120,6 +153,44 @@ private final class ListSource: Source {
     )
         -> SideExit
     { SideExit(sink, stage: stage, retry: retry) }
+
+    @Test func filtersInARowAreAskedTogetherAndCountedEachForItself() async throws {
+        let asked = Protected<[Int]>([])
+        let tap = Tap(attention: .seconds(600))
+        _ = tap.passages(after: 0)
+        let other = ClosureSink()
+        func step(_ name: String) -> StageChain.Step { .init(name: name, work: .filter(RowFilter(name, asked))) }
+        let steps = [
+            step("a"), step("b"), .init(name: "c", work: .filter(RowFilter("c", asked)), otherwise: exit(other, "c")),
+            .init(name: "single", work: .filter(ClosureFilter { _ in true })), step("d"),
+            .init(name: "parts", work: .transform(Splitting())), step("e"), step("#1"),
+        ]
+        let metrics = PrometheusRegistry()
+        let (settled, _) = try await run(
+            ["1", "2b", "3c", "4!b", "5d", "6e"].map { message($0, [0, 1]) }, steps, tap: tap, metrics: metrics)
+        #expect(
+            settled.mapValues { "\($0)" } == [
+                "1": "delivered", "2b": #"filtered(stage: "b")"#, "3c": #"filtered(stage: "c")"#,
+                "4!b": #"refused(stage: "b", reason: "odd", attempts: 0)"#, "5d": #"filtered(stage: "d")"#,
+                "6e": #"filtered(stage: "e")"#,
+            ])
+        #expect(other.taken.with { $0 } == ["3c"])
+        #expect(asked.with { $0.filter { $0 == 3 }.count } == 6 && asked.with { $0.filter { $0 == 2 }.count } == 4)
+        let counted = metrics.samples.filter { $0.name == "xmidt_hecate_stage_messages_total" && $0.value > 0 }
+            .map { "\($0.labels["stage"] ?? "") \($0.labels["outcome"] ?? "") \(Int($0.value))" }
+        #expect(
+            Set(counted).isSuperset(of: [
+                "a passed 6", "b passed 4", "b filtered 1", "b refused 1", "c passed 3", "c filtered 1",
+                "single passed 3",
+                "d passed 2", "d filtered 1", "parts passed 4", "e passed 2", "e filtered 2", "#1 passed 1",
+                "#1 filtered 1",
+            ]), "\(counted.sorted())")
+        let passages = tap.passages(after: 0).passages.filter { $0.message.id == "2b" || $0.message.id == "4!b" }
+        #expect(
+            Set(passages.map { "\($0.message.id) \($0.stage) \($0.outcome)" }) == [
+                "2b a passed", "2b b filtered", "4!b a passed", "4!b b refused",
+            ])
+    }
 
     @Test func whatAFilterStopsGoesTheOtherWay() async throws {
         let other = ClosureSink()

@@ -121,12 +121,12 @@ import Wire
 
 @Suite struct TemplateTests {
     private func fill(_ text: String, escape: (String) -> String = { $0 }) throws -> String {
-        var record = RecordView(
+        let record = RecordView(
             Message(
                 id: "i d", key: "k",
                 payload: Bytes(Array(#"{"config":{"url":"HTTPS://A.example:1/ä?b"},"l":["x","y"],"o":{}}"#.utf8)),
                 attributes: ["a.b": "v"], receivedAt: Timestamp(seconds: 0)), now: Timestamp(seconds: 0))
-        return try TemplateText(text).text(&record, escape: escape)
+        return try TemplateText(text).text(record, escape: escape)
     }
 
     @Test(arguments: [

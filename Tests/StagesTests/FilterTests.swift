@@ -43,6 +43,80 @@ import Wire
         #expect(throws: OptionError.self) { try StageMaker.make(MatchFilter.self, options) }
     }
 
+    @Test func aRowAnswersWhatItsFiltersWouldOneAfterTheOther() throws {
+        let rules = [
+            "{config.url: {host: b.example}}", "{config.url: {host: \"*.example\"}}",
+            "{not: {config.url: {host: x.example}}}",
+            "{not: {config.url: {host: [\"*.b.example\", c.example]}}}",
+            "{config.url: {host: [\"h*s.example\", a.b.example]}}",
+            "{not: {config.url: {host: \"*.b.*\"}}}", "{\"receivers[*].url\": {host: \"*.example\"}}",
+            "{not: {\"receivers[*].url\": {host: c.example}}}",
+            "{\"receivers[*].url\": {host: \"*.example\", elements: all}}",
+            "{n: {in: [7]}}", "{not: {n: {above: 100}}}", "{config.url: {host: \"*.example\", glob: \"*\"}}",
+        ]
+        let hosts = ["b.example", "a.b.example", "c.example", "hooks.example", "other.invalid", "", "example"]
+        var generator = SeededGenerator(seed: 11)
+        var answers: Set<String> = []
+        let all = try rules.map { try StageMaker.make(MatchFilter.self, $0) }
+        for _ in 0..<2000 {
+            let filters = Array(all.shuffled(using: &generator).prefix(Int.random(in: 2...8, using: &generator)))
+            guard let row = MatchFilter.row(of: filters) else { continue }
+            let urls = (0..<3).map { _ in "http://\(hosts.randomElement(using: &generator) ?? "")/hook" }
+            let json =
+                Int.random(in: 0..<20, using: &generator) == 0
+                ? "no json"
+                : #"{"config":{"url":"\#(urls[0])"},"receivers":[{"url":"\#(urls[1])"},{"url":"\#(urls[2])"}],"n":7}"#
+            let message = Message(id: "1", payload: Bytes(Array(json.utf8)), receivedAt: Timestamp(seconds: 0))
+            var expected = "passed"
+            for (number, filter) in filters.enumerated() {
+                do {
+                    if try filter.admits(message) { continue }
+                    expected = "stopped by \(number)"
+                } catch {
+                    expected = "failed by \(number): \(error)"
+                }
+                break
+            }
+            let answer =
+                switch row.run(RecordView(message, now: Timestamp(seconds: 0))) {
+                case .passed: "passed"
+                case .stopped(let number): "stopped by \(number)"
+                case .failed(let number, let error): "failed by \(number): \(error)"
+                }
+            #expect(answer == expected, "\(json)")
+            answers.insert(String(answer.prefix(12)))
+        }
+        #expect(answers.isSuperset(of: ["passed", "stopped by 0", "stopped by 3", "failed by 0:"]), "\(answers)")
+    }
+
+    @Test func aRowIsMadeWhereTwoAskForTheSameHost() throws {
+        func row(_ rules: String...) throws -> Bool {
+            MatchFilter.row(of: try rules.map { try StageMaker.make(MatchFilter.self, $0) }) != nil
+        }
+        #expect(try row("{a: {host: x}}", "{n: {above: 1}}", "{not: {a: {host: y}}}"))
+        #expect(try !row("{a: {host: x}}", "{b: {host: x}}"))
+        #expect(try !row("{a: {equals: x}}", "{a: {equals: y}}"))
+    }
+
+    @Test func anIndexFindsWhatItsSetsHold() {
+        // Long enough for buckets with several entries, with hosts that several lists name, and lists without any.
+        let lists = (0..<40).map { list in
+            (0..<(list % 4) * 100).map { "\($0 % 3 == 0 ? "*." : "")h\($0 * (list % 5 + 1)).example" }
+                + (list == 7 ? ["h1?.*"] : [])
+        }
+        let sets = lists.map { HostSet($0) }
+        let index = HostIndex(sets)
+        for name in (0..<1500).flatMap({ ["h\($0).example", "a.h\($0).example", "b.a.h\($0).example"] }) + [
+            "example", "x",
+        ] {
+            let host = HostName(name)
+            var found: Set<Int> = []
+            index.sets(holding: host) { found.insert($0) }
+            #expect(found == Set(sets.indices.filter { sets[$0].contains(host) }), "\(name)")
+        }
+        HostIndex([]).sets(holding: HostName("a")) { _ in Issue.record("nothing holds nothing") }
+    }
+
     @Test func saysThatItCannotLookIntoWhatIsNotJSON() throws {
         let filter = try StageMaker.make(MatchFilter.self, "{field: a, equals: b}")
         #expect(throws: StageError.self) {

@@ -98,11 +98,12 @@ struct Delivery {
 
     /// Notes how the writing of a key's message ended.
     ///
-    /// - Parameter jitter: a random number from 0 to 1, for the pause before a retry.
+    /// - Parameter jitter: a random number from 0 to 1, for the pause before a retry; asked for where there is one, because the
+    ///   system is asked for it.
     /// - Returns: whether it will be tried again.
     @discardableResult
     mutating func complete(
-        _ key: String, _ outcome: WriteOutcome, now: Duration, jitter: Double
+        _ key: String, _ outcome: WriteOutcome, now: Duration, jitter: @autoclosure () -> Double
     ) -> Bool {
         guard let slot = slots[key], slot.phase == .inFlight else { return false }
         switch outcome {
@@ -115,7 +116,7 @@ struct Delivery {
             finish(key, .refused(stage: sinkName, reason: reason, attempts: slot.head.attempts + 1))
         case .transient(let reason, let retryAfter):
             let attempts = slot.head.attempts + 1
-            let pause = retry.pause(after: attempts, retryAfter: retryAfter, jitter: jitter)
+            let pause = retry.pause(after: attempts, retryAfter: retryAfter, jitter: jitter())
             if let limit = retry.maxElapsed, now + pause - slot.head.acceptedAt > limit {
                 finish(key, .failed(reason: reason, retryAfter: retryAfter))
                 return false

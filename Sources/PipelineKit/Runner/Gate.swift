@@ -63,7 +63,7 @@ final class Gate: Sendable {
         }
     }
 
-    /// Takes a credit if one is free and nobody waits for one.
+    /// Takes a credit if one is free; then nobody waits for one.
     func tryEnter() -> Bool {
         state.withLock { state in
             guard !state.isClosed, state.free > 0 else { return false }
@@ -74,7 +74,9 @@ final class Gate: Sendable {
 
     /// Takes a credit, waiting for one; false when there will be none any more.
     func enter() async -> Bool {
-        await withCheckedContinuation { continuation in enter { continuation.resume(returning: $0) } }
+        // Nobody waits while a credit is free, so nobody is passed.
+        if tryEnter() { return true }
+        return await withCheckedContinuation { continuation in enter { continuation.resume(returning: $0) } }
     }
 
     /// Gives a credit back.

@@ -44,20 +44,20 @@ public struct Intake: Sendable {
 
     /// Lets a message in for which a credit is held, and gives that back when it has ended.
     func start(_ message: Message, _ settled: @escaping @Sendable (Settlement) -> Void) {
-        let started = clock.now()
+        let started = clock.nanoseconds()
         let receipt = Receipt { end(message, with: $0, started: started, settled) }
-        lanes[Int(stableHash(message.key) % UInt64(lanes.count))].accept(message, receipt)
+        lanes[Int(stableHash(message.key) % UInt64(lanes.count))].accept(message, receipt, at: .nanoseconds(started))
     }
 }
 
 extension Intake {
     /// Ends a message that was let in: a refused one goes to the dead letters first, then its credit is given back.
     func end(
-        _ message: Message, with settlement: Settlement, started: Duration? = nil,
+        _ message: Message, with settlement: Settlement, started: Int64? = nil,
         _ settled: @escaping @Sendable (Settlement) -> Void
     ) {
         undertaker.settle(settlement, of: message) { settlement in
-            metrics.settled(settlement, taking: started.map { clock.now() - $0 } ?? .zero)
+            metrics.settled(settlement, taking: started.map { clock.nanoseconds() - $0 } ?? 0)
             settled(settlement)
             gate.leave()
         }

@@ -6,7 +6,7 @@ import Wire
 /// so that messages of one key stay in order without a lock. What arrives is taken in batches: one wake-up, many
 /// messages.
 ///
-/// `@unchecked Sendable`: `delivery`, `postponed` and `timerDue` are touched on `queue` only, which each method that
+/// `@unchecked Sendable`: `delivery`, `notes`, `run`, `postponed` and `timerDue` are touched on `queue` only, which each method that
 /// touches them asserts; everything else is immutable or guards itself.
 final class Lane: @unchecked Sendable {
     private enum Event {
@@ -50,6 +50,9 @@ final class Lane: @unchecked Sendable {
     private let wakeAll: @Sendable () -> Void
 
     private var delivery: Delivery
+    private var notes: StageChain.Notes
+    /// How many messages were run since the lane was woken.
+    private var run = 0
     private var postponed: [Postponed] = []
     private var timerDue: Duration?
 
@@ -69,6 +72,7 @@ final class Lane: @unchecked Sendable {
         self.troubles = troubles
         sinkBatch = max(1, sink.capabilities.batch)
         delivery = Delivery(sinkName: sinkName, isUpsert: sink.capabilities.isUpsert, retry: retry)
+        notes = chain.makeNotes()
         self.window = window
         self.breaker = breaker
         self.metrics = metrics
@@ -78,11 +82,23 @@ final class Lane: @unchecked Sendable {
         self.wakeAll = wakeAll
     }
 
-    /// Takes a message. From any thread.
-    func accept(_ message: Message, _ receipt: Receipt) { post(.accepted(message, receipt, at: clock.now())) }
+    /// Takes a message that was let in at a time. From any thread.
+    func accept(_ message: Message, _ receipt: Receipt, at time: Duration) {
+        post(.accepted(message, receipt, at: time))
+    }
 
     /// Looks whether there is something to write. From any thread.
     func wake() { post(.wake) }
+
+    /// Returns when all that the lane counted has been told. From any thread.
+    func finish() async {
+        await withCheckedContinuation { continuation in
+            queue.async {
+                self.chain.tell(&self.notes)
+                continuation.resume()
+            }
+        }
+    }
 
     /// Settles everything that has not ended as failed. From any thread; done when this returns.
     func abandon(reason: String) {
@@ -107,6 +123,7 @@ final class Lane: @unchecked Sendable {
         handleEvents()
         processPostponed()
         write()
+        chain.tell(&notes)
         if let waiting = window.passOn() { wakeLane(waiting) }
         armTimer()
         metrics.inFlight(window.used)
@@ -115,6 +132,7 @@ final class Lane: @unchecked Sendable {
     /// Handles what has arrived, in its order.
     private func handleEvents() {
         dispatchPrecondition(condition: .onQueue(queue))
+        run = 0
         let events = inbox.withLock { inbox in
             inbox.isScheduled = false
             let events = inbox.events
@@ -131,13 +149,18 @@ final class Lane: @unchecked Sendable {
     }
 
     private func process(_ message: Message, _ receipt: Receipt, _ acceptedAt: Duration, attempts: Int = 0) {
-        var watches: [StageChain.Watch] = []
-        let outcome = chain.run(message, watches: &watches)
+        // Under load the clocks and counters would cost more than short stages do: of many messages at once, every sixteenth is
+        // timed, and what is counted is told then.
+        notes.isTimed = run % 16 == 0
+        run += 1
+        let outcome = chain.run(message, notes: &notes)
+        if notes.isTimed { chain.tell(&notes) }
+        defer { if !notes.watches.isEmpty { notes.watches = [] } }
         if case .failed(let stage, let reason, let retryAfter) = outcome {
             troubles.note("failed", at: stage, reason)
             return postpone(message, receipt, acceptedAt, attempts + 1, "\(stage): \(reason)", retryAfter)
         }
-        for watch in watches { receipt.observe { watch.filter.ended(watch.message, $0) } }
+        for watch in notes.watches { receipt.observe { watch.filter.ended(watch.message, $0) } }
         switch outcome {
         case .ended(let settlement):
             if case .refused(let stage, let reason, _) = settlement { troubles.note("refused", at: stage, reason) }
@@ -225,7 +248,7 @@ final class Lane: @unchecked Sendable {
             if let tap, tap.isActive { tap.note(outcome, of: entry.message, at: sinkName) }
             switch outcome {
             case .transient(let reason, _), .permanent(let reason):
-                troubles.note(StageMetrics.name(of: outcome), at: sinkName, reason)
+                troubles.note(outcome.name, at: sinkName, reason)
             case .delivered, .expired, .superseded: break
             }
             if delivery.complete(entry.message.key, outcome, now: now, jitter: .random(in: 0...1)) { metrics.retried() }

@@ -46,7 +46,7 @@ public final class Pipeline: Sendable {
         let tap = tap.map { PipelineTap(tap: $0, pipeline: name) }
         let chain = StageChain(
             steps, metrics: steps.map { StageMetrics(pipeline: name, stage: $0.name, factory: factory) }, clock: clock,
-            tap: tap)
+            now: now, tap: tap)
         let window = InFlightWindow(size: sink.capabilities.inFlight)
         let breaker = CircuitBreaker(settings.breaker)
         self.breaker = breaker
@@ -134,6 +134,7 @@ public final class Pipeline: Sendable {
             await stop()
         }
         await gate.waitUntilEmpty()
+        for lane in lanes { await lane.finish() }
         feeder?.close()
         gate.close()
         await closeSinks()

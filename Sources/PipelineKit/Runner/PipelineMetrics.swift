@@ -5,7 +5,8 @@ import Wire
 /// What a pipeline says of itself. The names and their help are in Operations/MetricCatalog.swift. Everything is made once;
 /// nothing is made on the path of a message.
 final class PipelineMetrics: Sendable {
-    private let outcomes: [String: Counter]
+    /// By the kind of settlement; none for what does not end a message.
+    private let endings: [Ending?]
     private let total: Timer
     private let sink: SinkMetrics
     private let retries: Counter
@@ -13,21 +14,18 @@ final class PipelineMetrics: Sendable {
     private let queueDepth: Gauge
     private let breakerState: Gauge
     private let spoolResults: [String: Counter]
-    private let tally = Mutex<[String: Int]>([:])
     private let depth: @Sendable () -> Int
 
     init(pipeline: String, sink: String, factory: any MetricsFactory, depth: @escaping @Sendable () -> Int) {
         let ofPipeline = [("pipeline", pipeline)]
         let ofSink = ofPipeline + [("stage", sink)]
-        outcomes = Dictionary(
-            uniqueKeysWithValues: Settlement.names.map {
-                (
-                    $0,
-                    Counter(
-                        label: "xmidt_hecate_messages_total", dimensions: ofPipeline + [("outcome", $0)],
-                        factory: factory)
-                )
-            })
+        endings = Settlement.Kind.allCases.map { kind in
+            guard kind != .spooled else { return nil }
+            return Ending(
+                Counter(
+                    label: "xmidt_hecate_messages_total", dimensions: ofPipeline + [("outcome", kind.name)],
+                    factory: factory))
+        }
         total = Timer(label: "xmidt_hecate_message_seconds", dimensions: ofPipeline, factory: factory)
         self.sink = SinkMetrics(pipeline: pipeline, stage: sink, factory: factory)
         retries = Counter(label: "xmidt_hecate_retries_total", dimensions: ofSink, factory: factory)
@@ -47,10 +45,9 @@ final class PipelineMetrics: Sendable {
     func breaker(_ state: CircuitBreaker.State) { breakerState.record(state.rawValue) }
 
     /// A message ended.
-    func settled(_ settlement: Settlement, taking time: Duration) {
-        outcomes[settlement.name]?.increment()
-        total.recordNanoseconds(time.inNanoseconds)
-        tally.withLock { $0[settlement.name, default: 0] += 1 }
+    func settled(_ settlement: Settlement, taking nanoseconds: Int64) {
+        endings[settlement.kind.rawValue]?.add()
+        total.recordNanoseconds(nanoseconds)
     }
 
     /// The sink answered.
@@ -78,24 +75,49 @@ final class PipelineMetrics: Sendable {
     }
 
     /// How many messages ended in which way, by the settlement's name.
-    var counts: [String: Int] { tally.withLock { $0 } }
+    var counts: [String: Int] {
+        var counts: [String: Int] = [:]
+        for (kind, ending) in zip(Settlement.Kind.allCases, endings) {
+            if let count = ending?.count, count > 0 { counts[kind.name] = count }
+        }
+        return counts
+    }
+}
+
+/// How many messages ended in one way.
+private final class Ending: Sendable {
+    private let counter: Counter
+    private let total = Atomic<Int>(0)
+
+    init(_ counter: Counter) { self.counter = counter }
+
+    var count: Int { total.load(ordering: .relaxed) }
+
+    func add() {
+        counter.increment()
+        total.wrappingAdd(1, ordering: .relaxed)
+    }
 }
 
 /// What one sink says of itself.
 final class SinkMetrics: Sendable {
-    private let outcomes: [String: Counter]
+    /// By the kind of outcome.
+    private let outcomes: [Counter]
     private let seconds: Timer
 
     init(pipeline: String, stage: String, factory: any MetricsFactory) {
         let dimensions = [("pipeline", pipeline), ("stage", stage)]
-        outcomes = StageMetrics.counters(StageMetrics.sinkOutcomes, dimensions, factory)
+        outcomes = StageMetrics.counters(WriteOutcome.Kind.allCases.map { "\($0)" }, dimensions, factory)
         seconds = Timer(label: "xmidt_hecate_stage_seconds", dimensions: dimensions, factory: factory)
     }
 
     /// The sink answered.
     func wrote(_ outcomes: [WriteOutcome], taking time: Duration) {
         seconds.recordNanoseconds(time.inNanoseconds)
-        for outcome in outcomes { self.outcomes[StageMetrics.name(of: outcome)]?.increment() }
+        for kind in WriteOutcome.Kind.allCases {
+            let count = outcomes.count { $0.kind == kind }
+            if count > 0 { self.outcomes[kind.rawValue].increment(by: count) }
+        }
     }
 }
 
@@ -110,7 +132,23 @@ final class StageMetrics: Sendable {
         case failed(reason: String, retryAfter: Duration?)
     }
 
-    static let sinkOutcomes = ["delivered", "expired", "superseded", "transient", "permanent"]
+    /// How often a stage left a message in which way, not yet told.
+    struct Tally {
+        fileprivate var passed = 0
+        fileprivate var filtered = 0
+        fileprivate var refused = 0
+        fileprivate var failed = 0
+
+        mutating func add(_ outcome: Outcome) {
+            switch outcome {
+            case .continues: passed += 1
+            case .several(let messages): passed += messages.count
+            case .filtered: filtered += 1
+            case .refused: refused += 1
+            case .failed: failed += 1
+            }
+        }
+    }
 
     private let passed: Counter
     private let filtered: Counter
@@ -121,41 +159,29 @@ final class StageMetrics: Sendable {
     init(pipeline: String, stage: String, factory: any MetricsFactory) {
         let dimensions = [("pipeline", pipeline), ("stage", stage)]
         let counters = Self.counters(["passed", "filtered", "refused", "failed"], dimensions, factory)
-        passed = counters["passed"]!
-        filtered = counters["filtered"]!
-        refused = counters["refused"]!
-        failed = counters["failed"]!
+        (passed, filtered, refused, failed) = (counters[0], counters[1], counters[2], counters[3])
         seconds = Timer(label: "xmidt_hecate_stage_seconds", dimensions: dimensions, factory: factory)
     }
 
-    func record(_ outcome: Outcome, taking time: Duration) {
-        seconds.recordNanoseconds(time.inNanoseconds)
-        switch outcome {
-        case .continues: passed.increment()
-        case .several(let messages): passed.increment(by: messages.count)
-        case .filtered: filtered.increment()
-        case .refused: refused.increment()
-        case .failed: failed.increment()
-        }
+    /// Tells what was counted and empties it.
+    func take(_ tally: inout Tally) {
+        if tally.passed > 0 { passed.increment(by: tally.passed) }
+        if tally.filtered > 0 { filtered.increment(by: tally.filtered) }
+        if tally.refused > 0 { refused.increment(by: tally.refused) }
+        if tally.failed > 0 { failed.increment(by: tally.failed) }
+        tally = Tally()
     }
+
+    /// The stage worked so long on a message.
+    func took(nanoseconds: Int64) { seconds.recordNanoseconds(nanoseconds) }
 
     static func counters(
         _ outcomes: [String], _ dimensions: [(String, String)], _ factory: any MetricsFactory
-    ) -> [String: Counter] {
-        Dictionary(
-            uniqueKeysWithValues: outcomes.map {
-                let all = dimensions + [("outcome", $0)]
-                return ($0, Counter(label: "xmidt_hecate_stage_messages_total", dimensions: all, factory: factory))
-            })
-    }
-
-    static func name(of outcome: WriteOutcome) -> String {
-        switch outcome {
-        case .delivered: "delivered"
-        case .expired: "expired"
-        case .superseded: "superseded"
-        case .transient: "transient"
-        case .permanent: "permanent"
+    ) -> [Counter] {
+        outcomes.map {
+            Counter(
+                label: "xmidt_hecate_stage_messages_total", dimensions: dimensions + [("outcome", $0)], factory: factory
+            )
         }
     }
 }

@@ -106,7 +106,7 @@ struct PipelineTap: Sendable {
             case .transient(let reason, _), .permanent(let reason): reason
             case .delivered, .expired, .superseded: nil
             }
-        note(StageMetrics.name(of: outcome), reason, of: message, at: sink)
+        note(outcome.name, reason, of: message, at: sink)
     }
 
     func note(_ outcome: String, _ reason: String? = nil, of message: Message, at stage: String) {

@@ -69,4 +69,22 @@ public enum WriteOutcome: Sendable, Equatable {
     case transient(reason: String, retryAfter: Duration?)
     /// It can never succeed as it is.
     case permanent(reason: String)
+
+    /// The outcome without its reasons; as a number, the place in a list of all.
+    enum Kind: Int, CaseIterable {
+        case delivered, expired, superseded, transient, permanent
+    }
+
+    var kind: Kind {
+        switch self {
+        case .delivered: .delivered
+        case .expired: .expired
+        case .superseded: .superseded
+        case .transient: .transient
+        case .permanent: .permanent
+        }
+    }
+
+    /// The outcome as metrics and logs name it.
+    var name: String { "\(kind)" }
 }

@@ -92,14 +92,14 @@ struct TemplateText: Sendable {
     /// The text, filled; nil where a value is missing that has no default.
     ///
     /// - Parameter escape: is put around each value.
-    func filled(_ record: inout RecordView, escape: (String) -> String = { $0 }) throws -> String? {
+    func filled(_ record: RecordView, escape: (String) -> String = { $0 }) throws -> String? {
         if let constant { return constant }
         var output = ""
         for part in parts {
             switch part {
             case .text(let text): output += text
             case .gap(let gap):
-                guard let value = try Self.value(of: gap, &record) else { return nil }
+                guard let value = try Self.value(of: gap, record) else { return nil }
                 output += escape(value)
             }
         }
@@ -109,15 +109,15 @@ struct TemplateText: Sendable {
     /// The text, filled.
     ///
     /// - Throws: `StageError` where a value is missing that has no default.
-    func text(_ record: inout RecordView, escape: (String) -> String = { $0 }) throws -> String {
-        if let text = try filled(&record, escape: escape) { return text }
-        for case .gap(let gap) in parts where try Self.value(of: gap, &record) == nil {
+    func text(_ record: RecordView, escape: (String) -> String = { $0 }) throws -> String {
+        if let text = try filled(record, escape: escape) { return text }
+        for case .gap(let gap) in parts where try Self.value(of: gap, record) == nil {
             throw StageError("the message has no '\(gap.written)'")
         }
         throw StageError("the message has not what a template asks for")
     }
 
-    private static func value(of gap: Gap, _ record: inout RecordView) throws -> String? {
+    private static func value(of gap: Gap, _ record: RecordView) throws -> String? {
         var value: String? =
             switch try record.value(of: gap.reference) {
             case .text(let text): text

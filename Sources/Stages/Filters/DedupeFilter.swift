@@ -50,8 +50,8 @@ public final class DedupeFilter: OutcomeObserver {
     /// Whether the message was not written within the window.
     public func admits(_ message: Message) throws -> Bool {
         let now = now()
-        var record = RecordView(message, now: now)
-        let key = try by?.text(&record) ?? message.id
+        let record = RecordView(message, now: now)
+        let key = try by?.text(record) ?? message.id
         return memory.withLock { memory in memory.seen[key].map { now - $0 > window } ?? true }
     }
 
@@ -59,8 +59,8 @@ public final class DedupeFilter: OutcomeObserver {
     public func ended(_ message: Message, _ settlement: Settlement) {
         guard settlement.isGood else { return }
         let now = now()
-        var record = RecordView(message, now: now)
-        guard let key = try? by?.text(&record) ?? message.id else { return }
+        let record = RecordView(message, now: now)
+        guard let key = try? by?.text(record) ?? message.id else { return }
         memory.withLock { memory in
             memory.seen[key] = now
             memory.order.append((key, now))

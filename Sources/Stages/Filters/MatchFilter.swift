@@ -2,7 +2,7 @@ public import PipelineKit
 import Wire
 
 /// Lets through what fulfils a condition.
-public struct MatchFilter: Filter {
+public final class MatchFilter: RecordFilter {
     private static let condition = Option("condition", Condition.type, help: "the condition")
 
     /// What it says of itself.
@@ -47,7 +47,13 @@ public struct MatchFilter: Filter {
 
     /// Whether the message fulfils the condition.
     public func admits(_ message: Message) throws -> Bool {
-        var record = RecordView(message, now: now())
-        return try condition.holds(for: &record)
+        let record = RecordView(message, now: now())
+        return try admits(record)
     }
+
+    /// Whether the message fulfils the condition.
+    public func admits(_ record: RecordView) throws -> Bool { try condition.holds(for: record) }
+
+    /// Long lists of hosts in many filters are looked up together.
+    public static func row(of filters: [MatchFilter]) -> (any FilterRow)? { MatchRow(filters.map(\.condition)) }
 }

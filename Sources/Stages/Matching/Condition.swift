@@ -4,6 +4,7 @@ import Wire
 
 /// Something that is true or false of a message.
 indirect enum Condition: Sendable {
+    case host(HostTest)
     case value(Reference, Test, Elements)
     case all([Condition])
     case any([Condition])
@@ -18,7 +19,6 @@ indirect enum Condition: Sendable {
     enum Test: Sendable {
         case oneOf(Set<String>)
         case glob([Glob])
-        case host(HostSet)
         case regex([NSRegularExpression])
         case cidr([AddressRange])
         case number(Comparison, Double)
@@ -142,25 +142,27 @@ indirect enum Condition: Sendable {
         let read = Options.read(
             entry.value, declarations: tests, owner: "a condition", missingAt: entry.keyLocation, &diagnostics)
         guard let reference, let read else { return nil }
-        return try? Condition(reference, tests(read), read[elements])
+        return try? Condition(reference, tests(read), read[host].map { HostSet($0) }, read[elements])
     }
 
-    private init(_ reference: Reference, _ tests: [Test], _ elements: Elements) throws {
-        guard !tests.isEmpty else {
+    private init(_ reference: Reference, _ tests: [Test], _ hosts: HostSet?, _ elements: Elements) throws {
+        guard !tests.isEmpty || hosts != nil else {
             throw OptionError("a 'field' needs something to be tested for, such as equals, in, glob, host or exists")
         }
-        let conditions = tests.map { Condition.value(reference, $0, elements) }
+        var conditions = tests.map { Condition.value(reference, $0, elements) }
+        if let hosts { conditions.append(.host(HostTest(reference, hosts, elements))) }
         self = conditions.count == 1 ? conditions[0] : .all(conditions)
     }
 
     private init(_ options: Options) throws {
         let tests = Self.tests(options)
+        let hosts = options[Self.host].map { HostSet($0) }
         let joined: [Condition] = [
             options[Self.all].map { .all($0) }, options[Self.any].map { .any(Self.united($0)) },
             options[Self.not].map { .not($0) },
         ].compactMap { $0 }
-        switch (options[Self.field], tests.isEmpty, joined.count) {
-        case (let reference?, _, 0): self = try Condition(reference, tests, options[Self.elements])
+        switch (options[Self.field], tests.isEmpty && hosts == nil, joined.count) {
+        case (let reference?, _, 0): self = try Condition(reference, tests, hosts, options[Self.elements])
         case (nil, true, 1): self = joined[0]
         case (nil, false, _): throw OptionError("a condition with a test such as equals or host needs a 'field'")
         default:
@@ -171,26 +173,27 @@ indirect enum Condition: Sendable {
     /// The same alternatives, but lists of hosts or texts for one field, of which any may have the value, are one list: a look-up
     /// then costs what one costs, however many rules there are.
     private static func united(_ conditions: [Condition]) -> [Condition] {
-        var hosts: [Reference: HostSet] = [:]
+        var hosts: [Reference: [HostSet]] = [:]
         var texts: [Reference: Set<String>] = [:]
         var rest: [Condition] = []
         for condition in conditions {
             switch condition {
-            case .value(let reference, .host(let set), .any):
-                hosts[reference, default: HostSet([])].formUnion(set)
+            case .host(let test) where test.elements == .any:
+                hosts[test.reference, default: []].append(test.hosts)
             case .value(let reference, .oneOf(let set), .any): texts[reference, default: []].formUnion(set)
             default: rest.append(condition)
             }
         }
         let first: [Condition] =
-            hosts.map { .value($0.key, .host($0.value), .any) } + texts.map { .value($0.key, .oneOf($0.value), .any) }
+            hosts.map { .host(HostTest($0.key, HostSet(union: $0.value), .any)) }
+            + texts.map { .value($0.key, .oneOf($0.value), .any) }
         return first + rest
     }
 
     private static func tests(_ options: Options) -> [Test] {
         let found: [Test?] = [
             options[equals].map { .oneOf(Set($0)) }, options[isIn].map { .oneOf(Set($0)) },
-            options[glob].map { .glob($0.map(Glob.init)) }, options[host].map { .host(HostSet($0)) },
+            options[glob].map { .glob($0.map(Glob.init)) },
             options[regex].map { .regex($0) }, options[cidr].map { .cidr($0) },
             options[above].map { .number(.above, $0) }, options[atLeast].map { .number(.atLeast, $0) },
             options[below].map { .number(.below, $0) }, options[atMost].map { .number(.atMost, $0) },
@@ -209,21 +212,18 @@ indirect enum Condition: Sendable {
     ///
     /// - Throws: `StageError` where a field is asked for and the message is not JSON, or where a text is too long for a regular
     ///   expression.
-    func holds(for record: inout RecordView) throws -> Bool {
+    func holds(for record: RecordView) throws -> Bool {
         switch self {
-        case .value(let reference, .host(let set), let elements):
-            let hosts = try record.hosts(of: reference)
-            if elements == .any { return hosts.contains { $0.map { set.contains($0) } ?? false } }
-            return !hosts.isEmpty && hosts.allSatisfy { $0.map { set.contains($0) } ?? false }
+        case .host(let test): return try test.holds(for: record)
         case .value(let reference, let test, let elements):
             return try Self.fits(try record.value(of: reference), test, elements, record.now)
         case .all(let conditions):
-            for condition in conditions where try !condition.holds(for: &record) { return false }
+            for condition in conditions where try !condition.holds(for: record) { return false }
             return true
         case .any(let conditions):
-            for condition in conditions where try condition.holds(for: &record) { return true }
+            for condition in conditions where try condition.holds(for: record) { return true }
             return false
-        case .not(let condition): return try !condition.holds(for: &record)
+        case .not(let condition): return try !condition.holds(for: record)
         }
     }
 
@@ -244,7 +244,6 @@ indirect enum Condition: Sendable {
         switch test {
         case .oneOf(let texts): return texts.contains(text)
         case .glob(let globs): return globs.contains { $0.matches(text) }
-        case .host(let hosts): return HostName(url: text).map { hosts.contains($0) } ?? false
         case .regex(let patterns):
             guard text.utf8.count <= longestForRegex else {
                 throw StageError("a field of more than \(longestForRegex) bytes is too long for a regular expression")
@@ -274,5 +273,29 @@ indirect enum Condition: Sendable {
             return isAfter ? time > limit : time < limit
         case .exists: return true
         }
+    }
+}
+
+/// That a field is a URL whose host is one of many. An object of constants: testing a message takes no references to its parts.
+final class HostTest: Sendable {
+    let reference: Reference
+    let hosts: HostSet
+    let elements: Condition.Elements
+
+    init(_ reference: Reference, _ hosts: HostSet, _ elements: Condition.Elements) {
+        self.reference = reference
+        self.hosts = hosts
+        self.elements = elements
+    }
+
+    /// - Throws: `StageError` where the field is asked for and the message is not JSON.
+    func holds(for record: RecordView) throws -> Bool {
+        let found = try record.hosts(of: reference)
+        for host in found {
+            let fits = if let host { hosts.contains(host) } else { false }
+            if fits == (elements == .any) { return fits }
+        }
+        // None of them fits, or all do; where there is none, nothing does.
+        return elements == .all && !found.isEmpty
     }
 }

@@ -18,18 +18,18 @@ struct RuleSet: Sendable {
     /// over.
     ///
     /// - Throws: `StageError` where the message cannot be looked into.
-    func values(for record: inout RecordView) throws -> [String]? {
+    func values(for record: RecordView) throws -> [String]? {
         if let constant { return constant }
         for rule in rules {
             switch rule {
             case .values(let templates, let condition):
-                if let condition, try !condition.holds(for: &record) { continue }
+                if let condition, try !condition.holds(for: record) { continue }
                 var values: [String] = []
                 for template in templates {
-                    if let value = try template.filled(&record) { values.append(value) }
+                    if let value = try template.filled(record) { values.append(value) }
                 }
                 if values.count == templates.count { return values }
-            case .lookup(let table): if let values = try table.values(for: &record) { return values }
+            case .lookup(let table): if let values = try table.values(for: record) { return values }
             }
         }
         return nil
@@ -164,13 +164,15 @@ struct LookupTable: Sendable {
     }
 
     /// What the table says of a message; nil where that is nothing.
-    func values(for record: inout RecordView) throws -> [String]? {
+    func values(for record: RecordView) throws -> [String]? {
         guard case .text(let text)? = try record.value(of: reference) else { return nil }
         guard way == .host else { return rows[text] }
         guard let host = HostName(url: text) else { return nil }
         if let values = rows[host.name] { return values }
         // The nearest domain above the host wins.
-        for domain in host.domains { if let values = rows["*.\(domain)"] { return values } }
+        for parent in host.parents.reversed() {
+            if let values = rows["*.\(host.text(of: parent))"] { return values }
+        }
         return rows["*"]
     }
 }

@@ -143,17 +143,17 @@ public final class HTTPSink: Sink {
     }
 
     private func request(for message: Message, at now: Timestamp) throws -> HTTPClientRequest {
-        var record = RecordView(message, now: now)
+        let record = RecordView(message, now: now)
         // What names the host must not be encoded; the allow-list is what guards it.
         let text: String
         if let hosts {
-            text = try url.text(&record)
+            text = try url.text(record)
             guard let address = HTTPAddress(String(text.prefix { $0 != "?" })), hosts.contains(HostName(address.host))
             else {
                 throw StageError("'\(text.prefix(200))' is no URL of one of the hosts that are allowed")
             }
         } else {
-            text = try url.text(&record, escape: FormEncoding.encode)
+            text = try url.text(record, escape: FormEncoding.encode)
         }
         // A server may take these for the way up, out of what the operator wrote.
         let segments = text.prefix { $0 != "?" }.split(separator: "/")
@@ -163,7 +163,7 @@ public final class HTTPSink: Sink {
         var request = HTTPClientRequest(url: text)
         request.method = .init(rawValue: method.rawValue)
         for (name, template) in headers {
-            let value = try template.text(&record)
+            let value = try template.text(record)
             guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
                 throw StageError("the header \(name) would hold a character that must not stand in one")
             }
@@ -173,7 +173,7 @@ public final class HTTPSink: Sink {
             request.headers.add(name: "Content-Type", value: contentType)
         }
         if method != .get, method != .delete || body != nil {
-            let bytes = try body.map { Array(try $0.text(&record).utf8) } ?? message.payload.bytes(at: now)
+            let bytes = try body.map { Array(try $0.text(record).utf8) } ?? message.payload.bytes(at: now)
             request.body = .bytes(ByteBuffer(bytes: bytes))
         }
         return request

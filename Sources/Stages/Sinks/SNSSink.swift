@@ -81,10 +81,10 @@ public final class SNSSink: Sink {
         let outcomes = await BatchedPublishing.write(
             batch, at: now,
             prepare: { message in
-                var record = RecordView(message, now: now)
+                let record = RecordView(message, now: now)
                 var attributes = passesAttributes ? message.attributes : [:]
-                for (name, template) in self.attributes { attributes[name] = try template.text(&record) }
-                return (attributes, try subject?.text(&record))
+                for (name, template) in self.attributes { attributes[name] = try template.text(record) }
+                return (attributes, try subject?.text(record))
             },
             send: { entries in
                 try await sns.publish(

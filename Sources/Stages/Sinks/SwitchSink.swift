@@ -81,8 +81,8 @@ public final class SwitchSink: Sink {
 
     /// Which sink takes a message; nil for none.
     private func number(of message: Message) throws -> Int? {
-        var record = RecordView(message, now: context.now())
-        for (number, condition) in conditions.enumerated() where try condition.holds(for: &record) { return number }
+        let record = RecordView(message, now: context.now())
+        for (number, condition) in conditions.enumerated() where try condition.holds(for: record) { return number }
         return sinks.count > conditions.count ? conditions.count : nil
     }
 

@@ -54,6 +54,7 @@ public final class GenerateSource: Source {
     /// Makes messages until there are enough.
     public func run(into intake: Intake) async throws {
         let outstanding = Outstanding()
+        var until = Until()
         let refused = Mutex<(count: Int, reason: String)>((0, ""))
         let started = ContinuousClock.now
         for number in 0..<count {
@@ -61,10 +62,10 @@ public final class GenerateSource: Source {
             if let rate { try? await Task.sleep(until: started + .seconds(Double(number) / rate)) }
             let now = context.now()
             let shown = distinct.map { number % $0 } ?? number
-            let until = RFC3339.format(Timestamp(seconds: now.seconds + 3600))
+            let text = until.text(at: now)
             let message = Message(
-                id: "generated-\(number)", key: String(decoding: key.filled(shown, until), as: UTF8.self),
-                payload: Bytes(template.filled(shown, until)), publishedAt: now, receivedAt: now)
+                id: "generated-\(number)", key: key.text(shown, text), payload: Bytes(template.bytes(shown, text)),
+                publishedAt: now, receivedAt: now)
             outstanding.add()
             do {
                 try await intake.send(message) { settlement in
@@ -87,6 +88,20 @@ public final class GenerateSource: Source {
     public func stop() async { isStopped.store(true, ordering: .relaxed) }
 }
 
+/// An hour from now, as text that is made once a second.
+private struct Until {
+    private var second = Int64.min
+    private var text: [UInt8] = []
+
+    mutating func text(at now: Timestamp) -> [UInt8] {
+        if now.seconds != second {
+            second = now.seconds
+            text = Array(RFC3339.format(Timestamp(seconds: second + 3600)).utf8)
+        }
+        return text
+    }
+}
+
 /// A text with gaps, taken apart once.
 private struct Template: Sendable {
     private enum Part: Sendable {
@@ -94,6 +109,8 @@ private struct Template: Sendable {
         case number
         case until
     }
+
+    private static let mostDigits = 20
 
     private var parts: [Part] = []
 
@@ -108,22 +125,54 @@ private struct Template: Sendable {
                 rest = rest.dropFirst(7)
             } else {
                 let end = rest.dropFirst().firstIndex(of: "{") ?? rest.endIndex
-                parts.append(.text(Array(rest[..<end].utf8)))
+                // What begins like a gap and is none goes on with the text before it.
+                if case .text(let before)? = parts.last {
+                    parts[parts.count - 1] = .text(before + Array(rest[..<end].utf8))
+                } else {
+                    parts.append(.text(Array(rest[..<end].utf8)))
+                }
                 rest = rest[end...]
             }
         }
     }
 
-    func filled(_ number: Int, _ until: String) -> [UInt8] {
-        var output: [UInt8] = []
-        output.reserveCapacity(512)
-        for part in parts {
+    func bytes(_ number: Int, _ until: [UInt8]) -> [UInt8] {
+        Array(unsafeUninitializedCapacity: capacity(until)) { $1 = fill($0, number, until) }
+    }
+
+    func text(_ number: Int, _ until: [UInt8]) -> String {
+        String(unsafeUninitializedCapacity: capacity(until)) { fill($0, number, until) }
+    }
+
+    private func capacity(_ until: [UInt8]) -> Int {
+        parts.reduce(0) { sum, part in
             switch part {
-            case .text(let bytes): output.append(contentsOf: bytes)
-            case .number: output.append(contentsOf: String(number).utf8)
-            case .until: output.append(contentsOf: until.utf8)
+            case .text(let bytes): sum + bytes.count
+            case .number: sum + Self.mostDigits
+            case .until: sum + until.count
             }
         }
-        return output
+    }
+
+    /// - Returns: how many bytes were written.
+    private func fill(_ output: UnsafeMutableBufferPointer<UInt8>, _ number: Int, _ until: [UInt8]) -> Int {
+        var count = 0
+        for part in parts {
+            switch part {
+            case .text(let bytes): count = output[count...].initialize(fromContentsOf: bytes)
+            case .number:
+                var rest = number
+                var digits = 1
+                while rest >= 10 { (rest, digits) = (rest / 10, digits + 1) }
+                rest = number
+                for index in (count..<count + digits).reversed() {
+                    output[index] = UInt8(ascii: "0") + UInt8(rest % 10)
+                    rest /= 10
+                }
+                count += digits
+            case .until: count = output[count...].initialize(fromContentsOf: until)
+            }
+        }
+        return count
     }
 }

@@ -143,21 +143,21 @@ public struct ArgusItemTransform: Transform {
         let published = message.originatedAt
         let webhook = try Webhook(
             json: message.payload.bytes(at: message.receivedAt), publishedAt: published, rules: rules)
-        var record = RecordView(message, now: now())
+        let record = RecordView(message, now: now())
         var item = message
         item.payload = ArgusItem(
-            id: ArgusItem.id(ofURL: webhook.url), owner: try owner(of: &record),
-            data: webhook.itemData(partnerIDs: try partners(of: &record), schema: schema),
+            id: ArgusItem.id(ofURL: webhook.url), owner: try owner(of: record),
+            data: webhook.itemData(partnerIDs: try partners(of: record), schema: schema),
             lifetime: ItemLifetime(
                 end: end(of: webhook, published), minimum: minimum, maximum: maximum, keepsExpired: keepsExpired))
         return [item]
     }
 
-    private func owner(of record: inout RecordView) throws -> String {
+    private func owner(of record: RecordView) throws -> String {
         guard let owner else { return "" }
         // What is the same for every message was checked when the transform was made.
         if let constant = owner.constant?.first { return constant }
-        guard let name = try owner.values(for: &record)?.first else {
+        guard let name = try owner.values(for: record)?.first else {
             throw StageError("no rule of 'owner' gives an owner; add {default: ...} for the rest")
         }
         try Self.check(name, ownerPattern)
@@ -175,9 +175,9 @@ public struct ArgusItemTransform: Transform {
         }
     }
 
-    private func partners(of record: inout RecordView) throws -> [String] {
+    private func partners(of record: RecordView) throws -> [String] {
         guard let partnerIDs else { return [] }
-        guard let partners = try partnerIDs.values(for: &record) else {
+        guard let partners = try partnerIDs.values(for: record) else {
             throw StageError("no rule of 'partnerIDs' gives partners; add {default: []} for the rest")
         }
         return partners

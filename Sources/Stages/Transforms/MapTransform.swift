@@ -101,7 +101,7 @@ public struct MapTransform: Transform {
 
     /// The message with its fields changed. Gaps are filled from the message as it came.
     public func transform(_ message: Message) throws -> [Message] {
-        var record = RecordView(message, now: now())
+        let record = RecordView(message, now: now())
         var tree: JSONTree
         do {
             tree = try JSONTree(parsing: record.bytes)
@@ -111,19 +111,19 @@ public struct MapTransform: Transform {
         var changed = message
         if !(removes.isEmpty && renames.isEmpty && copies.isEmpty && sets.isEmpty) {
             if case .array(var elements) = tree, !elements.isEmpty {
-                try change(&elements[0], &record)
+                try change(&elements[0], record)
                 tree = .array(elements)
             } else {
-                try change(&tree, &record)
+                try change(&tree, record)
             }
             changed.payload = Bytes(tree.bytes)
         }
-        for (name, template) in attributes { changed.attributes[name] = try template.text(&record) }
-        if let key { changed.key = try key.text(&record) }
+        for (name, template) in attributes { changed.attributes[name] = try template.text(record) }
+        if let key { changed.key = try key.text(record) }
         return [changed]
     }
 
-    private func change(_ tree: inout JSONTree, _ record: inout RecordView) throws {
+    private func change(_ tree: inout JSONTree, _ record: RecordView) throws {
         guard case .object = tree else { throw StageError("the message is no JSON object") }
         for path in removes { _ = tree.remove(at: path.segments[...]) }
         for (from, to) in renames {
@@ -132,7 +132,7 @@ public struct MapTransform: Transform {
         for (from, to) in copies {
             if let value = tree.value(at: from.segments[...]) { try put(value, at: to, in: &tree) }
         }
-        for (path, value) in sets { try put(try Self.fill(value, &record), at: path, in: &tree) }
+        for (path, value) in sets { try put(try Self.fill(value, record), at: path, in: &tree) }
     }
 
     private func put(_ value: JSONTree, at path: FieldPath, in tree: inout JSONTree) throws {
@@ -141,17 +141,17 @@ public struct MapTransform: Transform {
         }
     }
 
-    private static func fill(_ value: Value, _ record: inout RecordView) throws -> JSONTree {
+    private static func fill(_ value: Value, _ record: RecordView) throws -> JSONTree {
         switch value {
         case .constant(let tree): return tree
-        case .template(let template): return .string(try template.text(&record))
+        case .template(let template): return .string(try template.text(record))
         case .list(let values):
             var elements: [JSONTree] = []
-            for value in values { elements.append(try fill(value, &record)) }
+            for value in values { elements.append(try fill(value, record)) }
             return .array(elements)
         case .object(let values):
             var members: [JSONTree.Member] = []
-            for (key, value) in values { members.append(.init(key, try fill(value, &record))) }
+            for (key, value) in values { members.append(.init(key, try fill(value, record))) }
             return .object(members)
         }
     }
