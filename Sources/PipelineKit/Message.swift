@@ -1,34 +1,91 @@
 public import Wire
 
-/// One message on its way through a pipeline: a value that stages read and replace, never share.
+/// One message on its way through a pipeline: a value that stages read and replace, never share. Copies stand in one place until
+/// one of them is changed, so that handing a message on costs no more than a pointer.
 public struct Message: Sendable {
+    /// `@unchecked Sendable`: changed only through `own`, while no other message stands in it.
+    private final class Storage: @unchecked Sendable {
+        var id: String
+        var key: String
+        var payload: any Payload
+        var topic: String
+        var attributes: [String: String]
+        var publishedAt: Timestamp?
+        var receivedAt: Timestamp
+
+        init(
+            id: String, key: String, payload: any Payload, topic: String, attributes: [String: String],
+            publishedAt: Timestamp?, receivedAt: Timestamp
+        ) {
+            self.id = id
+            self.key = key
+            self.payload = payload
+            self.topic = topic
+            self.attributes = attributes
+            self.publishedAt = publishedAt
+            self.receivedAt = receivedAt
+        }
+
+        func copy() -> Storage {
+            Storage(
+                id: id, key: key, payload: payload, topic: topic, attributes: attributes, publishedAt: publishedAt,
+                receivedAt: receivedAt)
+        }
+    }
+
+    private var storage: Storage
+    /// Where to change something.
+    private var own: Storage {
+        mutating get {
+            if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
+            return storage
+        }
+    }
+
     /// Who the message is: the sender's id where it has one (for SNS its MessageId).
-    public var id: String
+    public var id: String {
+        get { storage.id }
+        set { own.id = newValue }
+    }
     /// What order is kept by, and what a sink replaces: messages of one key are never overtaken by each other.
-    public var key: String
+    public var key: String {
+        get { storage.key }
+        set { own.key = newValue }
+    }
     /// The content.
-    public var payload: any Payload
+    public var payload: any Payload {
+        get { storage.payload }
+        set { own.payload = newValue }
+    }
     /// Where it was published, such as a topic's ARN; empty where there is no such thing.
-    public var topic: String
+    public var topic: String {
+        get { storage.topic }
+        set { own.topic = newValue }
+    }
     /// The publisher's attributes.
-    public var attributes: [String: String]
+    public var attributes: [String: String] {
+        get { storage.attributes }
+        set { own.attributes = newValue }
+    }
     /// When it was published, by the publisher's clock; nil where nobody said.
-    public var publishedAt: Timestamp?
+    public var publishedAt: Timestamp? {
+        get { storage.publishedAt }
+        set { own.publishedAt = newValue }
+    }
     /// When this process took it.
-    public var receivedAt: Timestamp
+    public var receivedAt: Timestamp {
+        get { storage.receivedAt }
+        set { own.receivedAt = newValue }
+    }
 
     /// A message; its key is its id unless another is given.
     public init(
         id: String, key: String? = nil, payload: any Payload, topic: String = "", attributes: [String: String] = [:],
         publishedAt: Timestamp? = nil, receivedAt: Timestamp
     ) {
-        self.id = id
-        self.key = key ?? id
-        self.payload = payload
-        self.topic = topic
-        self.attributes = attributes
-        self.publishedAt = publishedAt
-        self.receivedAt = receivedAt
+        storage = Storage(
+            id: id, key: key ?? id, payload: payload, topic: topic, attributes: attributes, publishedAt: publishedAt,
+            receivedAt: receivedAt)
     }
 
     /// When the message began to count: publication where known, else reception.

@@ -62,13 +62,13 @@ final class NestedSink: Sink {
         for start in stride(from: 0, to: batch.count, by: size) {
             let part = Array(batch[start..<min(start + size, batch.count)])
             await acquire()
-            let started = clock.now()
+            let started = clock.nanoseconds()
             var answered = await sink.write(part)
             release()
             while answered.count < part.count {
                 answered.append(.transient(reason: "the sink gave no answer for this message", retryAfter: nil))
             }
-            metrics.wrote(answered, taking: clock.now() - started)
+            metrics.wrote(answered, taking: clock.nanoseconds() - started)
             outcomes += answered.prefix(part.count)
         }
         return outcomes

@@ -78,7 +78,7 @@ public enum Settlement: Sendable, Equatable {
 /// The answer that is owed for one message taken in. It is given exactly once, when all that was made from the message
 /// has ended; what comes after that is ignored.
 ///
-/// May be used from any thread. The handler runs on the thread that settles the last part.
+/// May be used from any thread. The answer is given on the thread that settles the last part.
 final class Receipt: Sendable {
     private struct State {
         var parts = 1
@@ -87,10 +87,30 @@ final class Receipt: Sendable {
         var observers: [@Sendable (Settlement) -> Void] = []
     }
 
+    /// The message as it was taken in.
+    let message: Message
+    /// When it was let in, by the pipeline's clock.
+    let acceptedAt: Duration
+    /// What whoever handed the message in wants to be told.
+    let settled: @Sendable (Settlement) -> Void
     private let state = Mutex(State())
-    private let handler: @Sendable (Settlement) -> Void
+    private let end: End
 
-    init(_ handler: @escaping @Sendable (Settlement) -> Void) { self.handler = handler }
+    /// Gives an answer and the message's credit back; the credit into the till, where there is one.
+    typealias End = @Sendable (Receipt, Settlement, CreditTill?) -> Void
+
+    /// - Parameters:
+    ///   - settled: only kept here, for `end` to call.
+    ///   - end: gives the answer. The same for all messages of a pipeline, so that a receipt costs one allocation.
+    init(
+        _ message: Message, acceptedAt: Duration, settled: @escaping @Sendable (Settlement) -> Void,
+        end: @escaping End
+    ) {
+        self.message = message
+        self.acceptedAt = acceptedAt
+        self.settled = settled
+        self.end = end
+    }
 
     /// The message became several: each of them owes a settlement now. Called before any of them is settled.
     func split(into parts: Int) { state.withLock { $0.parts += parts - 1 } }
@@ -101,7 +121,9 @@ final class Receipt: Sendable {
     }
 
     /// Settles one part.
-    func settle(_ settlement: Settlement) {
+    ///
+    /// - Parameter till: where the credit is put, by who gives back several at once; without it, it is given back here.
+    func settle(_ settlement: Settlement, _ till: CreditTill? = nil) {
         let answer: (Settlement, [@Sendable (Settlement) -> Void])? = state.withLock { state in
             guard !state.isGiven else { return nil }
             if settlement.weight >= (state.worst?.weight ?? -1) { state.worst = settlement }
@@ -113,6 +135,19 @@ final class Receipt: Sendable {
         }
         guard let (settlement, observers) = answer else { return }
         for observer in observers { observer(settlement) }
-        handler(settlement)
+        end(self, settlement, till)
+    }
+}
+
+/// Credits that one lane gives back together: whoever waits for one is woken once for many. Belongs to the lane's queue.
+final class CreditTill {
+    private var count = 0
+
+    func put() { count += 1 }
+
+    /// Takes out what is in it.
+    func empty() -> Int {
+        defer { count = 0 }
+        return count
     }
 }

@@ -10,8 +10,11 @@ import Wire
     /// Where the receipts report to.
     private final class Ledger: Sendable {
         let entries = Protected<[Int: [Settlement]]>([:])
-        func receipt(_ number: Int) -> Receipt {
-            Receipt { settlement in self.entries.with { $0[number, default: []].append(settlement) } }
+        func entry(_ message: Message, _ number: Int, at time: Duration) -> Delivery.Entry {
+            let receipt = Receipt(message, acceptedAt: time, settled: { _ in }) { _, settlement, _ in
+                self.entries.with { $0[number, default: []].append(settlement) }
+            }
+            return .init(message, receipt)
         }
     }
 
@@ -40,7 +43,7 @@ import Wire
                 let message = Message(
                     id: "\(arrived)", key: key, payload: Bytes([]), publishedAt: Timestamp(seconds: Int64(published)),
                     receivedAt: Timestamp(seconds: 0))
-                delivery.enqueue(.init(message: message, receipt: ledger.receipt(arrived), acceptedAt: now))
+                delivery.enqueue(ledger.entry(message, arrived, at: now))
                 arrived += 1
             case 1:
                 let limit = Int.random(in: 1...3, using: &generator)
@@ -97,10 +100,10 @@ import Wire
         let message = Message(
             id: id, key: key, payload: payload, publishedAt: Timestamp(seconds: published),
             receivedAt: Timestamp(seconds: 0))
-        return .init(
-            message: message,
-            receipt: Receipt { settlement in self.settled.with { $0.append("\(id) \(settlement.name)") } },
-            acceptedAt: .zero)
+        let receipt = Receipt(message, acceptedAt: .zero, settled: { _ in }) { _, settlement, _ in
+            self.settled.with { $0.append("\(id) \(settlement.name)") }
+        }
+        return .init(message, receipt)
     }
 
     private func delivery(isUpsert: Bool, maxElapsed: Duration? = nil) -> Delivery {

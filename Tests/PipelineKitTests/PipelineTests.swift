@@ -268,7 +268,10 @@ private struct ScriptedFilter: Filter {
 @Suite struct ReceiptTests {
     @Test func theWorstOfSeveralPartsIsTheAnswerAndThereIsOnlyOne() {
         let answers = Protected<[Settlement]>([])
-        let receipt = Receipt { settlement in answers.with { $0.append(settlement) } }
+        let message = Message(id: "1", payload: Bytes([]), receivedAt: Timestamp(seconds: 0))
+        let receipt = Receipt(message, acceptedAt: .zero, settled: { _ in }) { _, settlement, _ in
+            answers.with { $0.append(settlement) }
+        }
         receipt.split(into: 3)
         receipt.settle(.delivered)
         receipt.settle(.failed(reason: "x", retryAfter: nil))

@@ -45,7 +45,7 @@ final class SpoolFeeder: Sendable {
         let goesOn = state.withLock { state in
             let isNext = state.fed == state.stored && !state.isReading && !state.isClosed
             state.stored = message.number
-            guard isNext, gate.tryEnter() else { return false }
+            guard isNext, gate.tryEnter() > 0 else { return false }
             state.fed = message.number
             return true
         }

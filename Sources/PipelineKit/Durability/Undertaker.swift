@@ -10,10 +10,11 @@ struct Undertaker: Sendable {
 
     /// Calls `ended` once with the settlement that holds: `deadLettered` where the refused message is kept, `failed` where it could
     /// not be kept, and anything but a refusal as it came.
-    func settle(_ settlement: Settlement, of message: Message, ended: @escaping @Sendable (Settlement) -> Void) {
+    func settle(_ receipt: Receipt, _ settlement: Settlement, _ till: CreditTill?, ended: @escaping Receipt.End) {
         guard case .refused(let stage, let reason, let attempts) = settlement, let store else {
-            return ended(settlement)
+            return ended(receipt, settlement, till)
         }
+        let message = receipt.message
         let letter = DeadLetter(
             message: message, pipeline: pipeline, stage: stage, reason: reason, attempts: attempts,
             first: message.receivedAt,
@@ -24,10 +25,10 @@ struct Undertaker: Sendable {
                 logger.warning(
                     "a message was put among the dead letters",
                     metadata: ["id": "\(message.id)", "refused-by": "\(stage)", "reason": "\(reason)"])
-                ended(.deadLettered(reason: reason))
+                ended(receipt, .deadLettered(reason: reason), nil)
             } catch {
                 logger.error("a dead letter could not be kept", metadata: ["id": "\(message.id)", "error": "\(error)"])
-                ended(.failed(reason: "a dead letter could not be kept: \(error)", retryAfter: nil))
+                ended(receipt, .failed(reason: "a dead letter could not be kept: \(error)", retryAfter: nil), nil)
             }
         }
     }

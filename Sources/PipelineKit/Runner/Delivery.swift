@@ -10,18 +10,27 @@ import Wire
 struct Delivery {
     /// A message on its way to the sink.
     struct Entry {
-        var message: Message
-        let receipt: Receipt
-        let acceptedAt: Duration
+        /// What stays as it is, in one place: an entry is handed on several times.
+        private final class Content: Sendable {
+            let message: Message
+            let receipt: Receipt
+
+            init(_ message: Message, _ receipt: Receipt) {
+                self.message = message
+                self.receipt = receipt
+            }
+        }
+
+        private let content: Content
+        var message: Message { content.message }
+        var receipt: Receipt { content.receipt }
+        var acceptedAt: Duration { content.receipt.acceptedAt }
         var attempts = 0
         /// The receipts of older messages of the same key in whose place this one is written.
         var superseded: [Receipt] = []
 
-        init(message: Message, receipt: Receipt, acceptedAt: Duration) {
-            self.message = message
-            self.receipt = receipt
-            self.acceptedAt = acceptedAt
-        }
+        /// A message made from the one that a receipt was given for.
+        init(_ message: Message, _ receipt: Receipt) { content = Content(message, receipt) }
     }
 
     private enum Phase { case ready, inFlight, backingOff }
@@ -39,6 +48,7 @@ struct Delivery {
     }
 
     private let sinkName: String
+    private let till: CreditTill?
     private let isUpsert: Bool
     private let retry: RetryPolicy
     private var slots: [String: Slot] = [:]
@@ -46,7 +56,8 @@ struct Delivery {
     private var ready: Deque<String> = []
     private var timers = Heap<Timer>()
 
-    init(sinkName: String, isUpsert: Bool, retry: RetryPolicy, remembered: Int = 50_000) {
+    init(sinkName: String, isUpsert: Bool, retry: RetryPolicy, remembered: Int = 50_000, till: CreditTill? = nil) {
+        self.till = till
         written = WrittenVersions(most: remembered)
         self.sinkName = sinkName
         self.isUpsert = isUpsert
@@ -66,7 +77,7 @@ struct Delivery {
     mutating func enqueue(_ entry: Entry) {
         let key = entry.message.key
         if isUpsert, let last = written[key], WrittenVersions.Version(entry.message) < last {
-            Self.settle(entry, .superseded)
+            settle(entry, .superseded)
             return
         }
         guard slots[key] != nil else {
@@ -151,7 +162,7 @@ struct Delivery {
         timers = Heap()
         for slot in everything {
             for entry in CollectionOfOne(slot.head) + Array(slot.waiting) {
-                Self.settle(entry, .failed(reason: reason, retryAfter: nil))
+                settle(entry, .failed(reason: reason, retryAfter: nil))
             }
         }
     }
@@ -193,12 +204,12 @@ struct Delivery {
         } else {
             slots[key] = nil
         }
-        Self.settle(slot.head, settlement)
+        settle(slot.head, settlement)
     }
 
     /// Settles a message and those in whose place it stood. They share its success; if it failed, however, they failed
     /// too and are sent again, since nothing of their key was written.
-    private static func settle(_ entry: Entry, _ settlement: Settlement) {
+    private func settle(_ entry: Entry, _ settlement: Settlement) {
         let ofOthers: Settlement =
             switch settlement {
             case .refused(_, let reason, _):
@@ -206,7 +217,7 @@ struct Delivery {
             case .failed: settlement
             default: .superseded
             }
-        for receipt in entry.superseded { receipt.settle(ofOthers) }
-        entry.receipt.settle(settlement)
+        for receipt in entry.superseded { receipt.settle(ofOthers, till) }
+        entry.receipt.settle(settlement, till)
     }
 }

@@ -63,34 +63,38 @@ final class Gate: Sendable {
         }
     }
 
-    /// Takes a credit if one is free; then nobody waits for one.
-    func tryEnter() -> Bool {
+    /// Takes credits that are free; while there are any, nobody waits for one.
+    ///
+    /// - Returns: how many there were, at most `limit`.
+    func tryEnter(atMost limit: Int = 1) -> Int {
         state.withLock { state in
-            guard !state.isClosed, state.free > 0 else { return false }
-            state.free -= 1
-            return true
+            guard !state.isClosed else { return 0 }
+            let count = min(limit, state.free)
+            state.free -= count
+            return count
         }
     }
 
     /// Takes a credit, waiting for one; false when there will be none any more.
     func enter() async -> Bool {
-        // Nobody waits while a credit is free, so nobody is passed.
-        if tryEnter() { return true }
+        if tryEnter() > 0 { return true }
         return await withCheckedContinuation { continuation in enter { continuation.resume(returning: $0) } }
     }
 
-    /// Gives a credit back.
-    func leave() {
-        let (next, callbacks): (Entry?, [@Sendable () -> Void]) = state.withLock { state in
-            while let ticket = state.line.popFirst() {
-                if let entry = state.waiting.removeValue(forKey: ticket) { return (entry, []) }
+    /// Gives credits back.
+    func leave(_ count: Int = 1) {
+        guard count > 0 else { return }
+        let (next, callbacks): ([Entry], [@Sendable () -> Void]) = state.withLock { state in
+            var next: [Entry] = []
+            while next.count < count, let ticket = state.line.popFirst() {
+                if let entry = state.waiting.removeValue(forKey: ticket) { next.append(entry) }
             }
-            state.free += 1
-            guard state.free == capacity else { return (nil, []) }
+            state.free += count - next.count
+            guard state.free == capacity else { return (next, []) }
             defer { state.whenEmpty = [] }
-            return (nil, state.whenEmpty)
+            return (next, state.whenEmpty)
         }
-        next?(true)
+        for entry in next { entry(true) }
         for callback in callbacks { callback() }
     }
 

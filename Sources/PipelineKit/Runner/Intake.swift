@@ -1,14 +1,34 @@
+import Locking
 import Wire
 
 /// The way into a pipeline: what a source hands its messages to. May be used from any thread.
-public struct Intake: Sendable {
+public final class Intake: Sendable {
     let gate: Gate
-    let lanes: [Lane]
-    let patience: Patience
-    let metrics: PipelineMetrics
-    let clock: MonotonicClock
-    let undertaker: Undertaker
-    let spool: SpoolEntrance?
+    private let lanes: [Lane]
+    private let patience: Patience
+    private let metrics: PipelineMetrics
+    private let clock: MonotonicClock
+    private let spool: SpoolEntrance?
+    /// What each receipt does with its answer.
+    private let end: Receipt.End
+
+    init(
+        gate: Gate, lanes: [Lane], patience: Patience, metrics: PipelineMetrics, clock: MonotonicClock,
+        undertaker: Undertaker, spool: SpoolEntrance?
+    ) {
+        self.gate = gate
+        self.lanes = lanes
+        self.patience = patience
+        self.metrics = metrics
+        self.clock = clock
+        self.spool = spool
+        let ended: Receipt.End = { receipt, settlement, till in
+            metrics.settled(settlement, taking: (clock.now() - receipt.acceptedAt).inNanoseconds)
+            receipt.settled(settlement)
+            if let till { till.put() } else { gate.leave() }
+        }
+        end = { undertaker.settle($0, $1, $2, ended: ended) }
+    }
 
     /// Takes a message and waits for how it ended, for a sender that waits too.
     ///
@@ -16,12 +36,12 @@ public struct Intake: Sendable {
     ///   a message that was inside already goes on and may still be delivered.
     public func submit(_ message: Message, within limit: Duration) async -> Settlement {
         await patience.wait(limit) { id in
-            if let spool { return spool.take(message) { patience.answer(id, $0) } }
-            let ticket = gate.enter { isOpen in
+            if let spool { return spool.take(message) { [patience] in patience.answer(id, $0) } }
+            let ticket = gate.enter { [self] isOpen in
                 guard isOpen else { return patience.answer(id, Self.closing) }
-                start(message) { patience.answer(id, $0) }
+                start(message) { [patience] in patience.answer(id, $0) }
             }
-            if let ticket { patience.whenGivingUp(id) { gate.withdraw(ticket) } }
+            if let ticket { patience.whenGivingUp(id) { [gate] in gate.withdraw(ticket) } }
         }
     }
 
@@ -40,27 +60,70 @@ public struct Intake: Sendable {
         start(message, settled)
     }
 
+    /// Has messages made as there is room for them, for a source that makes them without waiting for anything. They are made by
+    /// whoever makes the room, mostly a lane, so that no further thread comes between the lanes; without a spool, that is.
+    ///
+    /// - Parameters:
+    ///   - settled: called once for each message, as by `send`.
+    ///   - make: makes messages, as many as it is told at most, in their order; none when there are no more. It is called on a
+    ///     queue of the pipeline, never twice at once, and must not block.
+    /// - Returns: when `make` has made none, or the pipeline takes nothing any more. Messages may still be inside then.
+    public func pull(
+        settled: @escaping @Sendable (Settlement) -> Void, _ make: @escaping @Sendable (Int) -> [Message]
+    ) async {
+        if let spool {
+            while case let messages = make(Self.pulledAtOnce), !messages.isEmpty { await spool.take(messages, settled) }
+            return
+        }
+        await withCheckedContinuation { continuation in
+            pull(holding: 0, settled, make) { continuation.resume() }
+        }
+    }
+
+    private func pull(
+        holding held: Int, _ settled: @escaping @Sendable (Settlement) -> Void,
+        _ make: @escaping @Sendable (Int) -> [Message], _ ended: @escaping @Sendable () -> Void
+    ) {
+        var credits = held + gate.tryEnter(atMost: Self.pulledAtOnce - held)
+        while credits > 0 {
+            let messages = make(credits)
+            gate.leave(credits - messages.count)
+            guard !messages.isEmpty else { return ended() }
+            start(messages, settled)
+            credits = gate.tryEnter(atMost: Self.pulledAtOnce)
+        }
+        gate.enter { [self] isOpen in isOpen ? pull(holding: 1, settled, make, ended) : ended() }
+    }
+
+    private static let pulledAtOnce = 64
+
     private static let closing = Settlement.failed(reason: "the pipeline is shutting down", retryAfter: nil)
 
     /// Lets a message in for which a credit is held, and gives that back when it has ended.
     func start(_ message: Message, _ settled: @escaping @Sendable (Settlement) -> Void) {
-        let started = clock.nanoseconds()
-        let receipt = Receipt { end(message, with: $0, started: started, settled) }
-        lanes[Int(stableHash(message.key) % UInt64(lanes.count))].accept(message, receipt, at: .nanoseconds(started))
+        let receipt = receipt(message, settled)
+        lanes[lane(of: message)].accept(receipt)
     }
-}
 
-extension Intake {
-    /// Ends a message that was let in: a refused one goes to the dead letters first, then its credit is given back.
-    func end(
-        _ message: Message, with settlement: Settlement, started: Int64? = nil,
-        _ settled: @escaping @Sendable (Settlement) -> Void
-    ) {
-        undertaker.settle(settlement, of: message) { settlement in
-            metrics.settled(settlement, taking: started.map { clock.nanoseconds() - $0 } ?? 0)
-            settled(settlement)
-            gate.leave()
+    private func start(_ messages: [Message], _ settled: @escaping @Sendable (Settlement) -> Void) {
+        let now = clock.now()
+        var receipts = Array(repeating: [Receipt](), count: lanes.count)
+        for message in messages {
+            receipts[lane(of: message)].append(Receipt(message, acceptedAt: now, settled: settled, end: end))
         }
+        for (lane, receipts) in zip(lanes, receipts) where !receipts.isEmpty { lane.accept(receipts) }
+    }
+
+    private func lane(of message: Message) -> Int { Int(stableHash(message.key) % UInt64(lanes.count)) }
+
+    /// Ends a message for which a credit is held, without letting it in: a refused one goes to the dead letters, then its credit is
+    /// given back.
+    func end(
+        _ message: Message, with settlement: Settlement, _ settled: @escaping @Sendable (Settlement) -> Void
+    ) { receipt(message, settled).settle(settlement) }
+
+    private func receipt(_ message: Message, _ settled: @escaping @Sendable (Settlement) -> Void) -> Receipt {
+        Receipt(message, acceptedAt: clock.now(), settled: settled, end: end)
     }
 }
 
@@ -69,6 +132,24 @@ struct SpoolEntrance: Sendable {
     let spool: any MessageSpool
     let feeder: SpoolFeeder
     let metrics: PipelineMetrics
+
+    /// Takes messages, and returns when it has answered for each.
+    func take(_ messages: [Message], _ answer: @escaping @Sendable (Settlement) -> Void) async {
+        guard !messages.isEmpty else { return }
+        await withCheckedContinuation { continuation in
+            let left = Mutex(messages.count)
+            for message in messages {
+                take(message) { settlement in
+                    answer(settlement)
+                    let isLast = left.withLock { left in
+                        left -= 1
+                        return left == 0
+                    }
+                    if isLast { continuation.resume() }
+                }
+            }
+        }
+    }
 
     func take(_ message: Message, answer: @escaping @Sendable (Settlement) -> Void) {
         spool.append(message) { result in

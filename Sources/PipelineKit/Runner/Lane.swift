@@ -6,20 +6,18 @@ import Wire
 /// so that messages of one key stay in order without a lock. What arrives is taken in batches: one wake-up, many
 /// messages.
 ///
-/// `@unchecked Sendable`: `delivery`, `notes`, `run`, `postponed` and `timerDue` are touched on `queue` only, which each method that
+/// `@unchecked Sendable`: `delivery`, `till`, `notes`, `run`, `postponed` and `timerDue` are touched on `queue` only, which each method that
 /// touches them asserts; everything else is immutable or guards itself.
 final class Lane: @unchecked Sendable {
     private enum Event {
-        case accepted(Message, Receipt, at: Duration)
-        case written([Delivery.Entry], [WriteOutcome], isProbe: Bool)
+        case accepted(Receipt)
+        case written([Delivery.Entry], [WriteOutcome], taking: Int64, isProbe: Bool)
         case wake
     }
 
     /// A message on which a stage could not work this time.
     private struct Postponed {
-        let message: Message
         let receipt: Receipt
-        let acceptedAt: Duration
         let attempts: Int
         let due: Duration
     }
@@ -48,6 +46,9 @@ final class Lane: @unchecked Sendable {
     private let wakeLane: @Sendable (Int) -> Void
     /// Calls all lanes.
     private let wakeAll: @Sendable () -> Void
+    private let gate: Gate
+    /// The credits of what has ended and was not given back yet.
+    private let till: CreditTill
 
     private var delivery: Delivery
     private var notes: StageChain.Notes
@@ -58,7 +59,7 @@ final class Lane: @unchecked Sendable {
 
     init(
         index: Int, pipeline: String, chain: StageChain, sink: any Sink, sinkName: String, retry: RetryPolicy,
-        window: InFlightWindow, breaker: CircuitBreaker, tap: PipelineTap?, troubles: RecentTroubles,
+        gate: Gate, window: InFlightWindow, breaker: CircuitBreaker, tap: PipelineTap?, troubles: RecentTroubles,
         metrics: PipelineMetrics, clock: MonotonicClock, now: @escaping @Sendable () -> Timestamp,
         wakeLane: @escaping @Sendable (Int) -> Void, wakeAll: @escaping @Sendable () -> Void
     ) {
@@ -71,7 +72,9 @@ final class Lane: @unchecked Sendable {
         self.tap = tap
         self.troubles = troubles
         sinkBatch = max(1, sink.capabilities.batch)
-        delivery = Delivery(sinkName: sinkName, isUpsert: sink.capabilities.isUpsert, retry: retry)
+        self.gate = gate
+        till = CreditTill()
+        delivery = Delivery(sinkName: sinkName, isUpsert: sink.capabilities.isUpsert, retry: retry, till: till)
         notes = chain.makeNotes()
         self.window = window
         self.breaker = breaker
@@ -82,10 +85,11 @@ final class Lane: @unchecked Sendable {
         self.wakeAll = wakeAll
     }
 
-    /// Takes a message that was let in at a time. From any thread.
-    func accept(_ message: Message, _ receipt: Receipt, at time: Duration) {
-        post(.accepted(message, receipt, at: time))
-    }
+    /// Takes a receipt's message. From any thread.
+    func accept(_ receipt: Receipt) { post(.accepted(receipt)) }
+
+    /// Takes several, in their order. From any thread.
+    func accept(_ receipts: [Receipt]) { post { for receipt in receipts { $0.append(.accepted(receipt)) } } }
 
     /// Looks whether there is something to write. From any thread.
     func wake() { post(.wake) }
@@ -107,12 +111,15 @@ final class Lane: @unchecked Sendable {
             for waiting in postponed { waiting.receipt.settle(.failed(reason: reason, retryAfter: nil)) }
             postponed = []
             delivery.abandon(reason: reason)
+            gate.leave(till.empty())
         }
     }
 
-    private func post(_ event: Event) {
+    private func post(_ event: Event) { post { $0.append(event) } }
+
+    private func post(_ append: (inout [Event]) -> Void) {
         let needsWakeUp = inbox.withLock { inbox in
-            inbox.events.append(event)
+            append(&inbox.events)
             defer { inbox.isScheduled = true }
             return !inbox.isScheduled
         }
@@ -123,6 +130,7 @@ final class Lane: @unchecked Sendable {
         handleEvents()
         processPostponed()
         write()
+        gate.leave(till.empty())
         chain.tell(&notes)
         if let waiting = window.passOn() { wakeLane(waiting) }
         armTimer()
@@ -139,67 +147,69 @@ final class Lane: @unchecked Sendable {
             inbox.events = []
             return events
         }
-        for event in events {
+        for (index, event) in events.enumerated() {
+            // Neither the sink nor who waits for a credit has to wait for the whole batch.
+            if index % 64 == 63 {
+                write()
+                gate.leave(till.empty())
+            }
             switch event {
-            case .accepted(let message, let receipt, let acceptedAt): process(message, receipt, acceptedAt)
-            case .written(let entries, let outcomes, let isProbe): complete(entries, outcomes, isProbe)
+            case .accepted(let receipt): process(receipt)
+            case .written(let entries, let outcomes, let nanoseconds, let isProbe):
+                metrics.wrote(outcomes, taking: nanoseconds)
+                complete(entries, outcomes, isProbe)
+                gate.leave(till.empty())
             case .wake: break
             }
         }
     }
 
-    private func process(_ message: Message, _ receipt: Receipt, _ acceptedAt: Duration, attempts: Int = 0) {
+    private func process(_ receipt: Receipt, attempts: Int = 0) {
         // Under load the clocks and counters would cost more than short stages do: of many messages at once, every sixteenth is
         // timed, and what is counted is told then.
         notes.isTimed = run % 16 == 0
         run += 1
-        let outcome = chain.run(message, notes: &notes)
+        let outcome = chain.run(receipt.message, notes: &notes)
         if notes.isTimed { chain.tell(&notes) }
         defer { if !notes.watches.isEmpty { notes.watches = [] } }
         if case .failed(let stage, let reason, let retryAfter) = outcome {
             troubles.note("failed", at: stage, reason)
-            return postpone(message, receipt, acceptedAt, attempts + 1, "\(stage): \(reason)", retryAfter)
+            return postpone(receipt, attempts + 1, "\(stage): \(reason)", retryAfter)
         }
         for watch in notes.watches { receipt.observe { watch.filter.ended(watch.message, $0) } }
         switch outcome {
         case .ended(let settlement):
             if case .refused(let stage, let reason, _) = settlement { troubles.note("refused", at: stage, reason) }
-            receipt.settle(settlement)
+            receipt.settle(settlement, till)
         case .passed(let messages):
             if messages.count > 1 { receipt.split(into: messages.count) }
-            deliver(messages, receipt, acceptedAt)
+            deliver(messages, receipt)
         case .diverted(let message, let exit): exit.take(message) { receipt.settle($0) }
         case .parts(let parts):
             receipt.split(into: parts.passed.count + parts.diverted.count + parts.ended.count)
-            deliver(parts.passed, receipt, acceptedAt)
+            deliver(parts.passed, receipt)
             for (message, exit) in parts.diverted { exit.take(message) { receipt.settle($0) } }
-            for settlement in parts.ended { receipt.settle(settlement) }
+            for settlement in parts.ended { receipt.settle(settlement, till) }
         case .failed: break
         }
     }
 
-    private func deliver(_ messages: [Message], _ receipt: Receipt, _ acceptedAt: Duration) {
-        for message in messages {
-            delivery.enqueue(.init(message: message, receipt: receipt, acceptedAt: acceptedAt))
-        }
+    private func deliver(_ messages: [Message], _ receipt: Receipt) {
+        for message in messages { delivery.enqueue(.init(message, receipt)) }
     }
 
     /// Lets a message rest on which a stage could not work, or gives it up where it was tried long enough.
-    private func postpone(
-        _ message: Message, _ receipt: Receipt, _ acceptedAt: Duration, _ attempts: Int, _ reason: String,
-        _ retryAfter: Duration?
-    ) {
+    private func postpone(_ receipt: Receipt, _ attempts: Int, _ reason: String, _ retryAfter: Duration?) {
         let now = clock.now()
         // A stage can be asked again at little cost, so never much later than it may say yes.
         let pause = max(
             min(retry.pause(after: attempts, retryAfter: nil, jitter: .random(in: 0...1)), .seconds(1)),
             retryAfter ?? .zero)
-        if let limit = retry.maxElapsed, now + pause - acceptedAt > limit {
-            return receipt.settle(.failed(reason: reason, retryAfter: retryAfter))
+        if let limit = retry.maxElapsed, now + pause - receipt.acceptedAt > limit {
+            return receipt.settle(.failed(reason: reason, retryAfter: retryAfter), till)
         }
         postponed.append(
-            Postponed(
-                message: message, receipt: receipt, acceptedAt: acceptedAt, attempts: attempts, due: now + pause))
+            Postponed(receipt: receipt, attempts: attempts, due: now + pause))
     }
 
     /// Looks again at what has rested long enough.
@@ -210,7 +220,7 @@ final class Lane: @unchecked Sendable {
         guard !due.isEmpty else { return }
         postponed.removeAll { $0.due <= now }
         for waiting in due {
-            process(waiting.message, waiting.receipt, waiting.acceptedAt, attempts: waiting.attempts)
+            process(waiting.receipt, attempts: waiting.attempts)
         }
     }
 
@@ -228,11 +238,11 @@ final class Lane: @unchecked Sendable {
                 continue
             }
             if isProbe { metrics.breaker(breaker.state) }
-            let started = clock.now()
-            Task { [self] in
-                let outcomes = await sink.write(batch.map(\.message))
-                metrics.wrote(outcomes, taking: clock.now() - started)
-                post(.written(batch, outcomes, isProbe: isProbe))
+            let started = clock.nanoseconds()
+            let messages = batch.map(\.message)
+            Task.immediate { [self] in
+                let outcomes = await sink.write(messages)
+                post(.written(batch, outcomes, taking: clock.nanoseconds() - started, isProbe: isProbe))
             }
         }
     }

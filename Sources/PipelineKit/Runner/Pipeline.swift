@@ -56,7 +56,8 @@ public final class Pipeline: Sendable {
         let lanes = (0..<max(1, settings.lanes)).map { index in
             Lane(
                 index: index, pipeline: name, chain: chain, sink: sink, sinkName: sinkName, retry: settings.retry,
-                window: window, breaker: breaker, tap: tap, troubles: troubles, metrics: metrics, clock: clock,
+                gate: gate, window: window, breaker: breaker, tap: tap, troubles: troubles, metrics: metrics,
+                clock: clock,
                 now: now,
                 wakeLane: { directory.wake($0) }, wakeAll: { directory.wakeAll() })
         }

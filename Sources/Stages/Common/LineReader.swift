@@ -102,38 +102,30 @@ final class LineReader: Sendable {
 
 /// Counts what is out, and waits until nothing is.
 final class Outstanding: Sendable {
-    private struct State {
-        var count = 0
-        var failures = 0
-        var waiting: CheckedContinuation<Void, Never>?
-    }
-    private let state = Mutex(State())
+    private let failed = Atomic<Int>(0)
+    /// What is out, and one for the owner until it waits: so only the last of all finds nothing left.
+    private let count = Atomic<Int>(1)
+    private let waiting = Mutex<CheckedContinuation<Void, Never>?>(nil)
 
-    func add() { state.withLock { $0.count += 1 } }
+    func add(_ number: Int = 1) { count.wrappingAdd(number, ordering: .relaxed) }
 
     /// How many of those that came back had failed.
-    var failures: Int { state.withLock { $0.failures } }
+    var failures: Int { failed.load(ordering: .relaxed) }
 
-    func remove(failed: Bool = false) {
-        let waiting: CheckedContinuation<Void, Never>? = state.withLock { state in
-            state.count -= 1
-            if failed { state.failures += 1 }
-            guard state.count == 0 else { return nil }
-            defer { state.waiting = nil }
-            return state.waiting
-        }
-        waiting?.resume()
+    func remove(_ number: Int = 1, failed hasFailed: Bool = false) {
+        if hasFailed { failed.wrappingAdd(number, ordering: .relaxed) }
+        guard count.wrappingSubtract(number, ordering: .acquiringAndReleasing).newValue == 0 else { return }
+        waiting.withLock { waiting in
+            defer { waiting = nil }
+            return waiting
+        }?.resume()
     }
 
-    /// Returns when nothing is out. Called once.
+    /// Returns when nothing is out. Called once, when nothing is added any more.
     func wait() async {
         await withCheckedContinuation { continuation in
-            let isDone = state.withLock { state in
-                if state.count == 0 { return true }
-                state.waiting = continuation
-                return false
-            }
-            if isDone { continuation.resume() }
+            waiting.withLock { $0 = continuation }
+            remove()
         }
     }
 }

@@ -54,38 +54,79 @@ public final class GenerateSource: Source {
     /// Makes messages until there are enough.
     public func run(into intake: Intake) async throws {
         let outstanding = Outstanding()
-        var until = Until()
         let refused = Mutex<(count: Int, reason: String)>((0, ""))
-        let started = ContinuousClock.now
-        for number in 0..<count {
-            if isStopped.load(ordering: .relaxed) { break }
-            if let rate { try? await Task.sleep(until: started + .seconds(Double(number) / rate)) }
-            let now = context.now()
-            let shown = distinct.map { number % $0 } ?? number
-            let text = until.text(at: now)
-            let message = Message(
-                id: "generated-\(number)", key: key.text(shown, text), payload: Bytes(template.bytes(shown, text)),
-                publishedAt: now, receivedAt: now)
-            outstanding.add()
-            do {
-                try await intake.send(message) { settlement in
-                    if case .refused(let stage, let reason, _) = settlement {
-                        refused.withLock { $0 = ($0.count + 1, "\(stage): \(reason)") }
-                    }
-                    outstanding.remove()
-                }
-            } catch {
-                outstanding.remove()
-                break
+        let settled: @Sendable (Settlement) -> Void = { settlement in
+            if case .refused(let stage, let reason, _) = settlement {
+                refused.withLock { $0 = ($0.count + 1, "\(stage): \(reason)") }
             }
+            outstanding.remove()
+        }
+        let maker = Mutex(Maker(count: count, distinct: distinct, template: template, key: key))
+        let make: @Sendable (Int) -> [Message] = { [self] most in
+            guard !isStopped.load(ordering: .relaxed) else { return [] }
+            let messages = maker.withLock { $0.next(most, at: context.now()) }
+            outstanding.add(messages.count)
+            return messages
+        }
+        if let rate {
+            try await run(at: rate, into: intake, outstanding, settled, make)
+        } else {
+            await intake.pull(settled: settled, make)
         }
         await outstanding.wait()
         let (count, reason) = refused.withLock { $0 }
         if count > 0 { throw StageError("\(count) messages were refused, the last by \(reason)") }
     }
 
+    private func run(
+        at rate: Double, into intake: Intake, _ outstanding: Outstanding,
+        _ settled: @escaping @Sendable (Settlement) -> Void, _ make: (Int) -> [Message]
+    ) async throws {
+        let started = ContinuousClock.now
+        for number in 0..<count {
+            try? await Task.sleep(until: started + .seconds(Double(number) / rate))
+            guard let message = make(1).first else { return }
+            do {
+                try await intake.send(message, settled: settled)
+            } catch {
+                return outstanding.remove()
+            }
+        }
+    }
+
     /// Makes no more.
     public func stop() async { isStopped.store(true, ordering: .relaxed) }
+}
+
+/// Makes messages, one after the other.
+private struct Maker {
+    private static let id = Template("generated-{n}")
+
+    private let count: Int
+    private let distinct: Int?
+    private let template: Template
+    private let key: Template
+    private var made = 0
+    private var until = Until()
+
+    init(count: Int, distinct: Int?, template: Template, key: Template) {
+        self.count = count
+        self.distinct = distinct
+        self.template = template
+        self.key = key
+    }
+
+    mutating func next(_ most: Int, at now: Timestamp) -> [Message] {
+        let until = until.text(at: now)
+        let numbers = made..<made + min(most, count - made)
+        made = numbers.upperBound
+        return numbers.map { number in
+            let shown = distinct.map { number % $0 } ?? number
+            return Message(
+                id: Self.id.text(number, until), key: key.text(shown, until),
+                payload: Bytes(template.bytes(shown, until)), publishedAt: now, receivedAt: now)
+        }
+    }
 }
 
 /// An hour from now, as text that is made once a second.
