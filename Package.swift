@@ -58,7 +58,8 @@ let package = Package(
         // The rooms, in the order in which they build on each other. Sources/README.md says what lives in each.
         .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .target(name: "Locking", swiftSettings: settings),
+        .systemLibrary(name: "CScheduler"),
+        .target(name: "Locking", dependencies: ["CScheduler"], swiftSettings: settings),
         .target(name: "Wire", swiftSettings: settings),
         .target(name: "YAML", dependencies: ["CLibYAML"], swiftSettings: settings),
         .target(

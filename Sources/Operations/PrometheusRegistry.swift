@@ -121,13 +121,13 @@ private func line(_ name: String, _ labels: String, _ value: String) -> String {
 }
 
 private final class CounterSeries: CounterHandler, Series {
-    private let value = Atomic<Int64>(0)
+    private let counter = StripedCounter()
 
-    func increment(by amount: Int64) { value.wrappingAdd(amount, ordering: .relaxed) }
-    func reset() { value.store(0, ordering: .relaxed) }
-    var values: [(part: String, value: Double)] { [("", Double(value.load(ordering: .relaxed)))] }
+    func increment(by amount: Int64) { counter.add(Int(amount)) }
+    func reset() { counter.add(-counter.value) }
+    var values: [(part: String, value: Double)] { [("", Double(counter.value))] }
     func append(_ name: String, _ labels: String, to output: inout String) {
-        output += line(name, labels, "\(value.load(ordering: .relaxed))")
+        output += line(name, labels, "\(counter.value)")
     }
 }
 
@@ -151,23 +151,37 @@ private final class HistogramSeries: RecorderHandler, TimerHandler, Series {
 
     private static let boundsInNanoseconds = bounds.map { Int64($0 * 1e9) }
 
-    /// How many fell into each bucket, the last without a bound: one more than there are bounds. A reader may see the one or the other that is being recorded in
-    /// part: the count told is always that of the buckets.
-    private let counts = InlineArray<17, Atomic<UInt64>> { _ in Atomic(0) }
-    private let nanoseconds = Atomic<Int64>(0)
+    /// What threads of one processor recorded. How many fell into each bucket, the last without a bound: one more than there are
+    /// bounds; and the sum.
+    private struct Place: ~Copyable, Sendable {
+        let counts = InlineArray<17, Atomic<UInt64>> { _ in Atomic(0) }
+        let nanoseconds = Atomic<Int64>(0)
+        /// So much that the next place lies in another cache line.
+        let padding = InlineArray<7, Int>(repeating: 0)
+    }
+
+    private let places = InlineArray<4, Place> { _ in Place() }
 
     func record(_ value: Int64) { record(Double(value)) }
     func record(_ value: Double) {
         if let nanoseconds = Int64(exactly: (value * 1e9).rounded()) { recordNanoseconds(nanoseconds) }
     }
     func recordNanoseconds(_ duration: Int64) {
-        let index = Self.boundsInNanoseconds.firstIndex { duration <= $0 } ?? Self.bounds.count
-        counts[index].wrappingAdd(1, ordering: .relaxed)
-        nanoseconds.wrappingAdd(duration, ordering: .relaxed)
+        let bucket = Self.boundsInNanoseconds.firstIndex { duration <= $0 } ?? Self.bounds.count
+        let place = stripe(of: 4)
+        places[place].counts[bucket].wrappingAdd(1, ordering: .relaxed)
+        places[place].nanoseconds.wrappingAdd(duration, ordering: .relaxed)
     }
 
-    private var bucketCounts: [UInt64] { counts.indices.map { counts[$0].load(ordering: .relaxed) } }
-    private var sum: Double { Double(nanoseconds.load(ordering: .relaxed)) / 1e9 }
+    /// A reader may see a value that is being recorded in a bucket and not yet in the sum.
+    private var bucketCounts: [UInt64] {
+        (0...Self.bounds.count).map { bucket in
+            places.indices.reduce(0) { $0 &+ places[$1].counts[bucket].load(ordering: .relaxed) }
+        }
+    }
+    private var sum: Double {
+        Double(places.indices.reduce(0) { $0 &+ places[$1].nanoseconds.load(ordering: .relaxed) }) / 1e9
+    }
 
     var values: [(part: String, value: Double)] {
         [("sum", sum), ("count", Double(bucketCounts.reduce(0, +)))]

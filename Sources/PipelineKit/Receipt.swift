@@ -143,6 +143,8 @@ final class Receipt: Sendable {
 final class CreditTill {
     private var count = 0
 
+    var isEmpty: Bool { count == 0 }
+
     func put() { count += 1 }
 
     /// Takes out what is in it.

@@ -4,9 +4,9 @@
 /// that is not null counts, and where the record is an array its first element counts. So a filter sees the same URL
 /// that later becomes the item, however oddly the record is written.
 public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
-    private enum Part: Sendable, Hashable {
-        /// The member of a name, folded.
-        case name([UInt8])
+    fileprivate enum Part: Sendable, Hashable {
+        /// The member of a name: that between these places of `names`.
+        case name(from: Int, to: Int)
         /// The element of an index.
         case element(Int)
         /// Every element.
@@ -18,16 +18,21 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
     /// The names on the way, as they were written; indexes in brackets.
     public let segments: [String]
     private let parts: [Part]
+    /// All names, folded, one behind the other. Apart from the parts, so that going along them takes no references.
+    private let names: [UInt8]
 
     /// A path of one or more names, separated by dots, each perhaps with `[*]` or `[0]` behind it; nil where a name is empty or
     /// a bracket holds something else.
     public init?(_ text: String) {
         var parts: [Part] = []
+        var names: [UInt8] = []
         var segments: [String] = []
         for piece in text.split(separator: ".", omittingEmptySubsequences: false) {
             let name = piece.prefix { $0 != "[" }
             guard !name.isEmpty, !name.contains("]") else { return nil }
-            parts.append(.name(JSONKey.fold(String(name))))
+            let start = names.count
+            names += JSONKey.fold(String(name))
+            parts.append(.name(from: start, to: names.count))
             segments.append(String(name))
             var rest = piece.dropFirst(name.count)
             while !rest.isEmpty {
@@ -47,6 +52,7 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
         guard parts.count <= 32 else { return nil }
         description = text
         self.parts = parts
+        self.names = names
         self.segments = segments
     }
 
@@ -64,16 +70,25 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
     ///
     /// - Throws: `JSONError` where the text is not JSON.
     public func value(in json: [UInt8]) throws -> Value? {
-        try JSONReader.read(json) { reader in
-            var found: Value?
-            if try reader.kind() == .array {
-                try reader.array { reader, index in
-                    if index == 0 { try descend(&reader, level: 0, into: &found) } else { try reader.skip() }
+        try parts.withUnsafeBufferPointer { parts in
+            try names.withUnsafeBufferPointer { names in
+                let way = Way(parts: parts, names: names)
+                return try JSONReader.read(json) { reader in
+                    var found: Value?
+                    if try reader.kind() == .array {
+                        try reader.array { reader, index in
+                            if index == 0 {
+                                try way.descend(&reader, level: 0, into: &found)
+                            } else {
+                                try reader.skip()
+                            }
+                        }
+                    } else {
+                        try way.descend(&reader, level: 0, into: &found)
+                    }
+                    return found
                 }
-            } else {
-                try descend(&reader, level: 0, into: &found)
             }
-            return found
         }
     }
 
@@ -82,15 +97,24 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
         if case .text(let text) = try value(in: json) { text } else { nil }
     }
 
-    private func descend(_ reader: inout JSONReader, level: Int, into found: inout Value?) throws {
+    /// The path while a text is read.
+    fileprivate struct Way {
+        let parts: UnsafeBufferPointer<Part>
+        let names: UnsafeBufferPointer<UInt8>
+    }
+}
+
+extension FieldPath.Way {
+    fileprivate func descend(_ reader: inout JSONReader, level: Int, into found: inout FieldPath.Value?) throws {
         guard level < parts.count else {
             if let value = try Self.take(&reader) { found = value }
             return
         }
         switch (parts[level], try reader.kind()) {
-        case (.name(let name), .object):
+        case (.name(let start, let end), .object):
+            let name = UnsafeBufferPointer(rebasing: names[start..<end])
             try reader.object { reader, key in
-                if name.withUnsafeBufferPointer({ key.matches(lowercased: $0) }) {
+                if key.matches(lowercased: name) {
                     try descend(&reader, level: level + 1, into: &found)
                 } else {
                     try reader.skip()
@@ -104,7 +128,7 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
             var gathered: [String] = []
             var hasObject = false
             try reader.array { reader, _ in
-                var element: Value?
+                var element: FieldPath.Value?
                 try descend(&reader, level: level + 1, into: &element)
                 switch element {
                 case .text(let text): gathered.append(text)
@@ -118,7 +142,7 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    private static func take(_ reader: inout JSONReader) throws -> Value? {
+    private static func take(_ reader: inout JSONReader) throws -> FieldPath.Value? {
         switch try reader.kind() {
         case .string: return .text(try reader.string())
         case .number: return .text(try reader.number())

@@ -3,8 +3,14 @@
 ///
 /// FNV-1a over the UTF-8 bytes with the finalizer of MurmurHash3, which spreads it evenly over all 64 bits.
 public func stableHash(_ text: String) -> UInt64 {
+    var text = text
+    return text.withUTF8 { stableHash($0) }
+}
+
+/// As `stableHash` of the text that these bytes are.
+public func stableHash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in text.utf8 {
+    for byte in bytes {
         hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
     }
     hash = (hash ^ (hash >> 33)) &* 0xff51_afd7_ed55_8ccd

@@ -28,6 +28,23 @@ import Testing
         #expect(breaker.state == .closed)
     }
 
+    @Test func successesAtOnceCountAsOneAfterTheOther() {
+        breaker.recordSuccesses(3, now: .zero)
+        for _ in 0..<2 { write(false, at: 1) }
+        #expect(breaker.state == .closed, "two of five")
+        write(false, at: 1)
+        #expect(breaker.state == .open, "three of six")
+        // While it is open, what was under way before tells nothing.
+        breaker.recordSuccesses(100, now: .seconds(1))
+        #expect(breaker.state == .open)
+        #expect(breaker.permission(now: .seconds(2)) == .probe)
+        write(true, probe: true, at: 2)
+        // The next window forgets them.
+        breaker.recordSuccesses(100, now: .seconds(2))
+        for _ in 0..<4 { write(false, at: 13) }
+        #expect(breaker.state == .open)
+    }
+
     @Test func thePauseIsBounded() {
         for _ in 0..<4 { write(false, at: 0) }
         var now = 1.0

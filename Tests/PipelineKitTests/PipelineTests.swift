@@ -150,6 +150,76 @@ private struct ScriptedFilter: Filter {
         #expect(inside.with { $0.most } <= capacity + 4)
     }
 
+    /// Numbers whose keys fall to a lane, up to an end.
+    private static func series(
+        _ share: LaneShare, upTo end: Int, of keys: Int = .max,
+        settled: @escaping @Sendable (Settlement) -> Void = { _ in }
+    ) -> MessageSeries {
+        let next = Protected(0)
+        return MessageSeries(
+            next: { most in
+                next.with { next in
+                    guard next < end else { return nil }
+                    var messages: [Message] = []
+                    while messages.count < most, next < end {
+                        let key = "\(next % keys)"
+                        if share.holds(keyHash: stableHash(key)) { messages.append(message(next, key: key)) }
+                        next += 1
+                    }
+                    return messages
+                }
+            }, settled: settled)
+    }
+
+    @Test(arguments: [1, 3], [2, 100])
+    func lanesMakeTheMessagesOfASeriesThemselves(lanes: Int, capacity: Int) async throws {
+        let total = 3000
+        let settlements = Protected<[String: Int]>([:])
+        let source = ScriptedSource { intake in
+            await intake.pull { share in
+                Self.series(share, upTo: total, of: 50) { settlement in
+                    settlements.with { $0[settlement.name, default: 0] += 1 }
+                }
+            }
+        }
+        let filter = ScriptedFilter { number in
+            if number % 97 == 0 { throw StageError("refused") }
+            return number % 10 != 3
+        }
+        let sink = WatchedSink(SinkCapabilities(batch: 4, inFlight: 3)) { _, generator in
+            Int.random(in: 0..<4, using: &generator) == 0 ? .transient(reason: "later", retryAfter: nil) : .delivered
+        }
+        let pipeline = pipeline(
+            source, [.init(name: "filter", work: .filter(filter))], sink, lanes: lanes, capacity: capacity)
+        try await pipeline.run()
+        let refused = (0..<total).filter { $0 % 97 == 0 }.count
+        let filtered = (0..<total).filter { $0 % 10 == 3 && $0 % 97 != 0 }.count
+        let expected = ["refused": refused, "filtered": filtered, "delivered": total - refused - filtered]
+        #expect(settlements.with { $0 } == expected)
+        #expect(pipeline.counts == expected)
+        let seen = sink.seen.with { $0 }
+        #expect(seen.violations.isEmpty)
+        for (key, order) in seen.delivered { #expect(order == order.sorted(), "\(key)") }
+        #expect(pipeline.inside.count == 0)
+    }
+
+    @Test(arguments: [1, 2]) func aSeriesWithoutEndStopsWhenThePipelineDoes(lanes: Int) async throws {
+        // With a sink that never succeeds, so that no credit comes back before the grace period is over.
+        let source = ScriptedSource { intake in await intake.pull { Self.series($0, upTo: .max) } }
+        let sink = WatchedSink(SinkCapabilities(batch: 4, inFlight: 3)) { _, _ in
+            .transient(reason: "never", retryAfter: nil)
+        }
+        let pipeline = pipeline(
+            source, [], sink, lanes: lanes, capacity: 20,
+            retry: RetryPolicy(initial: .milliseconds(1), max: .milliseconds(1)), grace: .milliseconds(1))
+        async let run: Void = pipeline.run()
+        while sink.seen.with({ $0.calls == 0 }) { await Task.yield() }
+        await pipeline.stop()
+        try await run
+        #expect(pipeline.inside.count == 0)
+        #expect(Set(pipeline.counts.keys) == ["failed"])
+    }
+
     @Test func aMessageThatBecameSeveralIsAnsweredWhenAllHaveEnded() async throws {
         struct Triple: Transform {
             static let declaration = StageDeclaration(name: "triple", summary: "", example: "")
@@ -282,7 +352,54 @@ private struct ScriptedFilter: Filter {
     }
 }
 
+@Suite struct MessageTests {
+    @Test func aCopyStaysAsItIs() {
+        let first = Message(id: "1", payload: Bytes([1]), attributes: ["a": "b"], receivedAt: Timestamp(seconds: 0))
+        var second = first
+        second.id = "2"
+        second.attributes["a"] = "c"
+        var third = second
+        third.payload = Bytes([3])
+        third.key = "k"
+        (third.topic, third.publishedAt, third.receivedAt) = ("t", Timestamp(seconds: 3), Timestamp(seconds: 4))
+        #expect(first.id == "1" && first.key == "1" && first.attributes == ["a": "b"] && first.publishedAt == nil)
+        #expect(second.id == "2" && second.key == "1" && second.attributes == ["a": "c"] && second.topic.isEmpty)
+        #expect(second.payload.bytes(at: Timestamp(seconds: 0)) == [1])
+        #expect(third.id == "2" && third.key == "k" && third.payload.bytes(at: Timestamp(seconds: 0)) == [3])
+        #expect(third.topic == "t" && third.originatedAt == Timestamp(seconds: 3))
+    }
+}
+
+@Suite struct StripedCounterTests {
+    @Test func nothingThatThreadsAddAtOnceIsLost() async {
+        final class Holder: Sendable { let counter = StripedCounter() }
+        let holder = Holder()
+        await withTaskGroup { group in
+            for _ in 0..<8 { group.addTask { for number in 0..<10_000 { holder.counter.add(number % 3) } } }
+        }
+        #expect(holder.counter.value == 8 * (0..<10_000).reduce(0) { $0 + $1 % 3 })
+        #expect((0..<4).contains(stripe(of: 4)))
+    }
+}
+
 @Suite struct GateTests {
+    @Test func creditsAreTakenAndGivenBackTogether() {
+        let gate = Gate(capacity: 5)
+        #expect(gate.tryEnter(atMost: 3) == 3 && gate.tryEnter(atMost: 3) == 2 && gate.tryEnter(atMost: 3) == 0)
+        let entered = Protected<[String]>([])
+        let tickets = ["a", "b", "c"].map { name in
+            gate.enter { isOpen in entered.with { $0.append(isOpen ? name : "\(name) turned away") } }
+        }
+        gate.withdraw(tickets[1]!)
+        gate.leave(4)
+        #expect(entered.with { $0 } == ["a", "c"] && gate.used == 3)
+        gate.leave(0)
+        gate.leave(3)
+        #expect(gate.used == 0)
+        gate.close()
+        #expect(gate.tryEnter() == 0)
+    }
+
     @Test func letsInInOrderAndForgetsWhoWithdrew() {
         let gate = Gate(capacity: 1)
         let entered = Protected<[String]>([])

@@ -44,6 +44,12 @@ final class CircuitBreaker: Sendable {
         var failed = 0
         var reopens = Duration.zero
         var pause: Duration
+
+        /// Counts anew where the window has passed.
+        mutating func beginWindow(_ now: Duration, _ policy: BreakerPolicy) {
+            guard now - windowStart > policy.window else { return }
+            (windowStart, total, failed) = (now, 0, 0)
+        }
     }
 
     private let policy: BreakerPolicy
@@ -80,6 +86,16 @@ final class CircuitBreaker: Sendable {
         }
     }
 
+    /// So many first tries succeeded that were no probes: as `record` for each.
+    func recordSuccesses(_ count: Int, now: Duration) {
+        guard count > 0 else { return }
+        counts.withLock { counts in
+            guard counts.state == .closed else { return }
+            counts.beginWindow(now, policy)
+            counts.total += count
+        }
+    }
+
     /// A write ended.
     ///
     /// - Returns: whether the state has changed.
@@ -101,11 +117,7 @@ final class CircuitBreaker: Sendable {
                 return true
             }
             guard counts.state == .closed, isFirstTry else { return false }
-            if now - counts.windowStart > policy.window {
-                counts.windowStart = now
-                counts.total = 0
-                counts.failed = 0
-            }
+            counts.beginWindow(now, policy)
             counts.total += 1
             if !succeeded { counts.failed += 1 }
             guard counts.total >= policy.minimum, Double(counts.failed) >= policy.failureRate * Double(counts.total)

@@ -9,8 +9,9 @@ public final class Intake: Sendable {
     private let metrics: PipelineMetrics
     private let clock: MonotonicClock
     private let spool: SpoolEntrance?
-    /// What each receipt does with its answer.
-    private let end: Receipt.End
+    /// What each receipt of a lane does with its answer. The same for all, but each a closure of its own: lanes that count the
+    /// references to one would hold each other up.
+    private let ends: [Receipt.End]
 
     init(
         gate: Gate, lanes: [Lane], patience: Patience, metrics: PipelineMetrics, clock: MonotonicClock,
@@ -22,12 +23,14 @@ public final class Intake: Sendable {
         self.metrics = metrics
         self.clock = clock
         self.spool = spool
-        let ended: Receipt.End = { receipt, settlement, till in
-            metrics.settled(settlement, taking: (clock.now() - receipt.acceptedAt).inNanoseconds)
-            receipt.settled(settlement)
-            if let till { till.put() } else { gate.leave() }
+        ends = lanes.map { _ in
+            let ended: Receipt.End = { receipt, settlement, till in
+                metrics.settled(settlement, taking: (clock.now() - receipt.acceptedAt).inNanoseconds)
+                receipt.settled(settlement)
+                if let till { till.put() } else { gate.leave() }
+            }
+            return { undertaker.settle($0, $1, $2, ended: ended) }
         }
-        end = { undertaker.settle($0, $1, $2, ended: ended) }
     }
 
     /// Takes a message and waits for how it ended, for a sender that waits too.
@@ -60,69 +63,42 @@ public final class Intake: Sendable {
         start(message, settled)
     }
 
-    /// Has messages made as there is room for them, for a source that makes them without waiting for anything. They are made by
-    /// whoever makes the room, mostly a lane, so that no further thread comes between the lanes; without a spool, that is.
+    /// Has messages made as there is room for them, for a source that makes them without waiting for anything: each lane makes
+    /// those of its own keys, so that nothing has to be handed from one thread to another. With a spool they go into it.
     ///
-    /// - Parameters:
-    ///   - settled: called once for each message, as by `send`.
-    ///   - make: makes messages, as many as it is told at most, in their order; none when there are no more. It is called on a
-    ///     queue of the pipeline, never twice at once, and must not block.
-    /// - Returns: when `make` has made none, or the pipeline takes nothing any more. Messages may still be inside then.
-    public func pull(
-        settled: @escaping @Sendable (Settlement) -> Void, _ make: @escaping @Sendable (Int) -> [Message]
-    ) async {
+    /// - Parameter series: makes the series of a lane's share of the keys. Their `next` is called on that lane's queue.
+    /// - Returns: when all series have ended, or the pipeline takes nothing any more. Messages may still be inside then.
+    public func pull(_ series: (LaneShare) -> MessageSeries) async {
         if let spool {
-            while case let messages = make(Self.pulledAtOnce), !messages.isEmpty { await spool.take(messages, settled) }
+            let all = series(LaneShare(index: 0, count: 1))
+            while let messages = all.next(64) { await spool.take(messages, all.settled) }
             return
         }
-        await withCheckedContinuation { continuation in
-            pull(holding: 0, settled, make) { continuation.resume() }
+        await withTaskGroup { group in
+            for (index, lane) in lanes.enumerated() {
+                let series = series(LaneShare(index: index, count: lanes.count))
+                group.addTask { [end = ends[index]] in await lane.pull(series, end) }
+            }
         }
     }
-
-    private func pull(
-        holding held: Int, _ settled: @escaping @Sendable (Settlement) -> Void,
-        _ make: @escaping @Sendable (Int) -> [Message], _ ended: @escaping @Sendable () -> Void
-    ) {
-        var credits = held + gate.tryEnter(atMost: Self.pulledAtOnce - held)
-        while credits > 0 {
-            let messages = make(credits)
-            gate.leave(credits - messages.count)
-            guard !messages.isEmpty else { return ended() }
-            start(messages, settled)
-            credits = gate.tryEnter(atMost: Self.pulledAtOnce)
-        }
-        gate.enter { [self] isOpen in isOpen ? pull(holding: 1, settled, make, ended) : ended() }
-    }
-
-    private static let pulledAtOnce = 64
 
     private static let closing = Settlement.failed(reason: "the pipeline is shutting down", retryAfter: nil)
 
     /// Lets a message in for which a credit is held, and gives that back when it has ended.
     func start(_ message: Message, _ settled: @escaping @Sendable (Settlement) -> Void) {
-        let receipt = receipt(message, settled)
-        lanes[lane(of: message)].accept(receipt)
+        let lane = LaneShare.index(ofHash: stableHash(message.key), count: lanes.count)
+        lanes[lane].accept(receipt(message, settled, ends[lane]))
     }
-
-    private func start(_ messages: [Message], _ settled: @escaping @Sendable (Settlement) -> Void) {
-        let now = clock.now()
-        var receipts = Array(repeating: [Receipt](), count: lanes.count)
-        for message in messages {
-            receipts[lane(of: message)].append(Receipt(message, acceptedAt: now, settled: settled, end: end))
-        }
-        for (lane, receipts) in zip(lanes, receipts) where !receipts.isEmpty { lane.accept(receipts) }
-    }
-
-    private func lane(of message: Message) -> Int { Int(stableHash(message.key) % UInt64(lanes.count)) }
 
     /// Ends a message for which a credit is held, without letting it in: a refused one goes to the dead letters, then its credit is
     /// given back.
     func end(
         _ message: Message, with settlement: Settlement, _ settled: @escaping @Sendable (Settlement) -> Void
-    ) { receipt(message, settled).settle(settlement) }
+    ) { receipt(message, settled, ends[0]).settle(settlement) }
 
-    private func receipt(_ message: Message, _ settled: @escaping @Sendable (Settlement) -> Void) -> Receipt {
+    private func receipt(
+        _ message: Message, _ settled: @escaping @Sendable (Settlement) -> Void, _ end: @escaping Receipt.End
+    ) -> Receipt {
         Receipt(message, acceptedAt: clock.now(), settled: settled, end: end)
     }
 }

@@ -6,14 +6,27 @@ import Wire
 /// so that messages of one key stay in order without a lock. What arrives is taken in batches: one wake-up, many
 /// messages.
 ///
-/// `@unchecked Sendable`: `delivery`, `till`, `notes`, `run`, `postponed` and `timerDue` are touched on `queue` only, which each method that
+/// `@unchecked Sendable`: `delivery`, `series`, `till`, `notes`, `run`, `postponed` and `timerDue` are touched on `queue` only, which each method that
 /// touches them asserts; everything else is immutable or guards itself.
 final class Lane: @unchecked Sendable {
     private enum Event {
         case accepted(Receipt)
         case written([Delivery.Entry], [WriteOutcome], taking: Int64, isProbe: Bool)
+        case series(Series)
+        /// There is a credit for the series; or there will be none any more.
+        case credit(Bool)
         case wake
     }
+
+    /// Messages that the lane makes itself.
+    private struct Series {
+        let messages: MessageSeries
+        let end: Receipt.End
+        let ended: @Sendable () -> Void
+    }
+
+    /// The most messages of a series that are made for credits out of the line.
+    private static let fedAtOnce = 64
 
     /// A message on which a stage could not work this time.
     private struct Postponed {
@@ -51,6 +64,7 @@ final class Lane: @unchecked Sendable {
     private let till: CreditTill
 
     private var delivery: Delivery
+    private var series: Series?
     private var notes: StageChain.Notes
     /// How many messages were run since the lane was woken.
     private var run = 0
@@ -88,8 +102,15 @@ final class Lane: @unchecked Sendable {
     /// Takes a receipt's message. From any thread.
     func accept(_ receipt: Receipt) { post(.accepted(receipt)) }
 
-    /// Takes several, in their order. From any thread.
-    func accept(_ receipts: [Receipt]) { post { for receipt in receipts { $0.append(.accepted(receipt)) } } }
+    /// Has the messages of a series made on the lane's queue whenever the lane has credits. From any thread.
+    ///
+    /// - Parameter end: gives the messages' answers.
+    /// - Returns: when the series has ended, or none of it can be taken any more.
+    func pull(_ series: MessageSeries, _ end: @escaping Receipt.End) async {
+        await withCheckedContinuation { continuation in
+            post(.series(Series(messages: series, end: end) { continuation.resume() }))
+        }
+    }
 
     /// Looks whether there is something to write. From any thread.
     func wake() { post(.wake) }
@@ -111,15 +132,14 @@ final class Lane: @unchecked Sendable {
             for waiting in postponed { waiting.receipt.settle(.failed(reason: reason, retryAfter: nil)) }
             postponed = []
             delivery.abandon(reason: reason)
-            gate.leave(till.empty())
+            endSeries()
+            giveCreditsBack()
         }
     }
 
-    private func post(_ event: Event) { post { $0.append(event) } }
-
-    private func post(_ append: (inout [Event]) -> Void) {
+    private func post(_ event: Event) {
         let needsWakeUp = inbox.withLock { inbox in
-            append(&inbox.events)
+            inbox.events.append(event)
             defer { inbox.isScheduled = true }
             return !inbox.isScheduled
         }
@@ -130,7 +150,10 @@ final class Lane: @unchecked Sendable {
         handleEvents()
         processPostponed()
         write()
-        gate.leave(till.empty())
+        giveCreditsBack()
+        // What came of that is written too; what ended at once gives its credit back in a drain of its own.
+        write()
+        if !till.isEmpty { post(.wake) }
         chain.tell(&notes)
         if let waiting = window.passOn() { wakeLane(waiting) }
         armTimer()
@@ -151,18 +174,56 @@ final class Lane: @unchecked Sendable {
             // Neither the sink nor who waits for a credit has to wait for the whole batch.
             if index % 64 == 63 {
                 write()
-                gate.leave(till.empty())
+                giveCreditsBack()
             }
             switch event {
             case .accepted(let receipt): process(receipt)
             case .written(let entries, let outcomes, let nanoseconds, let isProbe):
                 metrics.wrote(outcomes, taking: nanoseconds)
                 complete(entries, outcomes, isProbe)
-                gate.leave(till.empty())
+                giveCreditsBack()
+            case .series(let series):
+                self.series = series
+                waitForCredit()
+            case .credit(true):
+                feed(1 + gate.tryEnter(atMost: Self.fedAtOnce - 1))
+                waitForCredit()
+            case .credit(false): endSeries()
             case .wake: break
             }
         }
     }
+
+    // MARK: - Credits
+
+    /// Gives back the credits of what has ended: to the lane's own series first.
+    private func giveCreditsBack() { feed(till.empty()) }
+
+    /// Has messages of the series made for credits that the lane holds, and runs them; what is not needed goes to the gate.
+    private func feed(_ credits: Int) {
+        guard credits > 0 else { return }
+        guard let series else { return gate.leave(credits) }
+        let messages = series.messages.next(credits)
+        let now = clock.now()
+        for message in messages ?? [] {
+            process(Receipt(message, acceptedAt: now, settled: series.messages.settled, end: series.end))
+        }
+        if messages == nil { endSeries() }
+        gate.leave(credits - (messages?.count ?? 0))
+    }
+
+    /// Waits in line for a credit beside those that come back to the lane by themselves.
+    private func waitForCredit() {
+        guard series != nil else { return }
+        gate.enter { [self] in post(.credit($0)) }
+    }
+
+    private func endSeries() {
+        series?.ended()
+        series = nil
+    }
+
+    // MARK: - Messages
 
     private func process(_ receipt: Receipt, attempts: Int = 0) {
         // Under load the clocks and counters would cost more than short stages do: of many messages at once, every sixteenth is
@@ -251,6 +312,7 @@ final class Lane: @unchecked Sendable {
         dispatchPrecondition(condition: .onQueue(queue))
         release()
         let now = clock.now()
+        var successes = 0
         for (index, entry) in entries.enumerated() {
             let outcome =
                 index < outcomes.count
@@ -262,12 +324,19 @@ final class Lane: @unchecked Sendable {
             case .delivered, .expired, .superseded: break
             }
             if delivery.complete(entry.message.key, outcome, now: now, jitter: .random(in: 0...1)) { metrics.retried() }
-            tellBreaker(outcome, entry, isProbe, now)
+            let succeeded = if case .transient = outcome { false } else { true }
+            if succeeded, entry.attempts == 0, !isProbe {
+                successes += 1
+            } else {
+                breaker.recordSuccesses(successes, now: now)
+                successes = 0
+                tellBreaker(succeeded, entry, isProbe, now)
+            }
         }
+        breaker.recordSuccesses(successes, now: now)
     }
 
-    private func tellBreaker(_ outcome: WriteOutcome, _ entry: Delivery.Entry, _ isProbe: Bool, _ now: Duration) {
-        let succeeded = if case .transient = outcome { false } else { true }
+    private func tellBreaker(_ succeeded: Bool, _ entry: Delivery.Entry, _ isProbe: Bool, _ now: Duration) {
         let hasChanged = breaker.record(
             succeeded: succeeded, isFirstTry: entry.attempts == 0, isProbe: isProbe, now: now)
         guard hasChanged else { return }

@@ -43,10 +43,9 @@ public final class Pipeline: Sendable {
         self.gate = gate
         let metrics = PipelineMetrics(pipeline: name, sink: sinkName, factory: factory) { gate.used }
         self.metrics = metrics
-        let tap = tap.map { PipelineTap(tap: $0, pipeline: name) }
         let chain = StageChain(
             steps, metrics: steps.map { StageMetrics(pipeline: name, stage: $0.name, factory: factory) }, clock: clock,
-            now: now, tap: tap)
+            now: now)
         let window = InFlightWindow(size: sink.capabilities.inFlight)
         let breaker = CircuitBreaker(settings.breaker)
         self.breaker = breaker
@@ -54,8 +53,10 @@ public final class Pipeline: Sendable {
         recentTroubles = troubles
         let directory = LaneDirectory()
         let lanes = (0..<max(1, settings.lanes)).map { index in
-            Lane(
-                index: index, pipeline: name, chain: chain, sink: sink, sinkName: sinkName, retry: settings.retry,
+            let tap = tap.map { PipelineTap($0, pipeline: name) }
+            return Lane(
+                index: index, pipeline: name, chain: chain.forLane(tap: tap), sink: sink, sinkName: sinkName,
+                retry: settings.retry,
                 gate: gate, window: window, breaker: breaker, tap: tap, troubles: troubles, metrics: metrics,
                 clock: clock,
                 now: now,

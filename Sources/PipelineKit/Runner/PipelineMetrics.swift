@@ -87,15 +87,15 @@ final class PipelineMetrics: Sendable {
 /// How many messages ended in one way.
 private final class Ending: Sendable {
     private let counter: Counter
-    private let total = Atomic<Int>(0)
+    private let total = StripedCounter()
 
     init(_ counter: Counter) { self.counter = counter }
 
-    var count: Int { total.load(ordering: .relaxed) }
+    var count: Int { total.value }
 
     func add() {
         counter.increment()
-        total.wrappingAdd(1, ordering: .relaxed)
+        total.add(1)
     }
 }
 

@@ -75,15 +75,26 @@ struct StageChain: Sendable {
     private let tap: PipelineTap?
 
     init(
-        _ steps: [Step], metrics: [StageMetrics], clock: MonotonicClock, now: @escaping @Sendable () -> Timestamp,
-        tap: PipelineTap? = nil
+        _ steps: [Step], metrics: [StageMetrics], clock: MonotonicClock, now: @escaping @Sendable () -> Timestamp
+    ) {
+        self.init(steps, Self.calls(steps), metrics, clock, now, tap: nil)
+    }
+
+    private init(
+        _ steps: [Step], _ calls: [Call], _ metrics: [StageMetrics], _ clock: MonotonicClock,
+        _ now: @escaping @Sendable () -> Timestamp, tap: PipelineTap?
     ) {
         self.steps = steps
-        calls = Self.calls(steps)
+        self.calls = calls
         self.metrics = metrics
         self.clock = clock
         self.now = now
         self.tap = tap
+    }
+
+    /// The same chain for one lane: with lists of its own, since lanes that count the references to one list hold each other up.
+    func forLane(tap: PipelineTap?) -> StageChain {
+        StageChain(steps.map { $0 }, calls.map { $0 }, metrics.map { $0 }, clock, now, tap: tap)
     }
 
     /// Notes for a lane to hand in with each message.

@@ -82,10 +82,15 @@ public final class Tap: Sendable {
     }
 }
 
-/// The tap as one pipeline uses it.
-struct PipelineTap: Sendable {
-    let tap: Tap
-    let pipeline: String
+/// The tap as one lane of a pipeline uses it.
+final class PipelineTap: Sendable {
+    private let tap: Tap
+    private let pipeline: String
+
+    init(_ tap: Tap, pipeline: String) {
+        self.tap = tap
+        self.pipeline = pipeline
+    }
 
     /// Whether somebody looks.
     var isActive: Bool { tap.isActive }

@@ -12,7 +12,8 @@ public protocol Sink: Stage {
     func open() async throws
 
     /// Writes messages and says for each of them, in the same order, how that went. Returns within a time that is
-    /// bounded by the sink's own time-outs. What depends on time is worked out for the moment of the write.
+    /// bounded by the sink's own time-outs. What depends on time is worked out for the moment of the write. It begins on a
+    /// lane's queue, so up to its first `await` it must not block.
     func write(_ batch: [Message]) async -> [WriteOutcome]
 
     /// Lets go of everything. Called once, after the last `write` has returned; more calls do nothing.

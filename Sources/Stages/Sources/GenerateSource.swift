@@ -53,79 +53,115 @@ public final class GenerateSource: Source {
 
     /// Makes messages until there are enough.
     public func run(into intake: Intake) async throws {
-        let outstanding = Outstanding()
-        let refused = Mutex<(count: Int, reason: String)>((0, ""))
-        let settled: @Sendable (Settlement) -> Void = { settlement in
-            if case .refused(let stage, let reason, _) = settlement {
-                refused.withLock { $0 = ($0.count + 1, "\(stage): \(reason)") }
+        let outcomes = Mutex<[Outcome]>([])
+        if rate == nil, distinct == nil, key.hasNumber {
+            // Each key comes once, so each lane can make those that fall to it.
+            await intake.pull { share in
+                let outcome = Outcome()
+                outcomes.withLock { $0.append(outcome) }
+                let maker = Mutex(maker(share))
+                return MessageSeries(
+                    next: { [self] most in
+                        guard !isStopped.load(ordering: .relaxed) else { return nil }
+                        let messages = maker.withLock { $0.next(most, at: context.now()) }
+                        outcome.outstanding.add(messages?.count ?? 0)
+                        return messages
+                    }, settled: outcome.settled)
             }
-            outstanding.remove()
-        }
-        let maker = Mutex(Maker(count: count, distinct: distinct, template: template, key: key))
-        let make: @Sendable (Int) -> [Message] = { [self] most in
-            guard !isStopped.load(ordering: .relaxed) else { return [] }
-            let messages = maker.withLock { $0.next(most, at: context.now()) }
-            outstanding.add(messages.count)
-            return messages
-        }
-        if let rate {
-            try await run(at: rate, into: intake, outstanding, settled, make)
         } else {
-            await intake.pull(settled: settled, make)
+            let outcome = Outcome()
+            outcomes.withLock { $0 = [outcome] }
+            await run(into: intake, outcome)
         }
-        await outstanding.wait()
-        let (count, reason) = refused.withLock { $0 }
-        if count > 0 { throw StageError("\(count) messages were refused, the last by \(reason)") }
+        var refused = (count: 0, reason: "")
+        for outcome in outcomes.withLock({ $0 }) {
+            await outcome.outstanding.wait()
+            let (count, reason) = outcome.refused.withLock { $0 }
+            if count > 0 { refused = (refused.count + count, reason) }
+        }
+        if refused.count > 0 {
+            throw StageError("\(refused.count) messages were refused, the last by \(refused.reason)")
+        }
     }
 
-    private func run(
-        at rate: Double, into intake: Intake, _ outstanding: Outstanding,
-        _ settled: @escaping @Sendable (Settlement) -> Void, _ make: (Int) -> [Message]
-    ) async throws {
+    /// One message after the other.
+    private func run(into intake: Intake, _ outcome: Outcome) async {
+        var maker = maker(nil)
         let started = ContinuousClock.now
-        for number in 0..<count {
-            try? await Task.sleep(until: started + .seconds(Double(number) / rate))
-            guard let message = make(1).first else { return }
+        while !isStopped.load(ordering: .relaxed) {
+            if let rate { try? await Task.sleep(until: started + .seconds(Double(maker.made) / rate)) }
+            guard let message = maker.next(1, at: context.now())?.first else { return }
+            outcome.outstanding.add()
             do {
-                try await intake.send(message, settled: settled)
+                try await intake.send(message, settled: outcome.settled)
             } catch {
-                return outstanding.remove()
+                return outcome.outstanding.remove()
             }
         }
+    }
+
+    private func maker(_ share: LaneShare?) -> Maker {
+        Maker(count: count, distinct: distinct, template: template, key: key, share: share)
     }
 
     /// Makes no more.
     public func stop() async { isStopped.store(true, ordering: .relaxed) }
 }
 
+/// What became of messages: of those of one lane, so that lanes do not count in the same place.
+private final class Outcome: Sendable {
+    let outstanding = Outstanding()
+    let refused = Mutex<(count: Int, reason: String)>((0, ""))
+
+    var settled: @Sendable (Settlement) -> Void {
+        { [self] settlement in
+            if case .refused(let stage, let reason, _) = settlement {
+                refused.withLock { $0 = ($0.count + 1, "\(stage): \(reason)") }
+            }
+            outstanding.remove()
+        }
+    }
+}
+
 /// Makes messages, one after the other.
 private struct Maker {
     private static let id = Template("generated-{n}")
 
-    private let count: Int
-    private let distinct: Int?
-    private let template: Template
-    private let key: Template
-    private var made = 0
+    let count: Int
+    let distinct: Int?
+    let template: Template
+    let key: Template
+    /// The keys of which messages are made; nil for all.
+    let share: LaneShare?
+    /// How many were made, or left to others.
+    private(set) var made = 0
     private var until = Until()
 
-    init(count: Int, distinct: Int?, template: Template, key: Template) {
+    init(count: Int, distinct: Int?, template: Template, key: Template, share: LaneShare?) {
         self.count = count
         self.distinct = distinct
         self.template = template
         self.key = key
+        self.share = share
     }
 
-    mutating func next(_ most: Int, at now: Timestamp) -> [Message] {
+    /// - Returns: nil where there are enough.
+    mutating func next(_ most: Int, at now: Timestamp) -> [Message]? {
+        guard made < count else { return nil }
         let until = until.text(at: now)
-        let numbers = made..<made + min(most, count - made)
-        made = numbers.upperBound
-        return numbers.map { number in
+        var messages: [Message] = []
+        messages.reserveCapacity(most)
+        while messages.count < most, made < count {
+            let number = made
+            made += 1
             let shown = distinct.map { number % $0 } ?? number
-            return Message(
-                id: Self.id.text(number, until), key: key.text(shown, until),
-                payload: Bytes(template.bytes(shown, until)), publishedAt: now, receivedAt: now)
+            if let share, !share.isAll, !share.holds(keyHash: key.hash(shown, until)) { continue }
+            messages.append(
+                Message(
+                    id: Self.id.text(number, until), key: key.text(shown, until),
+                    payload: Bytes(template.bytes(shown, until)), publishedAt: now, receivedAt: now))
         }
+        return messages
     }
 }
 
@@ -183,6 +219,16 @@ private struct Template: Sendable {
 
     func text(_ number: Int, _ until: [UInt8]) -> String {
         String(unsafeUninitializedCapacity: capacity(until)) { fill($0, number, until) }
+    }
+
+    /// Whether each number gives another text.
+    var hasNumber: Bool { parts.contains { if case .number = $0 { true } else { false } } }
+
+    /// The `stableHash` of the text.
+    func hash(_ number: Int, _ until: [UInt8]) -> UInt64 {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity(until)) {
+            stableHash(UnsafeBufferPointer(rebasing: $0[..<fill($0, number, until)]))
+        }
     }
 
     private func capacity(_ until: [UInt8]) -> Int {

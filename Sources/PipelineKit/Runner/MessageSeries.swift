@@ -1,0 +1,29 @@
+/// Messages that are made by computing alone, when there is room for them.
+public struct MessageSeries: Sendable {
+    /// Makes the next messages in their order, at most as many as it is told; nil when there are no more. Must not block.
+    public var next: @Sendable (Int) -> [Message]?
+    /// Called once for each message with how it ended, on a queue of the pipeline; must not block.
+    public var settled: @Sendable (Settlement) -> Void
+
+    /// A series.
+    public init(next: @escaping @Sendable (Int) -> [Message]?, settled: @escaping @Sendable (Settlement) -> Void) {
+        self.next = next
+        self.settled = settled
+    }
+}
+
+/// The keys that fall to one lane.
+public struct LaneShare: Sendable {
+    /// The lane's number.
+    let index: Int
+    /// How many lanes there are.
+    let count: Int
+
+    /// Whether these are all keys.
+    public var isAll: Bool { count == 1 }
+
+    /// Whether a key is among them, by its `stableHash`.
+    public func holds(keyHash: UInt64) -> Bool { Self.index(ofHash: keyHash, count: count) == index }
+
+    static func index(ofHash hash: UInt64, count: Int) -> Int { Int(hash % UInt64(count)) }
+}
