@@ -345,6 +345,6 @@ extension FileFolder {
             let sources = "\(checkouts)/\(package)/Sources"
             let targets = (try? FileManager.default.contentsOfDirectory(atPath: sources)) ?? []
             return targets.flatMap { ["-Xcc", "-I\(sources)/\($0)/include"] }
-        }
+        } + ["-Xcc", "-I\(ChildProcess.sources.appendingPathComponent("Sources/CScheduler").path)"]
     }
 }
