@@ -159,14 +159,13 @@ private struct ScriptedFilter: Filter {
         return MessageSeries(
             next: { most in
                 next.with { next in
-                    guard next < end else { return nil }
                     var messages: [Message] = []
                     while messages.count < most, next < end {
                         let key = "\(next % keys)"
                         if share.holds(keyHash: stableHash(key)) { messages.append(message(next, key: key)) }
                         next += 1
                     }
-                    return messages
+                    return messages.isEmpty ? nil : messages
                 }
             }, settled: settled)
     }

@@ -95,7 +95,7 @@ import Testing
     private static let created = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
 
     private func withConnections(
-        timeout: TimeAmount = .seconds(30),
+        timeout: TimeAmount = .minutes(10),
         _ script: @escaping @Sendable (_ connection: Int, _ request: Int) -> Action,
         _ body: (ArgusConnections, Server) async throws -> Void
     ) async throws {

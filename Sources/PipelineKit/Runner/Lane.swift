@@ -6,8 +6,8 @@ import Wire
 /// so that messages of one key stay in order without a lock. What arrives is taken in batches: one wake-up, many
 /// messages.
 ///
-/// `@unchecked Sendable`: `delivery`, `series`, `till`, `notes`, `run`, `postponed` and `timerDue` are touched on `queue` only, which each method that
-/// touches them asserts; everything else is immutable or guards itself.
+/// `@unchecked Sendable`: `delivery`, `series`, `till`, `notes`, `run`, `postponed` and `timerDue` are touched on `queue` only, which
+/// each way onto it asserts; everything else is immutable or guards itself.
 final class Lane: @unchecked Sendable {
     private enum Event {
         case accepted(Receipt)
@@ -269,8 +269,7 @@ final class Lane: @unchecked Sendable {
         if let limit = retry.maxElapsed, now + pause - receipt.acceptedAt > limit {
             return receipt.settle(.failed(reason: reason, retryAfter: retryAfter), till)
         }
-        postponed.append(
-            Postponed(receipt: receipt, attempts: attempts, due: now + pause))
+        postponed.append(Postponed(receipt: receipt, attempts: attempts, due: now + pause))
     }
 
     /// Looks again at what has rested long enough.
@@ -280,9 +279,7 @@ final class Lane: @unchecked Sendable {
         let due = postponed.filter { $0.due <= now }
         guard !due.isEmpty else { return }
         postponed.removeAll { $0.due <= now }
-        for waiting in due {
-            process(waiting.receipt, attempts: waiting.attempts)
-        }
+        for waiting in due { process(waiting.receipt, attempts: waiting.attempts) }
     }
 
     private func write() {
@@ -301,6 +298,7 @@ final class Lane: @unchecked Sendable {
             if isProbe { metrics.breaker(breaker.state) }
             let started = clock.nanoseconds()
             let messages = batch.map(\.message)
+            // Begun here: most sinks hand the messages on without waiting, and another thread would only have to be woken for that.
             Task.immediate { [self] in
                 let outcomes = await sink.write(messages)
                 post(.written(batch, outcomes, taking: clock.nanoseconds() - started, isProbe: isProbe))

@@ -1,6 +1,7 @@
 /// Messages that are made by computing alone, when there is room for them.
 public struct MessageSeries: Sendable {
-    /// Makes the next messages in their order, at most as many as it is told; nil when there are no more. Must not block.
+    /// Makes the next messages in their order, at least one and at most as many as it is told; nil when there are no more. Called by
+    /// one thread at a time; must not block.
     public var next: @Sendable (Int) -> [Message]?
     /// Called once for each message with how it ended, on a queue of the pipeline; must not block.
     public var settled: @Sendable (Settlement) -> Void

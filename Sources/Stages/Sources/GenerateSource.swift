@@ -147,7 +147,6 @@ private struct Maker {
 
     /// - Returns: nil where there are enough.
     mutating func next(_ most: Int, at now: Timestamp) -> [Message]? {
-        guard made < count else { return nil }
         let until = until.text(at: now)
         var messages: [Message] = []
         messages.reserveCapacity(most)
@@ -161,7 +160,7 @@ private struct Maker {
                     id: Self.id.text(number, until), key: key.text(shown, until),
                     payload: Bytes(template.bytes(shown, until)), publishedAt: now, receivedAt: now))
         }
-        return messages
+        return messages.isEmpty ? nil : messages
     }
 }
 
