@@ -1,11 +1,9 @@
 import CScheduler
 import Synchronization
 
-/// Which of `count` places a thread counts in: by the processor on which it runs, so that threads that count at once do not take
-/// each other's cache line away. Two threads may still meet in one place; what is there is atomic.
-public func stripe(of count: Int) -> Int { Int(max(0, sched_getcpu())) % count }
-
-/// A counter that many threads add to and few read. From any thread.
+/// A counter that many threads add to and few read: each adds in the place of the processor on which it runs, so that threads
+/// that count at once do not take each other's cache line away. Two threads may still meet in one place; what is there is
+/// atomic. From any thread.
 public struct StripedCounter: ~Copyable, Sendable {
     private struct Place: ~Copyable, Sendable {
         let value = Atomic<Int>(0)
@@ -20,7 +18,8 @@ public struct StripedCounter: ~Copyable, Sendable {
 
     /// Adds to it.
     public borrowing func add(_ amount: Int) {
-        places[stripe(of: 4)].value.wrappingAdd(amount, ordering: .relaxed)
+        let place = Int(max(0, sched_getcpu())) % places.count
+        places[place].value.wrappingAdd(amount, ordering: .relaxed)
     }
 
     /// What all have added.

@@ -151,37 +151,22 @@ private final class HistogramSeries: RecorderHandler, TimerHandler, Series {
 
     private static let boundsInNanoseconds = bounds.map { Int64($0 * 1e9) }
 
-    /// What threads of one processor recorded. How many fell into each bucket, the last without a bound: one more than there are
-    /// bounds; and the sum.
-    private struct Place: ~Copyable, Sendable {
-        let counts = InlineArray<17, Atomic<UInt64>> { _ in Atomic(0) }
-        let nanoseconds = Atomic<Int64>(0)
-        /// So much that the next place lies in another cache line.
-        let padding = InlineArray<7, Int>(repeating: 0)
-    }
-
-    private let places = InlineArray<4, Place> { _ in Place() }
+    /// How many fell into each bucket, the last without a bound: one more than there are bounds.
+    private let counts = InlineArray<17, StripedCounter> { _ in StripedCounter() }
+    private let nanoseconds = StripedCounter()
 
     func record(_ value: Int64) { record(Double(value)) }
     func record(_ value: Double) {
         if let nanoseconds = Int64(exactly: (value * 1e9).rounded()) { recordNanoseconds(nanoseconds) }
     }
     func recordNanoseconds(_ duration: Int64) {
-        let bucket = Self.boundsInNanoseconds.firstIndex { duration <= $0 } ?? Self.bounds.count
-        let place = stripe(of: 4)
-        places[place].counts[bucket].wrappingAdd(1, ordering: .relaxed)
-        places[place].nanoseconds.wrappingAdd(duration, ordering: .relaxed)
+        counts[Self.boundsInNanoseconds.firstIndex { duration <= $0 } ?? Self.bounds.count].add(1)
+        nanoseconds.add(Int(duration))
     }
 
     /// A reader may see a value that is being recorded in a bucket and not yet in the sum.
-    private var bucketCounts: [UInt64] {
-        (0...Self.bounds.count).map { bucket in
-            places.indices.reduce(0) { $0 &+ places[$1].counts[bucket].load(ordering: .relaxed) }
-        }
-    }
-    private var sum: Double {
-        Double(places.indices.reduce(0) { $0 &+ places[$1].nanoseconds.load(ordering: .relaxed) }) / 1e9
-    }
+    private var bucketCounts: [Int] { counts.indices.map { counts[$0].value } }
+    private var sum: Double { Double(nanoseconds.value) / 1e9 }
 
     var values: [(part: String, value: Double)] {
         [("sum", sum), ("count", Double(bucketCounts.reduce(0, +)))]
@@ -189,7 +174,7 @@ private final class HistogramSeries: RecorderHandler, TimerHandler, Series {
 
     func append(_ name: String, _ labels: String, to output: inout String) {
         let sum = sum
-        var total: UInt64 = 0
+        var total = 0
         for (index, count) in bucketCounts.enumerated() {
             total += count
             let bound = index < Self.bounds.count ? "\(Self.bounds[index])" : "+Inf"

@@ -3,8 +3,7 @@ public import Wire
 /// One message on its way through a pipeline: a value that stages read and replace, never share. Copies stand in one place until
 /// one of them is changed, so that handing a message on costs no more than a pointer.
 public struct Message: Sendable {
-    /// `@unchecked Sendable`: changed only through `own`, while no other message stands in it.
-    private final class Storage: @unchecked Sendable {
+    private struct Fields: Sendable {
         var id: String
         var key: String
         var payload: any Payload
@@ -12,70 +11,54 @@ public struct Message: Sendable {
         var attributes: [String: String]
         var publishedAt: Timestamp?
         var receivedAt: Timestamp
+    }
 
-        init(
-            id: String, key: String, payload: any Payload, topic: String, attributes: [String: String],
-            publishedAt: Timestamp?, receivedAt: Timestamp
-        ) {
-            self.id = id
-            self.key = key
-            self.payload = payload
-            self.topic = topic
-            self.attributes = attributes
-            self.publishedAt = publishedAt
-            self.receivedAt = receivedAt
-        }
-
-        func copy() -> Storage {
-            Storage(
-                id: id, key: key, payload: payload, topic: topic, attributes: attributes, publishedAt: publishedAt,
-                receivedAt: receivedAt)
-        }
+    /// Where copies stand: never changed, so that it can be shared.
+    private final class Storage: Sendable {
+        let fields: Fields
+        init(_ fields: Fields) { self.fields = fields }
     }
 
     private var storage: Storage
-    /// Where to change something.
-    private var own: Storage {
-        mutating get {
-            if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
-            return storage
-        }
+    private var fields: Fields {
+        get { storage.fields }
+        set { storage = Storage(newValue) }
     }
 
     /// Who the message is: the sender's id where it has one (for SNS its MessageId).
     public var id: String {
-        get { storage.id }
-        set { own.id = newValue }
+        get { storage.fields.id }
+        set { fields.id = newValue }
     }
     /// What order is kept by, and what a sink replaces: messages of one key are never overtaken by each other.
     public var key: String {
-        get { storage.key }
-        set { own.key = newValue }
+        get { storage.fields.key }
+        set { fields.key = newValue }
     }
     /// The content.
     public var payload: any Payload {
-        get { storage.payload }
-        set { own.payload = newValue }
+        get { storage.fields.payload }
+        set { fields.payload = newValue }
     }
     /// Where it was published, such as a topic's ARN; empty where there is no such thing.
     public var topic: String {
-        get { storage.topic }
-        set { own.topic = newValue }
+        get { storage.fields.topic }
+        set { fields.topic = newValue }
     }
     /// The publisher's attributes.
     public var attributes: [String: String] {
-        get { storage.attributes }
-        set { own.attributes = newValue }
+        get { storage.fields.attributes }
+        set { fields.attributes = newValue }
     }
     /// When it was published, by the publisher's clock; nil where nobody said.
     public var publishedAt: Timestamp? {
-        get { storage.publishedAt }
-        set { own.publishedAt = newValue }
+        get { storage.fields.publishedAt }
+        set { fields.publishedAt = newValue }
     }
     /// When this process took it.
     public var receivedAt: Timestamp {
-        get { storage.receivedAt }
-        set { own.receivedAt = newValue }
+        get { storage.fields.receivedAt }
+        set { fields.receivedAt = newValue }
     }
 
     /// A message; its key is its id unless another is given.
@@ -84,8 +67,9 @@ public struct Message: Sendable {
         publishedAt: Timestamp? = nil, receivedAt: Timestamp
     ) {
         storage = Storage(
-            id: id, key: key ?? id, payload: payload, topic: topic, attributes: attributes, publishedAt: publishedAt,
-            receivedAt: receivedAt)
+            Fields(
+                id: id, key: key ?? id, payload: payload, topic: topic, attributes: attributes,
+                publishedAt: publishedAt, receivedAt: receivedAt))
     }
 
     /// When the message began to count: publication where known, else reception.

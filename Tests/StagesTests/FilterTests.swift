@@ -139,6 +139,22 @@ import Wire
         ("http://evil.example#.good.example", "evil.example"), ("no url", nil), ("http://", nil), ("http:///x", nil),
     ])
     func findsTheHostThatIsMeant(url: String, host: String?) { #expect(URLHost.of(url) == host) }
+
+    @Test func aNameLiesInNoMoreDomainsThanNamesCan() throws {
+        let longest = String(repeating: "a.", count: 122) + "z.example"
+        let host = HostName(longest)
+        #expect(longest.utf8.count == 253 && host.parents.count == 123)
+        #expect(host.parents.map { host.text(of: $0) }.suffix(2) == ["z.example", "example"])
+        // Whoever registers a webhook chooses its URL, and each domain of it is looked up in each list.
+        #expect(HostName("a" + longest).parents.isEmpty)
+        let filter = try StageMaker.make(MatchFilter.self, "{config.url: {host: \"*.example\"}}")
+        for (host, admitted) in [(longest, true), (String(repeating: "a.", count: 100_000) + "example", false)] {
+            let record = Array("{\"config\":{\"url\":\"http://\(host)/\"}}".utf8)
+            #expect(
+                try filter.admits(Message(id: "1", payload: Bytes(record), receivedAt: Timestamp(seconds: 0)))
+                    == admitted)
+        }
+    }
 }
 
 @Suite struct SampleFilterTests {

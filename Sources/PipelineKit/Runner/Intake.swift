@@ -67,11 +67,12 @@ public final class Intake: Sendable {
     /// those of its own keys, so that nothing has to be handed from one thread to another. With a spool they go into it.
     ///
     /// - Parameter series: makes the series of a lane's share of the keys. Their `next` is called on that lane's queue.
-    /// - Returns: when all series have ended, or the pipeline takes nothing any more. Messages may still be inside then.
+    /// - Returns: when all series have ended, or, without a spool, the pipeline takes nothing any more. Messages may still be
+    ///   inside then.
     public func pull(_ series: (LaneShare) -> MessageSeries) async {
         if let spool {
-            let all = series(LaneShare(index: 0, count: 1))
-            while let messages = all.next(64) { await spool.take(messages, all.settled) }
+            let all = series(.all)
+            while let messages = all.next(Lane.stretch) { await spool.take(messages, all.settled) }
             return
         }
         await withTaskGroup { group in

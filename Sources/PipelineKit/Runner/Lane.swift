@@ -6,8 +6,9 @@ import Wire
 /// so that messages of one key stay in order without a lock. What arrives is taken in batches: one wake-up, many
 /// messages.
 ///
-/// `@unchecked Sendable`: `delivery`, `series`, `till`, `notes`, `run`, `postponed` and `timerDue` are touched on `queue` only, which
-/// each way onto it asserts; everything else is immutable or guards itself.
+/// `@unchecked Sendable`, because a serial queue guards what changes: `delivery`, `series`, `till`, `notes`, `run`, `postponed` and
+/// `timerDue` are touched only by what `drain`, `finish`, `abandon` and the timer run on `queue`. What other threads call
+/// (`accept`, `pull`, `wake`) touches `inbox`, which has a lock. Everything else is constant and `Sendable`.
 final class Lane: @unchecked Sendable {
     private enum Event {
         case accepted(Receipt)
@@ -25,8 +26,9 @@ final class Lane: @unchecked Sendable {
         let ended: @Sendable () -> Void
     }
 
-    /// The most messages of a series that are made for credits out of the line.
-    private static let fedAtOnce = 64
+    /// After how many messages, at most, the sink gets what is ready and credits are given back; and how many a series is asked for
+    /// at once.
+    static let stretch = 64
 
     /// A message on which a stage could not work this time.
     private struct Postponed {
@@ -172,7 +174,7 @@ final class Lane: @unchecked Sendable {
         }
         for (index, event) in events.enumerated() {
             // Neither the sink nor who waits for a credit has to wait for the whole batch.
-            if index % 64 == 63 {
+            if index % Self.stretch == Self.stretch - 1 {
                 write()
                 giveCreditsBack()
             }
@@ -186,7 +188,7 @@ final class Lane: @unchecked Sendable {
                 self.series = series
                 waitForCredit()
             case .credit(true):
-                feed(1 + gate.tryEnter(atMost: Self.fedAtOnce - 1))
+                feed(1 + gate.tryEnter(atMost: Self.stretch - 1))
                 waitForCredit()
             case .credit(false): endSeries()
             case .wake: break

@@ -20,7 +20,10 @@ public struct LaneShare: Sendable {
     /// How many lanes there are.
     let count: Int
 
-    /// Whether these are all keys.
+    /// All keys.
+    public static let all = LaneShare(index: 0, count: 1)
+
+    /// Whether these are all keys, so that none has to be hashed to find out.
     public var isAll: Bool { count == 1 }
 
     /// Whether a key is among them, by its `stableHash`.

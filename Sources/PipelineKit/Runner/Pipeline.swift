@@ -56,10 +56,8 @@ public final class Pipeline: Sendable {
             let tap = tap.map { PipelineTap($0, pipeline: name) }
             return Lane(
                 index: index, pipeline: name, chain: chain.forLane(tap: tap), sink: sink, sinkName: sinkName,
-                retry: settings.retry,
-                gate: gate, window: window, breaker: breaker, tap: tap, troubles: troubles, metrics: metrics,
-                clock: clock,
-                now: now,
+                retry: settings.retry, gate: gate, window: window, breaker: breaker, tap: tap, troubles: troubles,
+                metrics: metrics, clock: clock, now: now,
                 wakeLane: { directory.wake($0) }, wakeAll: { directory.wakeAll() })
         }
         directory.fill(lanes)

@@ -114,9 +114,10 @@ final class SinkMetrics: Sendable {
     /// The sink answered.
     func wrote(_ outcomes: [WriteOutcome], taking nanoseconds: Int64) {
         seconds.recordNanoseconds(nanoseconds)
-        var counts = InlineArray<5, Int>(repeating: 0)
-        for outcome in outcomes { counts[outcome.kind.rawValue] += 1 }
-        for kind in counts.indices where counts[kind] > 0 { self.outcomes[kind].increment(by: counts[kind]) }
+        for kind in WriteOutcome.Kind.allCases {
+            let count = outcomes.count { $0.kind == kind }
+            if count > 0 { self.outcomes[kind.rawValue].increment(by: count) }
+        }
     }
 }
 

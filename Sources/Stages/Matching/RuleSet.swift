@@ -170,9 +170,7 @@ struct LookupTable: Sendable {
         guard let host = HostName(url: text) else { return nil }
         if let values = rows[host.name] { return values }
         // The nearest domain above the host wins.
-        for parent in host.parents.reversed() {
-            if let values = rows["*.\(host.text(of: parent))"] { return values }
-        }
+        for parent in host.parents { if let values = rows["*.\(host.text(of: parent))"] { return values } }
         return rows["*"]
     }
 }

@@ -86,7 +86,7 @@ public final class GenerateSource: Source {
 
     /// One message after the other.
     private func run(into intake: Intake, _ outcome: Outcome) async {
-        var maker = maker(nil)
+        var maker = maker(.all)
         let started = ContinuousClock.now
         while !isStopped.load(ordering: .relaxed) {
             if let rate { try? await Task.sleep(until: started + .seconds(Double(maker.made) / rate)) }
@@ -100,7 +100,7 @@ public final class GenerateSource: Source {
         }
     }
 
-    private func maker(_ share: LaneShare?) -> Maker {
+    private func maker(_ share: LaneShare) -> Maker {
         Maker(count: count, distinct: distinct, template: template, key: key, share: share)
     }
 
@@ -131,13 +131,13 @@ private struct Maker {
     let distinct: Int?
     let template: Template
     let key: Template
-    /// The keys of which messages are made; nil for all.
-    let share: LaneShare?
+    /// The keys of which messages are made.
+    let share: LaneShare
     /// How many were made, or left to others.
     private(set) var made = 0
     private var until = Until()
 
-    init(count: Int, distinct: Int?, template: Template, key: Template, share: LaneShare?) {
+    init(count: Int, distinct: Int?, template: Template, key: Template, share: LaneShare) {
         self.count = count
         self.distinct = distinct
         self.template = template
@@ -154,7 +154,7 @@ private struct Maker {
             let number = made
             made += 1
             let shown = distinct.map { number % $0 } ?? number
-            if let share, !share.isAll, !share.holds(keyHash: key.hash(shown, until)) { continue }
+            if !share.isAll, !share.holds(keyHash: key.hash(shown, until)) { continue }
             messages.append(
                 Message(
                     id: Self.id.text(number, until), key: key.text(shown, until),
