@@ -83,14 +83,15 @@ import Testing
     }
 
     @Test func whatWasInterruptedIsGoneOnWith() async throws {
+        // All of them would take two minutes, longer than the wait for the first ones may: it is still at work when the signal comes.
         try write((0..<60).map { record("http://h\($0).example/") })
         let slow = try ChildProcess(
             ChildProcess.hecate,
             [
-                "backfill", "--pipeline", "\(folder.path)/p.yaml", "--from", "\(folder.path)/list.json", "--rate", "20",
+                "backfill", "--pipeline", "\(folder.path)/p.yaml", "--from", "\(folder.path)/list.json", "--rate", "0.5",
                 "--state", "\(folder.path)/done",
             ], name: "backfill")
-        try await Cluster.eventually("some are written") { try await items().count >= 5 }
+        try await Cluster.eventually("some are written") { try await items().count >= 2 }
         slow.send(SIGINT)
         let status = await slow.wait()
         #expect(status == 1 && slow.output.contains("interrupted: the same command goes on"), "\(slow.output)")
