@@ -6,6 +6,8 @@ import Testing
 @Suite struct MigrationCommandTests {
     private let folder: FileFolder
     private let argus: ArgusProcess
+    /// What `until` counts from: the same life is the same end, however long the test takes.
+    private let began = Date()
 
     init() async throws {
         argus = try await ArgusProcess(ownerPattern: "^.{10,60}$")
@@ -24,7 +26,7 @@ import Testing
     private func record(_ url: String, lives seconds: Int = 250, secret: String = "hunter2", events: String = "e")
         -> String
     {
-        let until = ISO8601DateFormatter().string(from: Date(timeIntervalSinceNow: Double(seconds)))
+        let until = ISO8601DateFormatter().string(from: began.addingTimeInterval(Double(seconds)))
         return
             #"{"config":{"url":"\#(url)","secret":"\#(secret)"},"events":["\#(events)"],"duration":300000000000,"until":"\#(until)"}"#
     }
@@ -88,7 +90,8 @@ import Testing
         let slow = try ChildProcess(
             ChildProcess.hecate,
             [
-                "backfill", "--pipeline", "\(folder.path)/p.yaml", "--from", "\(folder.path)/list.json", "--rate", "0.5",
+                "backfill", "--pipeline", "\(folder.path)/p.yaml", "--from", "\(folder.path)/list.json", "--rate",
+                "0.5",
                 "--state", "\(folder.path)/done",
             ], name: "backfill")
         try await Cluster.eventually("some are written") { try await items().count >= 2 }

@@ -80,7 +80,7 @@ private struct ScriptedFilter: Filter {
 @Suite struct PipelineProperties {
     private func pipeline(
         _ source: ScriptedSource, _ steps: [StageChain.Step], _ sink: WatchedSink, lanes: Int = 4, capacity: Int = 32,
-        retry: RetryPolicy = RetryPolicy(initial: .zero, max: .zero), grace: Duration = .seconds(20)
+        retry: RetryPolicy = RetryPolicy(initial: .zero, max: .zero), grace: Duration = .seconds(600)
     ) -> Pipeline {
         Pipeline(
             name: "test", source: source, steps: steps, sink: sink, sinkName: "sink",

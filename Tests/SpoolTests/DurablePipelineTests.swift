@@ -44,7 +44,7 @@ import Wire
 
     private func pipeline(
         _ sink: Recording, deadLetters: (any DeadLetterStore)? = nil, maxAge: Duration? = nil, capacity: Int = 16,
-        grace: Duration = .seconds(20), _ script: @escaping @Sendable (Intake) async throws -> Void
+        grace: Duration = .seconds(600), _ script: @escaping @Sendable (Intake) async throws -> Void
     ) -> Pipeline {
         let spool = SQLiteSpool(
             .init(path: scratch.path(), isFullSync: false), pipeline: "test", logger: Self.logger,

@@ -20,6 +20,12 @@ import Wire
         return Message(id: "1", payload: item, receivedAt: Self.clock)
     }
 
+    /// A sink that waits for an answer as long as a busy machine may need.
+    private func sink(_ address: String, _ more: String = "", timeout: String = "60s") throws -> ArgusSink {
+        try StageMaker.make(
+            ArgusSink.self, "{address: \(address), timeout: \(timeout)\(more)}", now: { Self.clock })
+    }
+
     /// One write to a server that answers as told; what it was asked.
     private func write(
         _ message: Message, options: String = "", answer: HTTPServiceResponse
@@ -30,7 +36,7 @@ import Wire
             asked.with { $0.append(request) }
             return answer
         }) { base, _ in
-            let sink = try StageMaker.make(ArgusSink.self, "{address: \"\(base)\"\(options)}", now: { Self.clock })
+            let sink = try sink(base, options)
             try await sink.open()
             let written = await sink.write([message])
             outcome.with { $0 = written.first }
@@ -101,8 +107,7 @@ import Wire
             let item = "{\"id\":\"\(Self.id)\",\"data\":{\"ttl\":9},\"ttl\":\(ttl)}"
             return .init(status: status, contentType: "application/json", body: status == 200 ? Array(item.utf8) : [])
         }) { base, _ in
-            let sink = try StageMaker.make(
-                ArgusSink.self, "{address: \"\(base)\", conflict: newest}", now: { Self.clock })
+            let sink = try sink(base, ", conflict: newest")
             try await sink.open()
             #expect(await sink.write([message()]) == [expected])
             await sink.close()
@@ -113,8 +118,7 @@ import Wire
     @Test func ofSeveralAddressesTheNextIsUsed() async throws {
         try await Loopback.serve({ _ in .init(status: 200) }) { base, _ in
             // Nothing listens on port 9 of the loopback.
-            let sink = try StageMaker.make(
-                ArgusSink.self, "{address: [\"http://127.0.0.1:9\", \"\(base)\"]}", now: { Self.clock })
+            let sink = try sink("[\"http://127.0.0.1:9\", \"\(base)\"]")
             try await sink.open()
             let first = await sink.write([message()])
             guard case .transient = first[0] else {
@@ -132,8 +136,7 @@ import Wire
             try? await Task.sleep(for: .seconds(5))
             return .init(status: 200)
         }) { base, _ in
-            let sink = try StageMaker.make(
-                ArgusSink.self, "{address: \"\(base)\", timeout: 100ms}", now: { Self.clock })
+            let sink = try sink(base, timeout: "100ms")
             try await sink.open()
             let outcome = await sink.write([message()])
             guard case .transient = outcome[0] else {
