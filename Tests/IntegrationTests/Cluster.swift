@@ -33,6 +33,8 @@ enum Cluster {
         var request = HTTPClientRequest(url: url)
         request.method = .init(rawValue: method)
         for (name, value) in headers { request.headers.add(name: name, value: value) }
+        // A connection that was kept may be closed by the server at the moment it is used again.
+        request.headers.replaceOrAdd(name: "Connection", value: "close")
         if let body { request.body = .bytes(body) }
         let response = try await client.execute(request, timeout: .seconds(30))
         let data = Data(try await response.body.collect(upTo: 8 << 20).readableBytesView)

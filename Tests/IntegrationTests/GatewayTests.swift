@@ -194,7 +194,7 @@ import Testing
             var request = HTTPClientRequest(url: gateway.url.replacingOccurrences(of: "http:", with: "https:"))
             request.method = .POST
             request.body = .bytes(try sender.envelope(webhook("http://a/")))
-            let status = try? await client.execute(request, timeout: .seconds(10)).status.code
+            let status = try? await client.execute(request, timeout: .seconds(60)).status.code
             try await client.shutdown()
             #expect(status == 200)
             #expect(try await argus.items().count == 1)

@@ -147,7 +147,7 @@ import Testing
             var request = HTTPClientRequest(url: gateway.url.replacingOccurrences(of: "http:", with: "https:"))
             request.method = .POST
             request.body = .bytes(try envelope(webhook("http://a/\(UUID().uuidString)")))
-            let status = try? await client.execute(request, timeout: .seconds(3)).status.code
+            let status = try? await client.execute(request, timeout: .seconds(60)).status.code
             try await client.shutdown()
             return status
         }

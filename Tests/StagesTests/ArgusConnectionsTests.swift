@@ -102,7 +102,7 @@ import Testing
         let server = try await Server(script)
         let connections = try ArgusConnections(
             stores: ["http://127.0.0.1:\(server.port)/base/api/v1/store/webhooks/"],
-            tls: try ClientTLS(Options()), timeout: timeout)
+            tls: try ClientTLS(Options()), timeout: timeout, connectTimeout: timeout)
         try connections.open()
         let result: Result<Void, any Error>
         do {

@@ -78,16 +78,21 @@ final class ArgusConnections: Sendable {
 
     /// Idle connections are closed before a server or something on the way may do so at the same moment.
     private static let longestIdle = TimeAmount.seconds(20)
-    private static let connectTimeout = TimeAmount.seconds(5)
 
     private let servers: [Server]
     private let tls: ClientTLS
     private let timeout: TimeAmount
+    private let connectTimeout: TimeAmount
     private let state: Mutex<State>
 
-    /// - Parameter stores: the URLs of the bucket, one for each address, as in `http://argus:6600/api/v1/store/webhooks/`.
+    /// - Parameters:
+    ///   - stores: the URLs of the bucket, one for each address, as in `http://argus:6600/api/v1/store/webhooks/`.
+    ///   - timeout: how long a request may take, with the connecting.
+    ///   - connectTimeout: how long connecting alone may take: who does not even accept will not answer either.
     /// - Throws: where a URL is none.
-    init(stores: [String], tls: ClientTLS, timeout: TimeAmount) throws {
+    init(
+        stores: [String], tls: ClientTLS, timeout: TimeAmount, connectTimeout: TimeAmount = .seconds(5)
+    ) throws {
         servers = try stores.map { store in
             guard let url = URLComponents(string: store), let host = url.host, !host.isEmpty else {
                 throw OptionError("'\(store)' is no URL")
@@ -100,6 +105,7 @@ final class ArgusConnections: Sendable {
             return Server(host: plain, port: port, isTLS: isTLS, authority: authority, path: url.percentEncodedPath)
         }
         self.tls = tls
+        self.connectTimeout = min(connectTimeout, timeout)
         self.timeout = timeout
         state = Mutex(State(idle: Array(repeating: [], count: servers.count)))
     }
@@ -173,7 +179,7 @@ final class ArgusConnections: Sendable {
         guard isOpen else { throw Failure.notOpen }
         let server = servers[number]
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connectTimeout(min(Self.connectTimeout, timeout))
+            .connectTimeout(connectTimeout)
             .channelInitializer { [weak self] channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
