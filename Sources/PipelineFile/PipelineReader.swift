@@ -62,7 +62,8 @@ struct PipelineReader {
     private static let spoolPath = Option("path", .path, help: "the file; each gateway needs one of its own")
     private static let spoolMaxBytes = Option(
         "maxBytes", .byteCount, default: 1 << 30, shown: "1GiB",
-        help: "the most that may wait; more is told to come again")
+        help: "the most that may wait; what is more waits at its source where that can wait, else is told to come again"
+    )
     private static let spoolMaxAge = Option(
         optional: "maxAge", .duration,
         help: "how long a message may wait before it goes to the dead letters; else as long as it takes")

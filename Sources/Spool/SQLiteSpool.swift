@@ -35,10 +35,10 @@ public final class SQLiteSpool: MessageSpool {
         }
     }
 
-    private typealias Done = @Sendable (SpoolResult) -> Void
+    private typealias Done = @Sendable (_ index: Int, SpoolResult) -> Void
 
     private struct Pending {
-        var appends: [(Message, Done)] = []
+        var appends: [(messages: [Message], done: Done)] = []
         var removals: [Int64] = []
         var isScheduled = false
     }
@@ -109,9 +109,9 @@ public final class SQLiteSpool: MessageSpool {
         }
     }
 
-    /// Writes a message, together with others that come at the same time.
-    public func append(_ message: Message, done: @escaping @Sendable (SpoolResult) -> Void) {
-        schedule { $0.appends.append((message, done)) }
+    /// Writes messages, together with others that come at the same time.
+    public func append(_ messages: [Message], done: @escaping @Sendable (_ index: Int, SpoolResult) -> Void) {
+        schedule { $0.appends.append((messages, done)) }
     }
 
     /// Reads the oldest messages after a number.
@@ -234,10 +234,14 @@ public final class SQLiteSpool: MessageSpool {
         guard !appends.isEmpty || !removals.isEmpty else { return }
         var results: [SpoolResult] = []
         state.withLock { state in
-            results = write(appends.map(\.0), removals, &state)
+            results = write(appends.flatMap(\.messages), removals, &state)
             tell(state)
         }
-        for ((_, done), result) in zip(appends, results) { done(result) }
+        var rest = results[...]
+        for (messages, done) in appends {
+            for (index, result) in rest.prefix(messages.count).enumerated() { done(index, result) }
+            rest = rest.dropFirst(messages.count)
+        }
     }
 
     private func write(_ appends: [Message], _ removals: [Int64], _ state: inout State) -> [SpoolResult] {
@@ -245,19 +249,29 @@ public final class SQLiteSpool: MessageSpool {
         let now = now()
         var accepted: [(index: Int, payload: [UInt8])] = []
         var results = [SpoolResult](repeating: .full, count: appends.count)
-        var room = settings.maxBytes - state.bytes
+        // What is taken out at the same moment makes room.
+        var room = settings.maxBytes - state.bytes + removals.reduce(0) { $0 + (state.sizes[$1] ?? 0) }
         var ids: Set<String> = []
         for (index, message) in appends.enumerated() {
-            if state.recent.contains(message.id, at: now, window: settings.duplicateWindow)
-                || !ids.insert(message.id).inserted
+            if ids.contains(message.id)
+                || state.recent.contains(message.id, at: now, window: settings.duplicateWindow)
             {
                 results[index] = .duplicate
                 continue
             }
             let payload = message.payload.bytes(at: message.receivedAt)
-            guard payload.count + Self.overhead <= room else { continue }
+            guard payload.count + Self.overhead <= settings.maxBytes else {
+                results[index] = .failed("it is larger than the whole spool may be")
+                continue
+            }
+            guard payload.count + Self.overhead <= room else {
+                // Nothing that comes later goes in front of it.
+                room = 0
+                continue
+            }
             room -= payload.count + Self.overhead
             accepted.append((index, payload))
+            ids.insert(message.id)
         }
         do {
             let numbers = try database.write { database in

@@ -44,10 +44,12 @@ import Wire
 
     private func pipeline(
         _ sink: Recording, deadLetters: (any DeadLetterStore)? = nil, maxAge: Duration? = nil, capacity: Int = 16,
-        grace: Duration = .seconds(600), _ script: @escaping @Sendable (Intake) async throws -> Void
+        file: String = "spool.sqlite", maxBytes: Int = 1 << 30, grace: Duration = .seconds(600),
+        _ script: @escaping @Sendable (Intake) async throws -> Void
     ) -> Pipeline {
         let spool = SQLiteSpool(
-            .init(path: scratch.path(), isFullSync: false), pipeline: "test", logger: Self.logger,
+            .init(path: scratch.path(file), maxBytes: maxBytes, isFullSync: false), pipeline: "test",
+            logger: Self.logger,
             metrics: NOOPMetricsHandler.instance)
         return Pipeline(
             name: "test", source: Scripted(script), steps: [], sink: sink, sinkName: "sink",
@@ -85,6 +87,87 @@ import Wire
             let own = delivered.filter { $0 % 7 == key }
             #expect(own == own.sorted())
         }
+    }
+
+    /// The source ends with the answer for its last message, and with the source the pipeline. Many at once, so that threads are
+    /// put aside at every moment.
+    @Test func theLastMessageHasGoneOnBeforeThePipelineEnds() async throws {
+        try await withThrowingTaskGroup { group in
+            for name in 0..<16 {
+                group.addTask {
+                    for number in 0..<20 {
+                        let sink = Recording()
+                        let pipeline = pipeline(sink, file: "\(name).sqlite") { intake in
+                            for part in 0..<5 {
+                                let message = Self.message(number * 5 + part)
+                                #expect(await intake.submit(message, within: .seconds(60)) == .spooled)
+                            }
+                        }
+                        try await pipeline.run()
+                        #expect(sink.delivered.with { $0.count } == 5)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    @Test func aFullSpoolHoldsBackASourceThatCanWait() async throws {
+        let isUp = Atomic<Bool>(false)
+        let sink = Recording { _ in
+            isUp.load(ordering: .relaxed) ? .delivered : .transient(reason: "down", retryAfter: nil)
+        }
+        // Room for three: what comes after them waits while the sink is down.
+        let pipeline = pipeline(sink, maxBytes: 1000) { intake in
+            for number in 0..<10 {
+                try await intake.send(Self.message(number)) { #expect($0 == .spooled) }
+                if number == 2 { isUp.store(true, ordering: .relaxed) }
+            }
+            let left = Protected(Array(10..<40))
+            await intake.pull { _ in
+                MessageSeries(
+                    next: { most in
+                        left.with { left in
+                            defer { left.removeFirst(min(most, left.count)) }
+                            return left.isEmpty ? nil : left.prefix(most).map { Self.message($0) }
+                        }
+                    }, settled: { #expect($0 == .spooled) })
+            }
+        }
+        try await pipeline.run()
+        let delivered = sink.delivered.with { $0.compactMap { Int($0) } }
+        #expect(delivered.sorted() == Array(0..<40))
+        for key in 0..<7 {
+            let own = delivered.filter { $0 % 7 == key }
+            #expect(own == own.sorted())
+        }
+    }
+
+    @Test func aStopEndsTheWaitForRoom() async throws {
+        let down = Recording { _ in .transient(reason: "down", retryAfter: nil) }
+        let isFull = AsyncStream.makeStream(of: Void.self)
+        let pipeline = pipeline(down, maxBytes: 300, grace: .milliseconds(10)) { intake in
+            try await intake.send(Self.message(0))
+            isFull.continuation.finish()
+            await #expect(throws: IntakeClosed.self) { try await intake.send(Self.message(1)) }
+            let outcomes = Protected<[Settlement]>([])
+            let isMade = Protected(false)
+            await intake.pull { _ in
+                MessageSeries(
+                    next: { _ in
+                        isMade.with { isMade in
+                            defer { isMade = true }
+                            return isMade ? nil : [Self.message(2), Self.message(3)]
+                        }
+                    }, settled: { settlement in outcomes.with { $0.append(settlement) } })
+            }
+            let closing = Settlement.failed(reason: "the pipeline is shutting down", retryAfter: nil)
+            #expect(outcomes.with { $0 } == [closing, closing])
+        }
+        let run = Task { try await pipeline.run() }
+        for await _ in isFull.stream {}
+        await pipeline.stop()
+        try await run.value
     }
 
     @Test func whatAStopLeavesIsDeliveredByTheNextProcessFirst() async throws {

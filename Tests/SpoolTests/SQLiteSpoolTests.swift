@@ -44,7 +44,21 @@ final class Scratch: Sendable {
     }
 
     private func append(_ message: Message, to spool: SQLiteSpool) async -> SpoolResult {
-        await withCheckedContinuation { continuation in spool.append(message) { continuation.resume(returning: $0) } }
+        await append([message], to: spool)[0]
+    }
+
+    private func append(_ messages: [Message], to spool: SQLiteSpool) async -> [SpoolResult] {
+        let results = Protected<[SpoolResult]>([])
+        return await withCheckedContinuation { continuation in
+            spool.append(messages) { index, result in
+                let all = results.with { results in
+                    #expect(index == results.count)
+                    results.append(result)
+                    return results
+                }
+                if all.count == messages.count { continuation.resume(returning: all) }
+            }
+        }
     }
 
     @Test func whatIsStoredIsThereForTheNextProcess() async throws {
@@ -79,7 +93,7 @@ final class Scratch: Sendable {
             for index in 0..<500 {
                 group.addTask {
                     await withCheckedContinuation { continuation in
-                        spool.append(message("\(index)")) { result in
+                        spool.append([message("\(index)")]) { _, result in
                             if case .stored(let number) = result { told.with { $0.append(number) } }
                             continuation.resume()
                         }
@@ -121,6 +135,29 @@ final class Scratch: Sendable {
         spool.remove(1)
         #expect(await append(message("c", size: 10), to: spool) == .stored(2))
         #expect(await append(message("b", size: 300), to: spool) == .stored(3))
+        await spool.close()
+    }
+
+    @Test func nothingGoesInFrontOfWhatDidNotFit() async throws {
+        let spool = spool { $0.maxBytes = 1000 }
+        _ = try await spool.open()
+        let batch = [("a", 300), ("b", 300), ("a", 300), ("b", 300), ("c", 10)].map { message($0, size: $1) }
+        // The second "b" is a duplicate of nothing that is stored.
+        #expect(await append(batch, to: spool) == [.stored(1), .full, .duplicate, .full, .full])
+        spool.remove(1)
+        #expect(await append([batch[1], batch[4]], to: spool) == [.stored(2), .stored(3)])
+        await spool.close()
+    }
+
+    @Test func whatIsLargerThanTheSpoolIsNotToldToComeAgain() async throws {
+        let spool = spool { $0.maxBytes = 1000 }
+        _ = try await spool.open()
+        guard case .failed(let reason) = await append(message("a", size: 900), to: spool) else {
+            Issue.record("it is not said")
+            return
+        }
+        #expect(reason.contains("larger"))
+        #expect(await append(message("b", size: 300), to: spool) == .stored(1))
         await spool.close()
     }
 

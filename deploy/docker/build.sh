@@ -1,6 +1,6 @@
 #!/bin/sh
 # build.sh SOURCE TARGET: builds the program for an image: Swift's libraries inside it, ICU's data without what other languages need,
-# nothing exported, stripped.
+# nothing exported, stripped. It builds in a folder of its own, so that one's other builds stay as they are.
 set -eu
 cd "$1"
 mkdir -p "$2"
@@ -8,7 +8,7 @@ runtime=$(dirname "$(dirname "$(command -v swift)")")/lib/swift_static/linux
 python3 deploy/docker/trim-icu.py "$runtime/lib_FoundationICU.a" "$2/icu-data.o"
 export HECATE_ICU_DATA="$2/icu-data.o"
 build() {
-    swift build -c release --static-swift-stdlib --product hecate --scratch-path "${HECATE_SCRATCH:-.build}" \
+    swift build -c release --static-swift-stdlib --product hecate --scratch-path .build-static \
         -Xlinker --no-export-dynamic -Xlinker --exclude-libs=ALL "$@"
 }
 build

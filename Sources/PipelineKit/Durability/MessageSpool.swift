@@ -7,9 +7,12 @@ public protocol MessageSpool: Sendable {
     /// - Returns: the number of the newest message in it, 0 where it is empty.
     func open() async throws -> Int64
 
-    /// Writes a message. `done` is called when it is on the disk, or cannot be; for stored messages in the order of their
-    /// numbers, one after the other, on a queue of the spool's.
-    func append(_ message: Message, done: @escaping @Sendable (SpoolResult) -> Void)
+    /// Writes messages, all at the same moment. Where there is no room for one, those behind it are not stored either, so that what
+    /// is sent again comes in order.
+    ///
+    /// - Parameter done: called for each, in their order, when it is on the disk or cannot be; for stored messages in the order of
+    ///   their numbers, whoever appended them. One call after the other, on a queue of the spool's.
+    func append(_ messages: [Message], done: @escaping @Sendable (_ index: Int, SpoolResult) -> Void)
 
     /// The oldest messages with a number above `number`, in order, at most `limit`.
     func read(after number: Int64, limit: Int) async throws -> [SpooledMessage]
@@ -45,4 +48,13 @@ public enum SpoolResult: Sendable, Equatable {
     case full
     /// It could not be written.
     case failed(String)
+
+    /// What a sender is told.
+    var settlement: Settlement {
+        switch self {
+        case .stored, .duplicate: .spooled
+        case .full: .failed(reason: "the spool is full", retryAfter: .seconds(30))
+        case .failed(let reason): .failed(reason: "the spool cannot take it: \(reason)", retryAfter: nil)
+        }
+    }
 }

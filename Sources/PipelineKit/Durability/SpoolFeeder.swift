@@ -34,6 +34,9 @@ final class SpoolFeeder: Sendable {
         self.feed = feed
     }
 
+    /// Whether nothing is carried on any more.
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
     /// Begins with what a former process left.
     func start(newest: Int64) {
         state.withLock { $0.stored = newest }

@@ -54,10 +54,8 @@ public final class Intake: Sendable {
     /// - Throws: `IntakeClosed` where the pipeline takes nothing any more.
     public func send(_ message: Message, settled: @escaping @Sendable (Settlement) -> Void = { _ in }) async throws {
         if let spool {
-            let settlement = await withCheckedContinuation { continuation in
-                spool.take(message) { continuation.resume(returning: $0) }
-            }
-            return settled(settlement)
+            guard await spool.take([message], settled) == 0 else { throw IntakeClosed() }
+            return
         }
         guard await gate.enter() else { throw IntakeClosed() }
         start(message, settled)
@@ -67,12 +65,15 @@ public final class Intake: Sendable {
     /// those of its own keys, so that nothing has to be handed from one thread to another. With a spool they go into it.
     ///
     /// - Parameter series: makes the series of a lane's share of the keys. Their `next` is called on that lane's queue.
-    /// - Returns: when all series have ended, or, without a spool, the pipeline takes nothing any more. Messages may still be
-    ///   inside then.
+    /// - Returns: when all series have ended, or the pipeline takes nothing any more. Messages may still be inside then.
     public func pull(_ series: (LaneShare) -> MessageSeries) async {
         if let spool {
             let all = series(.all)
-            while let messages = all.next(Lane.stretch) { await spool.take(messages, all.settled) }
+            while let messages = all.next(Lane.stretch) {
+                let left = await spool.take(messages, all.settled)
+                for _ in 0..<left { all.settled(Self.closing) }
+                guard left == 0 else { return }
+            }
             return
         }
         await withTaskGroup { group in
@@ -110,35 +111,57 @@ struct SpoolEntrance: Sendable {
     let feeder: SpoolFeeder
     let metrics: PipelineMetrics
 
-    /// Takes messages, and returns when it has answered for each.
-    func take(_ messages: [Message], _ answer: @escaping @Sendable (Settlement) -> Void) async {
-        guard !messages.isEmpty else { return }
+    /// How long who can wait rests before a full spool is asked again.
+    private static let rest = Duration.milliseconds(100)
+
+    /// Takes a message for a sender that can be told to come again.
+    func take(_ message: Message, answer: @escaping @Sendable (Settlement) -> Void) {
+        append([message]) { _, result in
+            metrics.spooled(result)
+            answer(result.settlement)
+        }
+    }
+
+    /// Takes messages in their order, as soon as there is room for them, from a source that can wait.
+    ///
+    /// - Parameter settled: called for each message that is on the disk, or could not be written.
+    /// - Returns: how many at the end were left, because nothing is carried on any more.
+    func take(_ messages: [Message], _ settled: @escaping @Sendable (Settlement) -> Void) async -> Int {
+        var left = messages
+        var isFirstTry = true
+        while !left.isEmpty {
+            let results = await append(left)
+            // That a message found no room is counted once, however long it waits.
+            for result in results where result != .full || isFirstTry { metrics.spooled(result) }
+            for result in results where result != .full { settled(result.settlement) }
+            left = zip(left, results).filter { $1 == .full }.map(\.0)
+            isFirstTry = false
+            guard !left.isEmpty else { break }
+            guard !feeder.isClosed, (try? await Task.sleep(for: Self.rest)) != nil else { break }
+        }
+        return left.count
+    }
+
+    private func append(_ messages: [Message]) async -> [SpoolResult] {
         await withCheckedContinuation { continuation in
-            let left = Mutex(messages.count)
-            for message in messages {
-                take(message) { settlement in
-                    answer(settlement)
-                    let isLast = left.withLock { left in
-                        left -= 1
-                        return left == 0
-                    }
-                    if isLast { continuation.resume() }
+            let results = Mutex<[SpoolResult]>([])
+            append(messages) { _, result in
+                let all: [SpoolResult]? = results.withLock { results in
+                    results.append(result)
+                    return results.count == messages.count ? results : nil
                 }
+                if let all { continuation.resume(returning: all) }
             }
         }
     }
 
-    func take(_ message: Message, answer: @escaping @Sendable (Settlement) -> Void) {
-        spool.append(message) { result in
-            metrics.spooled(result)
-            switch result {
-            case .stored(let number):
-                answer(.spooled)
-                feeder.stored(SpooledMessage(number: number, message: message))
-            case .duplicate: answer(.spooled)
-            case .full: answer(.failed(reason: "the spool is full", retryAfter: .seconds(30)))
-            case .failed(let reason): answer(.failed(reason: "the spool cannot be written: \(reason)", retryAfter: nil))
+    private func append(_ messages: [Message], done: @escaping @Sendable (_ index: Int, SpoolResult) -> Void) {
+        spool.append(messages) { index, result in
+            // First, so that a source that ends with its last answer does not end the pipeline before that message has gone on.
+            if case .stored(let number) = result {
+                feeder.stored(SpooledMessage(number: number, message: messages[index]))
             }
+            done(index, result)
         }
     }
 }
