@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import TestSupport
 
 /// Measures the gateway: inside one process, and over the loopback as SNS and Argus see it.
 @main
@@ -7,14 +8,15 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hecate-bench",
         abstract:
-            "Measure the gateway in process (a), over the loopback (b), and its language (c, d). Prints a table, and JSON with --json.",
+            "Measure the gateway in process (a), over the loopback (b), its language (c, d), with a backlog (f) and idle (g). Prints a table, and JSON with --json.",
         discussion: "Build it for release: swift run -c release hecate-bench")
 
     enum Part: String, ExpressibleByArgument, CaseIterable {
-        case inProcess = "in-process", language, gateway, all, queue, soak
+        case inProcess = "in-process", language, gateway, all, queue, backlog, idle, soak
     }
 
-    @Argument(help: "What to measure: in-process, language, gateway, all (of these), queue or soak.") var part = Part
+    @Argument(help: "What to measure: in-process, language, gateway, all (of these), queue, backlog, idle or soak.")
+    var part = Part
         .all
     @Option(help: "Messages for (a).") var generated = 300_000
     @Option(help: "Distinct notifications for (b).") var notifications = 20_000
@@ -23,8 +25,13 @@ struct Bench: AsyncParsableCommand {
     @Flag(help: "Give the gateway of (b) a spool.") var spool = false
     @Option(help: "The SQS of (e), such as LocalStack's.") var queueService = "http://127.0.0.1:4100"
     @Option(help: "Messages for (e).") var queued = 3000
+    @Option(help: "Messages for (f).") var backlog = 1_000_000
+    @Option(
+        help: ArgumentHelp(
+            "The program for (g), such as what deploy/docker/build.sh makes; the one beside this if left out.",
+            valueName: "file")) var program: String?
     @Option(help: "How long to soak, in minutes.") var minutes = 30.0
-    @Option(help: "Rounds of (a), (c) and (d), of which the median counts.") var rounds = 3
+    @Option(help: "Rounds of (a), (c), (d) and (g), of which the median counts.") var rounds = 3
     @Option(help: ArgumentHelp("A file for the results as JSON; - for standard output.", valueName: "file")) var json:
         String?
 
@@ -61,6 +68,10 @@ struct Bench: AsyncParsableCommand {
         switch part {
         case .soak: return try await SoakBenchmark(minutes: minutes, rate: rate ?? 500).run(into: &results)
         case .queue: return try await QueueBenchmark(service: queueService, messages: queued).run(into: &results)
+        case .backlog: return try await BacklogBenchmark(messages: backlog).run(into: &results)
+        case .idle:
+            let program = program.map { URL(fileURLWithPath: $0) } ?? ChildProcess.hecate
+            return try await IdleBenchmark(program: program, rounds: rounds).run(into: &results)
         case .inProcess, .language, .gateway, .all: break
         }
         if part == .inProcess || part == .all {

@@ -14,6 +14,11 @@ struct GatewayBenchmark {
     /// Whether notifications are answered when they are on disk.
     let hasSpool: Bool
 
+    /// What the figures are called by: those of another kind of run are no comparison.
+    private var measure: String {
+        "gateway\(hasSpool ? ".spool" : "")\(rate.map { ".at-\(whole($0))" } ?? "")"
+    }
+
     func run(into results: inout [String: Double]) async throws {
         print(
             "(b) over the loopback: \(notifications) signed notifications, \(connections) connections\(hasSpool ? ", with a spool" : "")\(rate.map { ", \(whole($0))/s" } ?? "")"
@@ -57,7 +62,9 @@ struct GatewayBenchmark {
         // With a spool what was answered may still be on its way. Its end is asked of the gateway: the store's list is so long that
         // asking for it again and again would be measured too.
         let deadline = ContinuousClock.now + .seconds(60)
-        while hasSpool, try Self.delivered(operationsPort) < notifications, ContinuousClock.now < deadline {
+        while hasSpool, ContinuousClock.now < deadline,
+            try Connection.counter("xmidt_hecate_messages_total", "delivered", port: operationsPort) < notifications
+        {
             try await Task.sleep(for: .milliseconds(20))
         }
         let seconds = hasSpool ? (ContinuousClock.now - started) / .seconds(1) : report.seconds
@@ -82,7 +89,7 @@ struct GatewayBenchmark {
         ]
         for (name, value, shown) in values {
             row(name, shown)
-            results["gateway.\(name)"] = value
+            results["\(measure).\(name)"] = value
         }
         for (status, count) in report.statuses.sorted(by: { $0.key < $1.key }) where status != 200 {
             row(status == 0 ? "failed connections" : "answered \(status)", "\(count)")
@@ -170,20 +177,8 @@ struct GatewayBenchmark {
 
     /// How many items the store has.
     static func count(_ port: Int) throws -> Int {
-        (try JSONSerialization.jsonObject(with: get("/api/v1/store/webhooks", port)) as? [Any])?.count ?? 0
-    }
-
-    /// How many messages have been delivered, as a gateway counts them.
-    private static func delivered(_ operationsPort: Int) throws -> Int {
-        String(decoding: try get("/metrics", operationsPort), as: UTF8.self).split(separator: "\n")
-            .first { $0.hasPrefix("xmidt_hecate_messages_total{") && $0.contains("\"delivered\"") }?
-            .split(separator: " ").last.flatMap { Double($0) }.map { Int($0) } ?? 0
-    }
-
-    private static func get(_ path: String, _ port: Int) throws -> Data {
-        guard let connection = Connection(port: port) else { throw BenchError("nothing answers on port \(port)") }
-        defer { connection.close() }
-        return Data(connection.exchange(Array("GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".utf8)).body)
+        (try JSONSerialization.jsonObject(with: Connection.get("/api/v1/store/webhooks", port: port).body) as? [Any])?
+            .count ?? 0
     }
 
     private func percentile(_ sorted: [Double], _ share: Double) -> Double {

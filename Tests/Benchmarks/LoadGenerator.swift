@@ -122,6 +122,23 @@ struct Connection {
         }
     }
 
+    /// Asks for a path over a connection of its own.
+    ///
+    /// - Throws: where nothing listens on the port.
+    static func get(_ path: String, port: Int) throws -> (status: Int, body: Data) {
+        guard let connection = Connection(port: port) else { throw BenchError("nothing listens on port \(port)") }
+        defer { connection.close() }
+        let (status, body) = connection.exchange(Array("GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".utf8))
+        return (status, Data(body))
+    }
+
+    /// A counter's value of the series that has a label of this value, as Prometheus would be told; 0 where there is none.
+    static func counter(_ name: String, _ label: String, port: Int) throws -> Int {
+        String(decoding: try get("/metrics", port: port).body, as: UTF8.self).split(separator: "\n")
+            .first { $0.hasPrefix("\(name){") && $0.contains("\"\(label)\"") }?
+            .split(separator: " ").last.flatMap { Double($0) }.map { Int($0) } ?? 0
+    }
+
     /// The status, where the body begins and how long it is, once the head is there.
     private static func head(_ answer: [UInt8]) -> (status: Int, body: Int, length: Int)? {
         guard let end = answer.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
