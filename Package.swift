@@ -135,8 +135,11 @@ let package = Package(
                 logging,
             ], path: "Tests/Benchmarks", exclude: ["README.md"], swiftSettings: settings),
         .target(
-            name: "FuzzTargets", dependencies: ["AWS", "ArgusStore", "HTTPService", "Webhooks", "Wire", "YAML"],
-            path: "Tests/Fuzz/Targets", swiftSettings: settings),
+            name: "FuzzTargets",
+            dependencies: [
+                "AWS", "ArgusStore", "HTTPService", "PipelineFile", "PipelineKit", "Stages", "Webhooks", "Wire", "YAML",
+                logging,
+            ], path: "Tests/Fuzz/Targets", swiftSettings: settings),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),

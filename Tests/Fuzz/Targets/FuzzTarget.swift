@@ -15,7 +15,7 @@ package struct FuzzTarget: Sendable {
     package let run: @Sendable ([UInt8]) async -> Void
 
     /// All of them.
-    package static let all = [yaml, envelope, webhook, duration, dateTime, argus]
+    package static let all = [yaml, envelope, webhook, stages, duration, dateTime, argus]
 
     private static let yaml = FuzzTarget(
         name: "yaml",
