@@ -43,12 +43,31 @@ struct Bench: AsyncParsableCommand {
             valueName: "file"))
     var compare: String?
 
+    func validate() throws {
+        for (name, value, most) in [
+            ("generated", generated, 100_000_000), ("notifications", notifications, 10_000_000),
+            ("connections", connections, 10_000), ("queued", queued, 1_000_000), ("backlog", backlog, 100_000_000),
+            ("rounds", rounds, 1000), ("pairs", pairs, 1000),
+        ] where !(1...most).contains(value) {
+            throw ValidationError("--\(name): a number from 1 to \(most) is expected")
+        }
+        if let rate, !(rate > 0 && rate <= 1_000_000) {
+            throw ValidationError("--rate: a number above 0 is expected, 1000000 at most")
+        }
+        guard minutes > 0, minutes <= 10_000 else {
+            throw ValidationError("--minutes: a number above 0 is expected, 10000 at most")
+        }
+        if let program, !FileManager.default.isExecutableFile(atPath: program) {
+            throw ValidationError("--program: '\(program)' is no program")
+        }
+    }
+
     func run() async throws {
         let baseline = try compare.map { path in
             try JSONDecoder().decode(Measurement.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
         }
         var measurement = Measurement()
-        for _ in 0..<max(1, pairs) {
+        for _ in 0..<pairs {
             var results: [String: Double] = [:]
             let yardstick = Measurement.yardstick()
             try await measure(into: &results)

@@ -43,4 +43,14 @@ import Testing
         let nothing = try await bench("--compare", "\(folder.path)/nope.json")
         #expect(nothing.status != 0)
     }
+
+    @Test(arguments: [
+        (["gateway", "--rate", "0"], "--rate"), (["idle", "--rounds", "0"], "--rounds"),
+        (["idle", "--program", "/nope"], "'/nope' is no program"), (["soak", "--minutes", "nan"], "--minutes"),
+    ]) func mistakesAreSaid(arguments: [String], text: String) async throws {
+        let process = try ChildProcess(
+            ChildProcess.products.appendingPathComponent("hecate-bench"), arguments, name: "bench")
+        #expect(await process.wait() == 64)
+        #expect(process.output.contains(text), "\(process.output)")
+    }
 }
