@@ -91,7 +91,8 @@ import Wire
         let bucket = FakeServices.Bucket()
         try await Loopback.serve({ await bucket.answer($0) }) { base, _ in
             let suite = SinkConformance(
-                ArgusSink.self, options: "{address: \"\(base)\"}", outage: outage(bucket.isDown, ArgusSink.self),
+                ArgusSink.self, options: "{address: \"\(base)\", timeout: 60s}",
+                outage: outage(bucket.isDown, ArgusSink.self),
                 payload: { number in
                     ArgusItem(
                         id: ArgusItem.id(ofURL: "\(number)"), owner: "", data: Array("{\"a\":1}".utf8),
