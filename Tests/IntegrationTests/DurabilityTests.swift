@@ -33,7 +33,9 @@ import Testing
         defer { files.remove() }
         let port = try FreePort.find()
         let address = "http://127.0.0.1:\(port)"
-        let first = try await GatewayProcess(topic: Self.topic, argus: address, source: options, rest: files.options)
+        // However slowly they come, the breaker sees enough of them together.
+        let first = try await GatewayProcess(
+            topic: Self.topic, argus: address, source: options, rest: files.options + "\nbreaker: {window: 10m}")
         for number in 0..<40 {
             #expect(try await first.post(try envelope(webhook("http://a/\(number)"), id: "\(number)")).status == 200)
         }
