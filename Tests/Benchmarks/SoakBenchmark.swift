@@ -10,7 +10,15 @@ struct SoakBenchmark {
     let minutes: Double
     let rate: Double
 
+    /// Until the spool remembers as many ids as it ever does, its memory grows: 100,000, or those of a quarter of an hour.
+    private var warmUp: Double { min(100_000 / rate, 900) }
+
     func run(into results: inout [String: Double]) async throws {
+        guard minutes * 60 / 4 >= warmUp else {
+            throw BenchError(
+                "too short to say anything: at \(whole(rate))/s --minutes has to be \(whole((warmUp * 4 / 60).rounded(.up))) at least"
+            )
+        }
         print("soak: \(whole(rate)) notifications/s for \(minutes) minutes, with a spool")
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("soak-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)

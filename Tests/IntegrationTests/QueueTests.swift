@@ -168,7 +168,9 @@ import Testing
         let argus = try await ArgusProcess()
         let proxy = try FaultProxy(target: argus.port)
         proxy.set(.stall)
-        let gateway = try await run([fromQueue(queue, proxy.url, visibility: "8s")])
+        let gateway = try await run([
+            fromQueue(queue, proxy.url, visibility: "8s").replacingOccurrences(of: "timeout: 60s", with: "timeout: 10m")
+        ])
         try await queue.send(webhook("http://slow.example/"))
         try await Cluster.eventually("it was taken") { try await queue.depth().taken == 1 }
         // Twice the visibility timeout: without being prolonged it would be visible again.

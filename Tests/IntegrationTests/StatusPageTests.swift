@@ -23,6 +23,7 @@ import Testing
             try """
             pipeline: sns-to-argus
             shutdownGrace: 1s
+            breaker: {window: 10m}
             operations:
               metrics: "127.0.0.1:\(operations)"
               health: "127.0.0.1:\(operations)"
