@@ -306,6 +306,7 @@ private struct ScriptedFilter: Filter {
     }
 
     @Test func whileMostWritesFailTheSinkIsLeftAloneAndThenAllAreDelivered() async throws {
+        let log = Protected<[String]>([])
         let calls = Atomic<Int>(0)
         let source = ScriptedSource { intake in
             for number in 0..<60 { try await intake.send(Self.message(number, key: "\(number)")) }
@@ -318,10 +319,15 @@ private struct ScriptedFilter: Filter {
             settings: RunnerSettings(
                 lanes: 4, capacity: 100, retry: RetryPolicy(initial: .zero, max: .zero),
                 breaker: BreakerPolicy(failureRate: 0.5, minimum: 10, window: .seconds(100), pause: .milliseconds(1))),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, metrics: NOOPMetricsHandler.instance,
+            logger: Logger(label: "test") { _ in RecordingLog(lines: log) }, metrics: NOOPMetricsHandler.instance,
             now: { Timestamp(seconds: 0) })
         try await pipeline.run()
         #expect(pipeline.counts == ["delivered": 60])
+        // Thirty failures are three lines: that there are some, that the sink is left alone, and that it works again.
+        #expect(
+            log.with { $0.map { String($0.prefix { $0 != ":" }) } } == [
+                "messages have to wait and are tried again sink down", "most writes fail", "the sink works again",
+            ])
     }
 
     @Test func readinessFollowsTheLife() async throws {
@@ -331,6 +337,46 @@ private struct ScriptedFilter: Filter {
         #expect(pipeline.readiness == .ready)
         await pipeline.stop()
         #expect(pipeline.readiness == .notReady("shutting down"))
+    }
+}
+
+@Suite struct RecentTroublesTests {
+    @Test func theLogIsToldOncePerMinuteAndStageOfWhatIsTriedAgain() {
+        let (log, clock) = (Protected<[String]>([]), Protected(Timestamp(seconds: 0)))
+        let troubles = RecentTroubles(logger: Logger(label: "test") { _ in RecordingLog(lines: log) }) {
+            clock.with { $0 }
+        }
+        for second in 0..<120 {
+            clock.with { $0 = Timestamp(seconds: Int64(second)) }
+            troubles.note("transient", at: "argus", "no answer \(second)")
+            troubles.note("refused", at: "item", "no webhook")
+            if second >= 30 { troubles.note("full", at: "spool", "the spool is full") }
+        }
+        let text = "messages have to wait and are tried again"
+        #expect(
+            log.with { $0 } == [
+                "\(text) argus no answer 0", "\(text) spool the spool is full", "\(text) argus no answer 60",
+                "\(text) spool the spool is full",
+            ])
+        #expect(troubles.all.count == RecentTroubles.most)
+        #expect(troubles.all.first { $0.outcome == "refused" }?.count == 120)
+    }
+}
+
+/// Keeps warnings and notices: the message, and which stage and reason it names.
+private struct RecordingLog: LogHandler {
+    let lines: Protected<[String]>
+    var metadata = Logger.Metadata()
+    var logLevel = Logger.Level.notice
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let named = ["stage", "reason"].compactMap { event.metadata?[$0].map { "\($0)" } }
+        lines.with { $0.append((["\(event.message)"] + named).joined(separator: " ")) }
     }
 }
 

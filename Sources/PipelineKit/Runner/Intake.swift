@@ -110,6 +110,7 @@ struct SpoolEntrance: Sendable {
     let spool: any MessageSpool
     let feeder: SpoolFeeder
     let metrics: PipelineMetrics
+    let troubles: RecentTroubles
 
     /// How long who can wait rests before a full spool is asked again.
     private static let rest = Duration.milliseconds(100)
@@ -117,7 +118,7 @@ struct SpoolEntrance: Sendable {
     /// Takes a message for a sender that can be told to come again.
     func take(_ message: Message, answer: @escaping @Sendable (Settlement) -> Void) {
         append([message]) { _, result in
-            metrics.spooled(result)
+            note(result)
             answer(result.settlement)
         }
     }
@@ -132,7 +133,7 @@ struct SpoolEntrance: Sendable {
         while !left.isEmpty {
             let results = await append(left)
             // That a message found no room is counted once, however long it waits.
-            for result in results where result != .full || isFirstTry { metrics.spooled(result) }
+            for result in results where result != .full || isFirstTry { note(result) }
             for result in results where result != .full { settled(result.settlement) }
             left = zip(left, results).filter { $1 == .full }.map(\.0)
             isFirstTry = false
@@ -140,6 +141,11 @@ struct SpoolEntrance: Sendable {
             guard !feeder.isClosed, (try? await Task.sleep(for: Self.rest)) != nil else { break }
         }
         return left.count
+    }
+
+    private func note(_ result: SpoolResult) {
+        metrics.spooled(result)
+        if result == .full { troubles.note("full", at: "spool", "the spool is full") }
     }
 
     private func append(_ messages: [Message]) async -> [SpoolResult] {

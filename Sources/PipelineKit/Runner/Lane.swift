@@ -340,8 +340,11 @@ final class Lane: @unchecked Sendable {
         let hasChanged = breaker.record(
             succeeded: succeeded, isFirstTry: entry.attempts == 0, isProbe: isProbe, now: now)
         guard hasChanged else { return }
-        metrics.breaker(breaker.state)
-        if breaker.state == .closed { wakeAll() }
+        let state = breaker.state
+        metrics.breaker(state)
+        // A probe that fails leaves everything as it was.
+        if state == .closed || !isProbe { troubles.breakerChanged(to: state, at: sinkName) }
+        if state == .closed { wakeAll() }
     }
 
     private func release() {

@@ -49,7 +49,7 @@ public final class Pipeline: Sendable {
         let window = InFlightWindow(size: sink.capabilities.inFlight)
         let breaker = CircuitBreaker(settings.breaker)
         self.breaker = breaker
-        let troubles = RecentTroubles(now: now)
+        let troubles = RecentTroubles(logger: self.logger, now: now)
         recentTroubles = troubles
         let directory = LaneDirectory()
         let lanes = (0..<max(1, settings.lanes)).map { index in
@@ -80,7 +80,7 @@ public final class Pipeline: Sendable {
         let exit = SpoolExit(spool: spool, intake: makeIntake(nil), maxAge: durability.maxAge, now: now)
         let feeder = SpoolFeeder(spool: spool, gate: gate, logger: logger) { exit.carry($0) }
         self.feeder = feeder
-        intake = makeIntake(SpoolEntrance(spool: spool, feeder: feeder, metrics: metrics))
+        intake = makeIntake(SpoolEntrance(spool: spool, feeder: feeder, metrics: metrics, troubles: troubles))
     }
 
     /// How many messages ended in which way so far, by the settlement's name (`delivered`, `filtered`, ...).

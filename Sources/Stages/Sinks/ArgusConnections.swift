@@ -222,6 +222,7 @@ final class ArgusConnections: Sendable {
             return .cannotConnect("the name \(error.host) has no address")
         }
         if case ChannelError.connectTimeout = first.error { return .timedOut }
+        if let error = first.error as? IOError { return .cannotConnect(String(cString: strerror(error.errnoCode))) }
         return .cannotConnect("\(first.error)")
     }
 
