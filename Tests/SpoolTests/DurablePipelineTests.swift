@@ -64,6 +64,16 @@ import Wire
         Message(id: "\(number)", key: "\(number % 7)", payload: Bytes(Array("\(number)".utf8)), receivedAt: received)
     }
 
+    /// So many messages were delivered, each once, those of a key in their order.
+    private func expectAllInOrder(_ count: Int, _ sink: Recording) {
+        let delivered = sink.delivered.with { $0.compactMap { Int($0) } }
+        #expect(delivered.sorted() == Array(0..<count))
+        for key in 0..<7 {
+            let own = delivered.filter { $0 % 7 == key }
+            #expect(own == own.sorted())
+        }
+    }
+
     @Test func everythingStoredIsDeliveredInOrderThoughMuchMoreWaitsThanFits() async throws {
         let sink = Recording()
         let pipeline = pipeline(sink) { intake in
@@ -81,12 +91,7 @@ import Wire
             }
         }
         try await pipeline.run()
-        let delivered = sink.delivered.with { $0.compactMap { Int($0) } }
-        #expect(delivered.sorted() == Array(0..<1000))
-        for key in 0..<7 {
-            let own = delivered.filter { $0 % 7 == key }
-            #expect(own == own.sorted())
-        }
+        expectAllInOrder(1000, sink)
     }
 
     /// The source ends with the answer for its last message, and with the source the pipeline. Many at once, so that threads are
@@ -135,12 +140,7 @@ import Wire
             }
         }
         try await pipeline.run()
-        let delivered = sink.delivered.with { $0.compactMap { Int($0) } }
-        #expect(delivered.sorted() == Array(0..<40))
-        for key in 0..<7 {
-            let own = delivered.filter { $0 % 7 == key }
-            #expect(own == own.sorted())
-        }
+        expectAllInOrder(40, sink)
     }
 
     @Test func aStopEndsTheWaitForRoom() async throws {
@@ -190,12 +190,7 @@ import Wire
             }
         }
         try await second.run()
-        let delivered = up.delivered.with { $0.compactMap { Int($0) } }
-        #expect(delivered.sorted() == Array(0..<120))
-        for key in 0..<7 {
-            let own = delivered.filter { $0 % 7 == key }
-            #expect(own == own.sorted())
-        }
+        expectAllInOrder(120, up)
         // And nothing of it by a third.
         let nobody = Recording()
         try await pipeline(nobody) { _ in }.run()
