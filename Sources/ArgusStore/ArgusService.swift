@@ -1,5 +1,5 @@
 public import Foundation
-public import HTTPService
+public import HTTP
 public import Wire
 
 /// Answers as Argus does over HTTP: `/api/v1/store/{bucket}` and `/api/v1/store/{bucket}/{id}`.

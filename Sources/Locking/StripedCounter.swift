@@ -1,4 +1,4 @@
-import CScheduler
+import CHecateLinux
 import Synchronization
 
 /// A counter that many threads add to and few read: each adds in the place of the processor on which it runs, so that threads

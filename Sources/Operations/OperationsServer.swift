@@ -1,4 +1,4 @@
-public import HTTPService
+public import HTTP
 public import Logging
 public import PipelineKit
 import Wire

@@ -1,4 +1,4 @@
-import HTTPService
+import HTTP
 import Locking
 
 /// Tells everybody who looks at the status page, every second, what there is to see; works out nothing while nobody looks. May be used

@@ -1,4 +1,4 @@
-import CLibYAML
+import CHecateYAML
 
 /// Bounds on what is read, so that no text can exhaust the machine.
 public struct YAMLLimits: Sendable {

@@ -1,7 +1,7 @@
 import ArgusStore
 import AsyncHTTPClient
 import Foundation
-import HTTPService
+import HTTP
 import Logging
 import NIOCore
 import TestSupport

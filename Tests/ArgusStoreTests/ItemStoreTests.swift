@@ -1,6 +1,6 @@
 @testable import ArgusStore
 import Foundation
-import HTTPService
+import HTTP
 import TestSupport
 import Testing
 import Wire

@@ -1,5 +1,5 @@
 import AsyncHTTPClient
-import HTTPService
+import HTTP
 import NIOHTTP1
 import TestSupport
 import Testing

@@ -1,6 +1,6 @@
 import AsyncHTTPClient
 import Foundation
-import HTTPService
+import HTTP
 import NIOCore
 import StageTestKit
 import TestSupport

@@ -1,6 +1,6 @@
 import AWS
 import Foundation
-import HTTPService
+import HTTP
 import HTTPTypes
 import Metrics
 import TestSupport

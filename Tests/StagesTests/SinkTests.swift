@@ -1,5 +1,5 @@
 import Foundation
-import HTTPService
+import HTTP
 import TestSupport
 import Testing
 import Wire

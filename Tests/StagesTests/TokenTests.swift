@@ -1,4 +1,4 @@
-import HTTPService
+import HTTP
 import TestSupport
 import Testing
 import Webhooks

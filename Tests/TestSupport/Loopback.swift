@@ -1,5 +1,5 @@
 package import AsyncHTTPClient
-package import HTTPService
+package import HTTP
 import Logging
 
 /// A server on a free port of the loopback, for as long as a test needs it.

@@ -1,6 +1,6 @@
 import ArgumentParser
 import AsyncHTTPClient
-import HTTPService
+import HTTP
 
 /// `hecate health`: asks a running gateway how it is, for images that have no other client.
 struct HealthCommand: AsyncParsableCommand {

@@ -1,5 +1,5 @@
 import ArgumentParser
-import HTTPService
+import HTTP
 import Logging
 import Metrics
 import Operations

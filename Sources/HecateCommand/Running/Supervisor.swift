@@ -1,4 +1,4 @@
-import HTTPService
+import HTTP
 import Logging
 import PipelineKit
 import Locking

@@ -1,7 +1,7 @@
 import ArgumentParser
 import ArgusStore
 import Foundation
-import HTTPService
+import HTTP
 import Logging
 import Wire
 

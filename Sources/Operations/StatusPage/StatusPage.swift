@@ -1,4 +1,4 @@
-import HTTPService
+import HTTP
 
 /// The page that draws what the gateway does: three files that are part of the program, without anything from outside.
 enum StatusPage {

@@ -1,4 +1,4 @@
-import HTTPService
+import HTTP
 import PipelineKit
 
 /// Lets in whoever shows the right user and password, where some are asked for.

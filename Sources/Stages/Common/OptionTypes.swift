@@ -1,5 +1,5 @@
 import AsyncHTTPClient
-import HTTPService
+import HTTP
 import NIOCore
 import NIOPosix
 import NIOSSL

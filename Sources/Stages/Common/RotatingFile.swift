@@ -1,4 +1,4 @@
-import CZlib
+import CHecateZlib
 import Foundation
 import PipelineKit
 import Wire

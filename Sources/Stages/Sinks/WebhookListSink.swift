@@ -1,4 +1,4 @@
-import HTTPService
+import HTTP
 import Locking
 import Metrics
 public import PipelineKit

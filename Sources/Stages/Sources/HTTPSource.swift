@@ -1,5 +1,5 @@
 import Foundation
-import HTTPService
+import HTTP
 import Locking
 public import PipelineKit
 import Wire

@@ -1,7 +1,7 @@
 import AWS
 import AsyncHTTPClient
 import Foundation
-import HTTPService
+import HTTP
 import Logging
 public import PipelineKit
 import Locking

@@ -1,5 +1,5 @@
 import AWS
-import HTTPService
+import HTTP
 import PipelineKit
 import Wire
 

@@ -1,6 +1,6 @@
 import AWS
 import ArgusStore
-import HTTPService
+import HTTP
 import Webhooks
 import Wire
 import YAML

@@ -1,23 +1,21 @@
-public import HTTPTypes
-
-/// A request, its body read.
-public struct HTTPServiceRequest: Sendable {
+/// A request that a listener received, its body read.
+public struct ServerRequest: Sendable {
     /// `GET`, `POST`, ...
     public var method: String
     /// The path without the query, as it was sent (not decoded).
     public var path: String
-    /// What stands after `?`.
+    /// What stands after `?`, as it was sent; nil where there is no `?`.
     public var query: String?
     /// The header fields.
-    public var headers: HTTPFields
-    /// The body, within the limit.
+    public var headers: HeaderFields
+    /// The body, within the listener's limit for this path.
     public var body: [UInt8]
-    /// The address of whoever sent it, without the port; nil where it is not known.
+    /// The address of the client, without the port; nil for a Unix domain socket.
     public var remoteAddress: String?
 
     /// A request.
     public init(
-        method: String, path: String, query: String? = nil, headers: HTTPFields = [:], body: [UInt8] = [],
+        method: String, path: String, query: String? = nil, headers: HeaderFields = [:], body: [UInt8] = [],
         remoteAddress: String? = nil
     ) {
         self.method = method
@@ -29,46 +27,44 @@ public struct HTTPServiceRequest: Sendable {
     }
 
     /// The first value of a header field, by its name in any case.
-    public func header(_ name: String) -> String? {
-        HTTPField.Name(name).flatMap { headers[$0] }
-    }
+    public func header(_ name: String) -> String? { headers[name] }
 }
 
-/// A body that comes in pieces.
-public struct HTTPBodyStream: Sendable, Equatable {
+/// A body that is sent piece by piece. Two of them are equal only where they are the same one.
+public struct BodyStream: Sendable, Equatable {
     private final class Identity: Sendable {}
 
     private let identity = Identity()
-    /// The pieces.
+    /// The pieces. The next is asked for when the client has taken those before it.
     public let pieces: AsyncStream<[UInt8]>
 
     /// A body of these pieces.
     public init(_ pieces: AsyncStream<[UInt8]>) { self.pieces = pieces }
 
-    /// Only the same one is equal.
-    public static func == (left: HTTPBodyStream, right: HTTPBodyStream) -> Bool { left.identity === right.identity }
+    /// Compares identities.
+    public static func == (left: BodyStream, right: BodyStream) -> Bool { left.identity === right.identity }
 }
 
-/// An answer.
-public struct HTTPServiceResponse: Sendable, Equatable {
+/// The answer to a request.
+public struct ServerResponse: Sendable, Equatable {
     /// The status code.
     public var status: Int
-    /// Header fields beside `Content-Length`, `Content-Type` and `Date`.
-    public var headers: [String: String]
+    /// Header fields beside `Content-Length`, `Content-Type`, `Date` and `Connection`, which the listener writes.
+    public var headers: HeaderFields
     /// The type of the body; nil where there is none.
     public var contentType: String?
     /// The body.
     public var body: [UInt8]
     /// What follows the body, piece by piece, until it ends or the client goes.
-    public var stream: HTTPBodyStream?
+    public var stream: BodyStream?
 
     /// An answer without a body.
-    public init(status: Int, headers: [String: String] = [:]) {
+    public init(status: Int, headers: HeaderFields = [:]) {
         self.init(status: status, headers: headers, contentType: nil, body: [])
     }
 
     /// An answer with a body.
-    public init(status: Int, headers: [String: String] = [:], contentType: String?, body: [UInt8]) {
+    public init(status: Int, headers: HeaderFields = [:], contentType: String?, body: [UInt8]) {
         self.status = status
         self.headers = headers
         self.contentType = contentType
@@ -76,8 +72,8 @@ public struct HTTPServiceResponse: Sendable, Equatable {
     }
 
     /// An answer in plain text; a line end is added.
-    public static func text(_ status: Int, _ text: String, headers: [String: String] = [:]) -> HTTPServiceResponse {
-        HTTPServiceResponse(
+    public static func text(_ status: Int, _ text: String, headers: HeaderFields = [:]) -> ServerResponse {
+        ServerResponse(
             status: status, headers: headers, contentType: "text/plain; charset=utf-8", body: Array("\(text)\n".utf8))
     }
 }

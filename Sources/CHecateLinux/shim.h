@@ -1,0 +1,14 @@
+#pragma once
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+// glibc declares these for _GNU_SOURCE only, with which Swift's own module of glibc was not made. The macro must not be defined
+// here: structures of glibc would then differ between two modules.
+
+/// From <sched.h>: the processor that the calling thread runs on.
+int sched_getcpu(void);
+
+/// From <sys/socket.h>.
+int accept4(int, struct sockaddr *, socklen_t *, int);

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+// What OpenSSL has as macros, which Swift does not see.
+
+/// TLS 1.2 at least; returns 1.
+static inline int hecate_ssl_require_tls12(SSL_CTX *context) {
+    return (int)SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+}
+
+/// Buffers are given back while a connection rests; what is written may be written in parts, and from another place the next time.
+static inline void hecate_ssl_set_modes(SSL_CTX *context) {
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_ENABLE_PARTIAL_WRITE);
+}
+
+/// No renegotiation; of a server's ciphers the server's order counts.
+static inline void hecate_ssl_set_server_options(SSL_CTX *context) {
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+}
+
+/// The name that a client asks for (SNI); returns 1.
+static inline int hecate_ssl_set_server_name(SSL *session, const char *name) {
+    return (int)SSL_set_tlsext_host_name(session, name);
+}
