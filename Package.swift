@@ -87,7 +87,7 @@ let package = Package(
 
         // What tests and benchmarks share (`TestSupport` without HTTP, `TestServers` with it), and the tests of each module.
         .target(
-            name: "TestSupport", dependencies: ["CHecateSSL", "Locking", "Telemetry"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["CHecateSSL", "Locking"], path: "Tests/TestSupport",
             swiftSettings: settings),
         .target(
             name: "TestServers", dependencies: ["HTTP", "Locking", "Telemetry", "TestSupport", "Wire"],
@@ -180,6 +180,7 @@ let ported: Set<String> = [
     "CHecateLinux",
     "Locking",
     "Wire",
+    "TestSupport",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }

@@ -1,31 +1,20 @@
-import Crypto
-import CryptoExtras
 package import Foundation
-import SwiftASN1
-import X509
 
 /// Signs envelopes as SNS does, with a key and a certificate of its own.
 package struct SNSSigner: Sendable {
     /// The certificate, PEM.
     package let certificate: String
     /// The key, PEM.
-    package var privateKey: String { key.pemRepresentation }
-    private let key: _RSA.Signing.PrivateKey
+    package var privateKey: String { key.pem }
+    private let key: TestKey
 
     /// A signer with a new key.
     package init(
-        validFrom: Date = Date(timeIntervalSinceNow: -3600), validUntil: Date = Date(timeIntervalSinceNow: 86_400)
+        validFrom: Date = Date(timeIntervalSinceNow: -3600), validUntil: Date = Date(timeIntervalSinceNow: 86_400),
+        bits: Int = 2048
     ) throws {
-        key = try _RSA.Signing.PrivateKey(keySize: .bits2048)
-        let name = try DistinguishedName { CommonName("sns.test") }
-        let made = try Certificate(
-            version: .v3, serialNumber: .init(), publicKey: .init(key.publicKey), notValidBefore: validFrom,
-            notValidAfter: validUntil, issuer: name, subject: name, signatureAlgorithm: .sha256WithRSAEncryption,
-            extensions: try .init {
-                SubjectAlternativeNames([.dnsName("localhost")])
-                BasicConstraints.isCertificateAuthority(maxPathLength: nil)
-            }, issuerPrivateKey: .init(key))
-        certificate = try made.serializeAsPEM().pemString
+        key = try TestKey(bits: bits)
+        certificate = try TestCertificate(name: "sns.test", key: key, validFrom: validFrom, validUntil: validUntil).pem
     }
 
     /// An envelope as it may be posted.
@@ -62,11 +51,8 @@ package struct SNSSigner: Sendable {
             ? ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"]
             : ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
         let text = names.compactMap { name in (fields[name] as? String).map { "\(name)\n\($0)\n" } }.joined()
-        let signature =
-            envelope.version == "2"
-            ? try key.signature(for: SHA256.hash(data: Data(text.utf8)), padding: .insecurePKCS1v1_5)
-            : try key.signature(for: Insecure.SHA1.hash(data: Data(text.utf8)), padding: .insecurePKCS1v1_5)
-        fields["Signature"] = signature.rawRepresentation.base64EncodedString()
+        let signature = try key.sign(Array(text.utf8), isSHA1: envelope.version != "2")
+        fields["Signature"] = Data(signature).base64EncodedString()
         return try JSONSerialization.data(withJSONObject: fields)
     }
 }
