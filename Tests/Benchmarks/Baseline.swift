@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 import Foundation
 import PipelineKit
 
@@ -26,12 +26,12 @@ struct Measurement: Codable {
     ///
     /// - Returns: megabytes a second.
     static func yardstick() -> Double {
-        let block = Data(repeating: 7, count: 1 << 20)
+        let block = [UInt8](repeating: 7, count: 1 << 20)
         let count = 128
         let rates = (0..<25).map { _ in
             let begun = ContinuousClock.now
             DispatchQueue.concurrentPerform(iterations: availableProcessors()) { _ in
-                for _ in 0..<count / availableProcessors() { _ = SHA256.hash(data: block) }
+                for _ in 0..<count / availableProcessors() { _ = Digest.sha256(block) }
             }
             return Double(count) / ((ContinuousClock.now - begun) / .seconds(1))
         }

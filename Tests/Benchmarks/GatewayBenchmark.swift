@@ -1,6 +1,6 @@
 import Foundation
 import HTTP
-import Logging
+import Telemetry
 import TestSupport
 
 /// (b) pre-signed, distinct notifications over keep-alive connections into a gateway whose sink is an Argus store, each in a
@@ -26,7 +26,7 @@ struct GatewayBenchmark {
         let signer = try SNSSigner()
         let certificate = HTTPListener(
             address: ListenAddress("127.0.0.1:0")!, limits: HTTPLimits(bodyBytes: 0),
-            logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
+            logger: Logger(label: "bench") { _ in SilentLogHandler() }
         ) { _ in .text(200, signer.certificate) }
         let listening = AsyncStream.makeStream(of: Void.self)
         let serving = Task { try await certificate.run { listening.continuation.finish() } }

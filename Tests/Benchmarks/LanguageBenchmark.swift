@@ -1,8 +1,8 @@
 import Foundation
-import Logging
 import PipelineFile
 import PipelineKit
 import Stages
+import Telemetry
 
 /// (c) many rules with long lists in front of a pipeline, and (d) a long pipeline file, loaded and validated.
 struct LanguageBenchmark {
@@ -110,7 +110,7 @@ struct LanguageBenchmark {
 enum BenchPipeline {
     static func build(_ path: String) throws -> Pipeline {
         var (files, report) = PipelineFile.load([path], registry: .standard)
-        let logger = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
+        let logger = Logger(label: "bench") { _ in SilentLogHandler() }
         guard let pipeline = files.first?.pipeline.build(logger: logger, &report.diagnostics) else {
             throw BenchError(report.description)
         }

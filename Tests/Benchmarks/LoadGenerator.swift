@@ -1,5 +1,7 @@
 import Foundation
+import Glibc
 import Locking
+import TestSupport
 
 /// Posts prepared requests over keep-alive connections, one thread each: what a client costs the least.
 struct LoadGenerator {
@@ -80,46 +82,22 @@ struct Connection {
     private let descriptor: Int32
 
     init?(port: Int) {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        guard let descriptor = LoopbackSocket.connect(port: port) else { return nil }
+        self.descriptor = descriptor
         var noDelay: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &noDelay, socklen_t(MemoryLayout<Int32>.size))
-        let status = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard status == 0 else {
-            Foundation.close(descriptor)
-            return nil
-        }
     }
 
-    func close() { Foundation.close(descriptor) }
+    func close() { Glibc.close(descriptor) }
 
     /// Sends a request and reads its answer; the status, 0 where the connection failed, and the body.
     func exchange(_ request: [UInt8]) -> (status: Int, body: ArraySlice<UInt8>) {
-        var sent = 0
-        while sent < request.count {
-            let count = request[sent...].withUnsafeBytes {
-                send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
-            guard count > 0 else { return (0, []) }
-            sent += count
-        }
-        var answer: [UInt8] = []
-        var end: (status: Int, body: Int, length: Int)?
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = recv(descriptor, &buffer, buffer.count, 0)
-            guard count > 0 else { return (0, []) }
-            answer += buffer[..<count]
-            if end == nil { end = Self.head(answer) }
-            if let end, answer.count >= end.body + end.length { return (end.status, answer[end.body...]) }
-        }
+        var received: [UInt8] = []
+        guard LoopbackSocket.send(request, to: descriptor),
+            let answer = HTTPBytes.readMessage(descriptor, &received), let head = HTTPBytes.head(of: answer)
+        else { return (0, []) }
+        let words = head.line.split(separator: " ")
+        return (words.count > 1 ? Int(words[1]) ?? 0 : 0, answer[head.count...])
     }
 
     /// Asks for a path over a connection of its own.
@@ -137,14 +115,5 @@ struct Connection {
         String(decoding: try get("/metrics", port: port).body, as: UTF8.self).split(separator: "\n")
             .first { $0.hasPrefix("\(name){") && $0.contains("\"\(label)\"") }?
             .split(separator: " ").last.flatMap { Double($0) }.map { Int($0) } ?? 0
-    }
-
-    /// The status, where the body begins and how long it is, once the head is there.
-    private static func head(_ answer: [UInt8]) -> (status: Int, body: Int, length: Int)? {
-        guard let end = answer.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
-        let lines = String(decoding: answer[..<end.lowerBound], as: UTF8.self).lowercased().components(
-            separatedBy: "\r\n")
-        let length = lines.first { $0.hasPrefix("content-length:") }?.dropFirst(15).trimmingCharacters(in: .whitespaces)
-        return (Int(lines[0].split(separator: " ")[1]) ?? 0, end.upperBound, length.flatMap { Int($0) } ?? 0)
     }
 }

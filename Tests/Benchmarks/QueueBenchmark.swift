@@ -1,6 +1,6 @@
-import AsyncHTTPClient
 import Foundation
-import NIOCore
+import HTTP
+import TestServers
 import TestSupport
 
 /// (e) a queue that is full already, emptied into one store by 1, 2 and 4 gateways, each a process of its own.
@@ -67,17 +67,14 @@ struct QueueBenchmark {
     }
 
     private func call(_ action: String, _ parameters: [String: Any]) async throws -> [String: Any] {
-        var request = HTTPClientRequest(url: "\(service)/")
-        request.method = .POST
-        for (name, value) in [
-            "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.\(action)",
-            "Authorization":
-                "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=x",
-        ] { request.headers.add(name: name, value: value) }
-        request.body = .bytes(ByteBuffer(bytes: try JSONSerialization.data(withJSONObject: parameters)))
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-        let body = Data(try await response.body.collect(upTo: 8 << 20).readableBytesView)
-        guard response.status == .ok else { throw BenchError("\(action): \(response.status)") }
-        return (try? JSONSerialization.jsonObject(with: body)) as? [String: Any] ?? [:]
+        let response = try await HTTPClient.once(
+            "POST", "\(service)/",
+            headers: [
+                "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.\(action)",
+                "Authorization":
+                    "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=x",
+            ], body: Array(try JSONSerialization.data(withJSONObject: parameters)))
+        guard response.status == 200 else { throw BenchError("\(action): \(response.status)") }
+        return (try? JSONSerialization.jsonObject(with: Data(response.body))) as? [String: Any] ?? [:]
     }
 }

@@ -1,6 +1,6 @@
-import AsyncHTTPClient
 import Foundation
-import NIOCore
+import HTTP
+import TestServers
 import TestSupport
 import Testing
 
@@ -8,7 +8,6 @@ import Testing
 enum Cluster {
     static let sns = ProcessInfo.processInfo.environment["HECATE_TEST_SNS"] ?? ""
     static var isThere: Bool { !sns.isEmpty }
-    static let client = HTTPClient.shared
 
     struct Failure: Error, CustomStringConvertible {
         let description: String
@@ -30,16 +29,12 @@ enum Cluster {
     static func request(
         _ method: String, _ url: String, headers: [String: String] = [:], body: Data? = nil
     ) async throws -> (status: Int, headers: [String: String], body: Data) {
-        var request = HTTPClientRequest(url: url)
-        request.method = .init(rawValue: method)
-        for (name, value) in headers { request.headers.add(name: name, value: value) }
-        // A connection that was kept may be closed by the server at the moment it is used again.
-        request.headers.replaceOrAdd(name: "Connection", value: "close")
-        if let body { request.body = .bytes(body) }
-        let response = try await client.execute(request, timeout: .seconds(30))
-        let data = Data(try await response.body.collect(upTo: 8 << 20).readableBytesView)
-        let fields = Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }, uniquingKeysWith: { $1 })
-        return (Int(response.status.code), fields, data)
+        var fields = HeaderFields()
+        for (name, value) in headers { fields.add(name, value) }
+        let response = try await HTTPClient.once(method, url, headers: fields, body: body.map { Array($0) })
+        let answered = Dictionary(
+            response.headers.map { ($0.name.lowercased(), $0.value) }, uniquingKeysWith: { $1 })
+        return (response.status, answered, Data(response.body))
     }
 
     /// Calls the query API of SNS.

@@ -1,7 +1,6 @@
-import AsyncHTTPClient
 import Foundation
 import HTTP
-import NIOSSL
+import TestServers
 import TestSupport
 import Testing
 
@@ -191,27 +190,13 @@ import Testing
             let gateway = try await GatewayProcess(
                 topic: Self.topic, argus: argus.url,
                 source: options(sender) + ["tls: {certificate: \(certificate.path), key: \(key.path)}"])
-            var tls = TLSConfiguration.makeClientConfiguration()
-            tls.trustRoots = .certificates([
-                try NIOSSLCertificate(bytes: Array(sender.signer.certificate.utf8), format: .pem)
-            ])
-            tls.certificateVerification = .noHostnameVerification
-            let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .init(tlsConfiguration: tls))
-            var request = HTTPClientRequest(url: gateway.url.replacingOccurrences(of: "http:", with: "https:"))
-            request.method = .POST
-            request.body = .bytes(try sender.envelope(webhook("http://a/")))
+            let url = gateway.url.replacingOccurrences(of: "http:", with: "https:")
+            let body = Array(try sender.envelope(webhook("http://a/")))
             // Until it has the certificate of who signed.
-            let result: Result<Void, any Error>
-            do {
-                try await Cluster.eventually("it is answered 200") { [request] in
-                    try await client.execute(request, timeout: .seconds(60)).status.code == 200
-                }
-                result = .success(())
-            } catch {
-                result = .failure(error)
+            try await Cluster.eventually("it is answered 200") {
+                try await HTTPClient.once("POST", url, body: body, tls: ClientTLSFiles(ca: certificate.path)).status
+                    == 200
             }
-            try await client.shutdown()
-            try result.get()
             #expect(try await argus.items().count == 1)
             await gateway.stop()
             await argus.process.stop()

@@ -1,8 +1,5 @@
 import Foundation
 import Locking
-import NIOCore
-import NIOHTTP1
-import NIOPosix
 import TestSupport
 import Testing
 

@@ -1,6 +1,5 @@
-import AsyncHTTPClient
 import HTTP
-import NIOHTTP1
+import TestServers
 import TestSupport
 import Testing
 import Webhooks
@@ -28,9 +27,9 @@ import Wire
 
     /// One write to a server that answers as told; what it was asked.
     private func write(
-        _ message: Message, options: String = "", answer: HTTPServiceResponse
-    ) async throws -> (WriteOutcome, [HTTPServiceRequest]) {
-        let asked = Protected<[HTTPServiceRequest]>([])
+        _ message: Message, options: String = "", answer: ServerResponse
+    ) async throws -> (WriteOutcome, [ServerRequest]) {
+        let asked = Protected<[ServerRequest]>([])
         let outcome = Protected<WriteOutcome?>(nil)
         try await Loopback.serve({ request in
             asked.with { $0.append(request) }

@@ -1,6 +1,6 @@
 import Foundation
-import Logging
-import Metrics
+import Telemetry
+import TestServers
 import TestSupport
 import Testing
 import Wire

@@ -1,8 +1,7 @@
-import AsyncHTTPClient
 import Foundation
 import HTTP
-import NIOCore
 import StageTestKit
+import TestServers
 import TestSupport
 import Testing
 import Webhooks
@@ -194,14 +193,8 @@ import Wire
     }
 
     /// Posts with a client; whether that was answered 200.
-    private func post(_ url: String, _ body: String, _ headers: [(String, String)] = []) async throws -> Bool {
-        var request = HTTPClientRequest(url: url)
-        request.method = .POST
-        request.body = .bytes(ByteBuffer(string: body))
-        for (name, value) in headers { request.headers.add(name: name, value: value) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
-        _ = try await response.body.collect(upTo: 1 << 20)
-        return response.status == .ok
+    private func post(_ url: String, _ body: String) async throws -> Bool {
+        try await HTTPClient.once("POST", url, body: Array(body.utf8)).status == 200
     }
 
     @Test func httpSource() async throws {

@@ -1,5 +1,5 @@
 import Foundation
-import Logging
+import Telemetry
 import TestSupport
 import Testing
 import Webhooks

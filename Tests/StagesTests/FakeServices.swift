@@ -25,7 +25,7 @@ enum FakeServices {
         var bodies: [String] { state.with { $0.waiting.map(\.body) } }
         var prolonged: Int { state.with { $0.prolonged } }
 
-        func answer(_ request: HTTPServiceRequest) async -> HTTPServiceResponse {
+        func answer(_ request: ServerRequest) async -> ServerResponse {
             guard !isDown.with({ $0 }) else { return .init(status: 503) }
             guard let body = try? JSONTree(parsing: request.body),
                 let action = request.header("X-Amz-Target")?.split(separator: ".").last
@@ -100,7 +100,7 @@ enum FakeServices {
         let isDown = Protected(false)
         let failing = Protected<[String: String]>([:])
 
-        func answer(_ request: HTTPServiceRequest) async -> HTTPServiceResponse {
+        func answer(_ request: ServerRequest) async -> ServerResponse {
             guard !isDown.with({ $0 }) else { return .init(status: 503) }
             var form: [String: String] = [:]
             for pair in String(decoding: request.body, as: UTF8.self).split(separator: "&") {
@@ -127,7 +127,7 @@ enum FakeServices {
                 <PublishBatchResponse><PublishBatchResult><Successful>\(members.good)</Successful><Failed>\(members.bad)</Failed>\
                 </PublishBatchResult></PublishBatchResponse>
                 """
-            return HTTPServiceResponse(status: 200, contentType: "text/xml", body: Array(xml.utf8))
+            return ServerResponse(status: 200, contentType: "text/xml", body: Array(xml.utf8))
         }
     }
 
@@ -146,19 +146,19 @@ enum FakeServices {
             }
         }
 
-        func answer(_ request: HTTPServiceRequest) async -> HTTPServiceResponse {
+        func answer(_ request: ServerRequest) async -> ServerResponse {
             guard !isDown.with({ $0 }) else { return .init(status: 503) }
             if request.method == "PUT" { return .init(status: 201) }
             let owner = request.header("X-Midt-Owner") ?? ""
             let list = items.with { $0 }.filter { $0.owner == owner }.map { item in
                 "{\"id\":\"\(item.id)\",\"data\":\(item.data),\"ttl\":\(Int(item.end.timeIntervalSinceNow))}"
             }
-            return HTTPServiceResponse(
+            return ServerResponse(
                 status: 200, contentType: "application/json", body: Array("[\(list.joined(separator: ","))]".utf8))
         }
     }
 
-    private static func json(_ tree: JSONTree) -> HTTPServiceResponse {
-        HTTPServiceResponse(status: 200, contentType: "application/x-amz-json-1.0", body: tree.bytes)
+    private static func json(_ tree: JSONTree) -> ServerResponse {
+        ServerResponse(status: 200, contentType: "application/x-amz-json-1.0", body: tree.bytes)
     }
 }

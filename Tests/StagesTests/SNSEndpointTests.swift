@@ -1,8 +1,7 @@
 import AWS
 import Foundation
 import HTTP
-import HTTPTypes
-import Metrics
+import Telemetry
 import TestSupport
 import Testing
 import Wire
@@ -44,8 +43,8 @@ import Wire
     private func post(
         _ body: Data, options: String = "", outcome: WriteOutcome = .delivered, method: String = "POST",
         path: String = "/api/v2/aws/sns",
-        headers: HTTPFields = [:]
-    ) async throws -> (HTTPServiceResponse, [Message]) {
+        headers: HeaderFields = [:]
+    ) async throws -> (ServerResponse, [Message]) {
         let read = try StageMaker.options(
             SNSSource.self, "{topicArn: \"\(Self.topic)\", subscribe: false, answerWithin: 60s\(options)}")
         let parsed = try SNSSourceOptions(read)
@@ -53,7 +52,7 @@ import Wire
         let verifier = SNSVerifier(
             policy: try CertificateURLPolicy(),
             transport: HTTPTransport { _, _, _ in .init(status: 200, body: Array(Self.signer.certificate.utf8)) })
-        let response = Protected<HTTPServiceResponse?>(nil)
+        let response = Protected<ServerResponse?>(nil)
         let sink = Answering(outcome)
         let source = Opening { intake in
             let endpoint = SNSEndpoint(
@@ -143,7 +142,7 @@ import Wire
 
     @Test func aRawMessageIsTakenOnlyWhereSignaturesAreNotAskedFor() async throws {
         let body = Data(#"{"config":{"url":"http://a/"}}"#.utf8)
-        let headers: HTTPFields = [
+        let headers: HeaderFields = [
             .init("x-amz-sns-rawdelivery")!: "true", .init("x-amz-sns-topic-arn")!: Self.topic,
             .init("x-amz-sns-message-id")!: "raw-1",
         ]

@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import TestServers
 import TestSupport
 import Testing
 import Wire
@@ -270,9 +271,9 @@ private final class ScriptedSink: Sink {
 
 @Suite struct HTTPSinkTests {
     private func write(
-        _ options: (String) -> String, _ message: Message, answer: HTTPServiceResponse = .init(status: 200)
-    ) async throws -> (WriteOutcome, [HTTPServiceRequest]) {
-        let asked = Protected<[HTTPServiceRequest]>([])
+        _ options: (String) -> String, _ message: Message, answer: ServerResponse = .init(status: 200)
+    ) async throws -> (WriteOutcome, [ServerRequest]) {
+        let asked = Protected<[ServerRequest]>([])
         let outcome = Protected<WriteOutcome?>(nil)
         let made = Protected<String>("")
         made.with { $0 = options("BASE") }

@@ -1,6 +1,5 @@
-import Logging
-import Metrics
 import PipelineFile
+import Telemetry
 import Testing
 import Wire
 
@@ -17,7 +16,7 @@ enum PipelineFileLoader {
 
 /// Makes stages of options written as they are in a pipeline file.
 enum StageMaker {
-    static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    static let logger = Logger(label: "test") { _ in SilentLogHandler() }
 
     static func context(
         _ name: String = "stage", now: @escaping @Sendable () -> Timestamp = { .now() }, isDryRun: Bool = false

@@ -1,4 +1,5 @@
 import HTTP
+import TestServers
 import TestSupport
 import Testing
 import Webhooks
@@ -17,7 +18,7 @@ import Wire
         let refuses = Protected<Set<String>>([])
         let isBroken = Protected(false)
 
-        func answer(_ request: HTTPServiceRequest) -> HTTPServiceResponse {
+        func answer(_ request: ServerRequest) -> ServerResponse {
             if request.path == "/token" {
                 if isBroken.with({ $0 }) { return .init(status: 500) }
                 let isGood =

@@ -1,8 +1,8 @@
-import AsyncHTTPClient
 import Foundation
+import HTTP
 import Locking
-import NIOCore
 import StageTestKit
+import TestServers
 import TestSupport
 import Testing
 import Wire
@@ -48,11 +48,10 @@ import Wire
     private func list(
         method: String = "GET", _ path: String = "/api/v2/hooks", authorization: String? = nil
     ) async throws -> (status: Int, body: String) {
-        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
-        request.method = .init(rawValue: method)
-        if let authorization { request.headers.add(name: "Authorization", value: authorization) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
-        return (Int(response.status.code), String(buffer: try await response.body.collect(upTo: 1 << 20)))
+        var headers = HeaderFields()
+        headers["Authorization"] = authorization
+        let response = try await HTTPClient.once(method, "http://127.0.0.1:\(port)\(path)", headers: headers)
+        return (response.status, String(decoding: response.body, as: UTF8.self))
     }
 
     private func urls() async throws -> [String] {

@@ -1,6 +1,6 @@
-import AsyncHTTPClient
 package import Foundation
-import NIOCore
+import HTTP
+import TestSupport
 
 /// A headless Chromium, driven through its chromedriver. Both are stopped by `close`.
 ///
@@ -136,16 +136,13 @@ package final class Browser: Sendable {
     }
 
     private static func call(_ method: String, _ url: String, _ body: [String: Any]?) async throws -> Any? {
-        var request = HTTPClientRequest(url: url)
-        request.method = .init(rawValue: method)
-        if let body {
-            request.headers.add(name: "Content-Type", value: "application/json")
-            request.body = .bytes(ByteBuffer(bytes: try JSONSerialization.data(withJSONObject: body)))
-        }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
-        let bytes = Data(try await response.body.collect(upTo: 64 << 20).readableBytesView)
-        let answer = try JSONSerialization.jsonObject(with: bytes, options: .fragmentsAllowed) as? [String: Any]
-        guard response.status == .ok else {
+        let sent = try body.map { try JSONSerialization.data(withJSONObject: $0) }
+        let response = try await HTTPClient.once(
+            method, url, headers: sent == nil ? [:] : ["Content-Type": "application/json"], body: sent.map { Array($0) }
+        )
+        let answer =
+            try JSONSerialization.jsonObject(with: Data(response.body), options: .fragmentsAllowed) as? [String: Any]
+        guard response.status == 200 else {
             throw Failure(description: "\(url): \(answer?["value"] ?? response.status)")
         }
         return answer?["value"]

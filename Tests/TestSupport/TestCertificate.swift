@@ -61,11 +61,11 @@ package struct TestCertificate: Sendable {
     ///
     /// - Parameters:
     ///   - name: the common name of its subject.
-    ///   - alternatives: whom it is for, in OpenSSL's words, such as `DNS:localhost,IP:127.0.0.1`; nil for no such extension.
+    ///   - alternatives: whom it is for, in OpenSSL's words; nil for no such extension.
     ///   - isAuthority: whether it may sign others.
     ///   - issuer: who signs it; nil for itself.
     package init(
-        name: String = "test", alternatives: String? = "DNS:localhost", isAuthority: Bool = true,
+        name: String = "test", alternatives: String? = "DNS:localhost,IP:127.0.0.1", isAuthority: Bool = true,
         issuer: TestCertificate? = nil, key: TestKey? = nil, validFrom: Date = Date(timeIntervalSinceNow: -3600),
         validUntil: Date = Date(timeIntervalSinceNow: 86_400)
     ) throws {

@@ -1,5 +1,5 @@
 import Foundation
-import Logging
+import Telemetry
 import PipelineFile
 import PipelineKit
 import Stages
@@ -62,7 +62,7 @@ extension FuzzTarget {
             preconditionFailure("\(path) cannot be written")
         }
         var (files, report) = PipelineFile.load([path], registry: .standard)
-        let logger = Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() }
+        let logger = Logger(label: "fuzz") { _ in SilentLogHandler() }
         guard let trial = files.first?.pipeline.makeTrial(logger: logger, now: { now }, &report.diagnostics) else {
             preconditionFailure(report.description)
         }
