@@ -107,7 +107,7 @@ let package = Package(
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "LockingTests", dependencies: ["Locking", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "PatternsTests", dependencies: ["Patterns"], swiftSettings: settings),
-        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Locking"], swiftSettings: settings),
+        .testTarget(name: "TelemetryTests", dependencies: ["Locking", "Telemetry", "Wire"], swiftSettings: settings),
         .testTarget(
             name: "CryptographyTests", dependencies: ["Cryptography", "TestSupport", "Wire"], swiftSettings: settings),
         .testTarget(name: "DatabaseTests", dependencies: ["Database", "TestSupport"], swiftSettings: settings),
@@ -181,6 +181,9 @@ let ported: Set<String> = [
     "Locking",
     "Wire",
     "TestSupport",
+    "Telemetry",
+    "LockingTests",
+    "TelemetryTests",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }

@@ -22,15 +22,14 @@ public enum Files {
     /// - Parameter mode: who may do what with it, less the process's mask.
     public static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o644) throws {
         let temporary = "\(path).\(String(UInt64.random(in: .min ... .max), radix: 36))"
-        let descriptor = try open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode)
-        let file = OpenFile(descriptor: descriptor, path: temporary)
         do {
+            let file = OpenFile(descriptor: try open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode))
             try file.write(bytes)
             try file.synchronize()
-            guard rename(temporary, path) == 0 else { throw SystemError(path: path) }
-        } catch {
+            guard rename(temporary, path) == 0 else { throw SystemError() }
+        } catch let error as SystemError {
             unlink(temporary)
-            throw error
+            throw SystemError(code: error.code, path: path)
         }
         // The name is on the disk when its directory is.
         if let directory = try? OpenFile(reading: parent(of: path)) { try? directory.synchronize() }

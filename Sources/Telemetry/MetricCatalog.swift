@@ -2,13 +2,17 @@
 ///
 /// The names without a unit and with `_count` are those that dashboards of this ecosystem graph already. They break
 /// Prometheus's rules for names, so they are exposed without a type, which keeps `promtool check metrics` content.
-enum MetricCatalog {
-    struct Entry {
-        let type: String
-        let help: String
+package enum MetricCatalog {
+    /// What is said of one metric.
+    package struct Entry: Sendable {
+        /// Its type, as Prometheus has it.
+        package let type: String
+        /// What it means.
+        package let help: String
     }
 
-    static let entries: [String: Entry] = [
+    /// By name.
+    package static let entries: [String: Entry] = [
         "xmidt_hecate_messages_total": .init(type: "counter", help: "Messages that have ended, by how they ended."),
         "xmidt_hecate_message_seconds": .init(type: "histogram", help: "Time from taking a message to its end."),
         "xmidt_hecate_stage_messages_total": .init(
