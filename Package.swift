@@ -101,7 +101,7 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "AWS", "ArgusStore", "Cryptography", "HTTP", "Patterns", "PipelineFile", "PipelineKit", "Stages",
+                "AWS", "ArgusStore", "Cryptography", "HTTP", "Locking", "PipelineFile", "PipelineKit", "Stages",
                 "Telemetry", "Webhooks", "Wire", "YAML",
             ], path: "Tests/Fuzz/Targets", swiftSettings: settings),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
@@ -167,7 +167,7 @@ if isFuzzing {
     package.products.append(.executable(name: "hecate-fuzz", targets: ["hecate-fuzz"]))
     package.targets.append(
         .executableTarget(
-            name: "hecate-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/LibFuzzer",
+            name: "hecate-fuzz", dependencies: ["FuzzTargets", "Locking"], path: "Tests/Fuzz/LibFuzzer",
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
 }

@@ -12,7 +12,7 @@ import Testing
 
     @Test(arguments: FuzzTarget.all.map(\.name)) func survives(name: String) async throws {
         let target = try #require(FuzzTarget.all.first { $0.name == name })
-        for input in target.corpus { await target.run(Array(input.utf8)) }
+        for input in target.corpus { await target.run(input) }
         var mutator = Mutator(
             corpus: target.corpus, generator: SeededGenerator(seed: Self.number("HECATE_FUZZ_SEED") ?? 2026))
         for number in 0..<(Self.number("HECATE_FUZZ_INPUTS") ?? 20_000) {

@@ -14,9 +14,9 @@ enum Cluster {
         init(_ description: String) { self.description = description }
     }
 
-    /// Waits until something holds, a minute at most, so that a busy machine is no reason to fail.
+    /// Waits until something holds, ten minutes at most, so that a busy machine is no reason to fail.
     static func eventually(
-        _ what: @autoclosure () -> String, within seconds: Double = 60, _ holds: () async throws -> Bool
+        _ what: @autoclosure () -> String, within seconds: Double = 600, _ holds: () async throws -> Bool
     ) async throws {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < deadline {

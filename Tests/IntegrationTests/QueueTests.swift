@@ -89,7 +89,7 @@ import Testing
         // One of them dies with what it holds: that comes again, to the other.
         first.process.send(SIGKILL)
         try await Cluster.eventually(
-            "all are stored; the second says \(second.process.output.suffix(2000))", within: 120
+            "all are stored; the second says \(second.process.output.suffix(2000))"
         ) {
             try await argus.items().count == 60
         }
@@ -119,7 +119,7 @@ import Testing
                 if number == webhooks / 2, round == 2 || round == 3 { gateways[round].send(SIGKILL) }
             }
         }
-        try await Cluster.eventually("the queue is empty", within: 120) {
+        try await Cluster.eventually("the queue is empty") {
             let depth = try await queue.depth()
             return depth.waiting == 0 && depth.taken == 0
         }

@@ -42,9 +42,9 @@ package final class ChildProcess: @unchecked Sendable {
         return process.terminationStatus
     }
 
-    /// Ends it in order, and at once if it does not within some seconds.
+    /// Ends it in order, and at once if it does not within some minutes.
     @discardableResult
-    package func stop(within limit: Duration = .seconds(25)) async -> Int32 {
+    package func stop(within limit: Duration = .seconds(300)) async -> Int32 {
         if process.isRunning { process.terminate() }
         let deadline = ContinuousClock.now + limit
         while process.isRunning, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(10)) }

@@ -1,5 +1,7 @@
-import Foundation
+import Dispatch
 import FuzzTargets
+import Glibc
+import Locking
 
 /// libFuzzer's own start (compiler-rt, FuzzerDriver.cpp).
 @_silgen_name("LLVMFuzzerRunDriver")
@@ -28,10 +30,10 @@ func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<
 
 /// The target that `HECATE_FUZZ_TARGET` names.
 private let target: FuzzTarget = {
-    let name = ProcessInfo.processInfo.environment["HECATE_FUZZ_TARGET"] ?? ""
+    let name = environment("HECATE_FUZZ_TARGET") ?? ""
     guard let found = FuzzTarget.all.first(where: { $0.name == name }) else {
         let names = FuzzTarget.all.map(\.name).joined(separator: ", ")
-        FileHandle.standardError.write(Data("HECATE_FUZZ_TARGET is none of \(names)\n".utf8))
+        try? OpenFile.standardError.write(Array("HECATE_FUZZ_TARGET is none of \(names)\n".utf8))
         exit(2)
     }
     return found

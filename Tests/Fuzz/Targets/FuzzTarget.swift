@@ -10,12 +10,22 @@ package struct FuzzTarget: Sendable {
     /// Its name, as `Tests/fuzz` takes it.
     package let name: String
     /// Good inputs, to begin from.
-    package let corpus: [String]
+    package let corpus: [[UInt8]]
     /// Reads an input; ends the process where something does not hold that has to.
     package let run: @Sendable ([UInt8]) async -> Void
 
     /// All of them.
-    package static let all = [yaml, envelope, webhook, stages, duration, dateTime, argus]
+    package static let all = [
+        yaml, envelope, webhook, stages, duration, dateTime, argus, url, certificate,
+    ]
+
+    init(name: String, corpus: [[UInt8]], run: @escaping @Sendable ([UInt8]) async -> Void) {
+        (self.name, self.corpus, self.run) = (name, corpus, run)
+    }
+
+    init(name: String, corpus: [String], run: @escaping @Sendable ([UInt8]) async -> Void) {
+        self.init(name: name, corpus: corpus.map { Array($0.utf8) }, run: run)
+    }
 
     private static let yaml = FuzzTarget(
         name: "yaml",

@@ -7,11 +7,14 @@ package struct Mutator<Generator: RandomNumberGenerator> {
             "{", "}", "[", "]", "\"", "\\", ":", ",", "\\u0000", "\\ud800", "null", "-1", "1e999",
             "9223372036854775808", "\u{0}", "\u{feff}",
             "&a ", "*a", "<<: ", "- ", "? ", "\n  ", "\t", "!!", "%", "é", "😀", "T24:00", "+24:00", "µ", "ns",
+            "\r\n", "\r\n\r\n", "\n\n", " ", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n",
+            "ffffffffffffffff\r\n", "0\r\n\r\n",
+            "Connection: close\r\n", "HTTP/1.1 ", "%00", "@", "[::1]", ":65536",
         ]
     }
 
-    package init(corpus: [String], generator: Generator) {
-        self.corpus = corpus.map { Array($0.utf8) }
+    package init(corpus: [[UInt8]], generator: Generator) {
+        self.corpus = corpus
         self.generator = generator
     }
 

@@ -1,8 +1,8 @@
-import Foundation
-import Telemetry
+import Locking
 import PipelineFile
 import PipelineKit
 import Stages
+import Telemetry
 import Wire
 
 extension FuzzTarget {
@@ -55,10 +55,10 @@ extension FuzzTarget {
     }()
 
     private static func trial(_ stages: String) -> Trial {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("fuzz-\(UUID().uuidString).yaml").path
-        defer { try? FileManager.default.removeItem(atPath: path) }
+        let path = "\(Files.temporaryDirectory)/fuzz-\(UInt64.random(in: 0 ... .max)).yaml"
+        defer { try? Files.remove(path) }
         let text = "source: stdin\nstages:\n\(stages)sink: drop\n"
-        guard (try? text.write(toFile: path, atomically: true, encoding: .utf8)) != nil else {
+        guard (try? Files.write(Array(text.utf8), to: path)) != nil else {
             preconditionFailure("\(path) cannot be written")
         }
         var (files, report) = PipelineFile.load([path], registry: .standard)
