@@ -109,7 +109,8 @@ let package = Package(
         .testTarget(name: "PatternsTests", dependencies: ["Patterns"], swiftSettings: settings),
         .testTarget(name: "TelemetryTests", dependencies: ["Locking", "Telemetry", "Wire"], swiftSettings: settings),
         .testTarget(
-            name: "CryptographyTests", dependencies: ["Cryptography", "TestSupport", "Wire"], swiftSettings: settings),
+            name: "CryptographyTests", dependencies: ["CHecateSSL", "Cryptography", "TestSupport", "Wire"],
+            swiftSettings: settings),
         .testTarget(name: "DatabaseTests", dependencies: ["Database", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
@@ -184,6 +185,8 @@ let ported: Set<String> = [
     "Telemetry",
     "LockingTests",
     "TelemetryTests",
+    "Cryptography",
+    "CryptographyTests",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -27,4 +31,26 @@ static inline void hecate_ssl_set_server_options(SSL_CTX *context) {
 /// The name that a client asks for (SNI); returns 1.
 static inline int hecate_ssl_set_server_name(SSL *session, const char *name) {
     return (int)SSL_set_tlsext_host_name(session, name);
+}
+
+/// A context for HMAC-SHA256; NULL where there is none to be had.
+static inline EVP_MAC_CTX *hecate_hmac_sha256_new(EVP_MAC *mac) {
+    char digest[] = "SHA256";
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
+    EVP_MAC_CTX *context = EVP_MAC_CTX_new(mac);
+    if (context != NULL && EVP_MAC_CTX_set_params(context, parameters) != 1) {
+        EVP_MAC_CTX_free(context);
+        return NULL;
+    }
+    return context;
+}
+
+/// The bits of the public exponent of an RSA key; 0 where it has none, or an even one.
+static inline int hecate_rsa_exponent_bits(const EVP_PKEY *key) {
+    BIGNUM *exponent = NULL;
+    if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) != 1) return 0;
+    int bits = BN_is_odd(exponent) ? BN_num_bits(exponent) : 0;
+    BN_free(exponent);
+    return bits;
 }

@@ -1,0 +1,63 @@
+import CHecateSSL
+import Glibc
+
+/// Why a certificate or a key cannot be used.
+public enum CryptographyError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What was read is no certificate; OpenSSL's reason.
+    case malformed(reason: String)
+    /// The key is of another kind.
+    case notRSA
+    /// The key has another size than `RSAPublicKey.sizes` allows.
+    case keySize(bits: Int)
+
+    /// The reason for people.
+    public var description: String {
+        switch self {
+        case .malformed(let reason): "the certificate cannot be read: \(reason)"
+        case .notRSA: "the certificate has no RSA key"
+        case .keySize(let bits):
+            "the certificate's key has \(bits) bits; from \(RSAPublicKey.sizes.lowerBound) to \(RSAPublicKey.sizes.upperBound) are taken"
+        }
+    }
+}
+
+/// An X.509 certificate with an RSA key, read from PEM. Who signed it is not looked at: it is as good as the place that it comes from.
+public struct Certificate: Sendable {
+    /// The longest text that is read.
+    private static let longest = 64 << 10
+
+    /// The first second at which it is valid, since 1970.
+    public let notBefore: Int64
+    /// The last second at which it is valid, since 1970.
+    public let notAfter: Int64
+    /// Its key.
+    public let publicKey: RSAPublicKey
+
+    /// Reads the first certificate of a text, which may hold more before and after it.
+    public init(pem: [UInt8]) throws(CryptographyError) {
+        guard pem.count <= Self.longest else { throw .malformed(reason: "it is longer than \(Self.longest) bytes") }
+        LibCrypto.prepare()
+        ERR_clear_error()
+        defer { ERR_clear_error() }
+        guard let text = BIO_new_mem_buf(pem, Int32(pem.count)) else { throw Self.failure() }
+        defer { BIO_free(text) }
+        // Without a function that gives the password of an encrypted block, OpenSSL would ask for it on the terminal.
+        guard let certificate = PEM_read_bio_X509(text, nil, { _, _, _, _ in -1 }, nil) else { throw Self.failure() }
+        defer { X509_free(certificate) }
+        notBefore = try Self.seconds(X509_get0_notBefore(certificate))
+        notAfter = try Self.seconds(X509_get0_notAfter(certificate))
+        guard let key = X509_get0_pubkey(certificate) else { throw Self.failure() }
+        publicKey = try RSAPublicKey(key)
+    }
+
+    private static func seconds(_ time: UnsafePointer<ASN1_TIME>?) throws(CryptographyError) -> Int64 {
+        var parts = tm()
+        // Without a time, ASN1_TIME_to_tm gives that of now.
+        guard let time, ASN1_TIME_to_tm(time, &parts) == 1 else { throw failure() }
+        return Int64(timegm(&parts))
+    }
+
+    private static func failure() -> CryptographyError {
+        .malformed(reason: LibCrypto.takeReason() ?? "no reason given")
+    }
+}

@@ -1,0 +1,93 @@
+import CHecateSSL
+import Locking
+
+/// The public half of an RSA key. From any thread.
+public final class RSAPublicKey: Sendable {
+    /// What a message is hashed with before it is signed.
+    public enum SignatureDigest: Sendable, CaseIterable {
+        /// SHA-1, as SNS signs with by default.
+        case sha1
+        /// SHA-256.
+        case sha256
+    }
+
+    /// The sizes that are taken: smaller keys can be broken, larger ones take a verifier's time away.
+    public static let sizes = 2048...8192
+    /// The longest public exponent that is taken, in bits, as BoringSSL has it: with an exponent as long as the key, one verification
+    /// would take a hundred times as long.
+    private static let longestExponent = 33
+
+    /// The size of the modulus in bits.
+    public let bits: Int
+
+    // Neither changes once it is made; libcrypto takes a key in several threads at once, and counts its uses atomically.
+    private nonisolated(unsafe) let key: OpaquePointer
+    private let sha1: VerificationContexts
+    private let sha256: VerificationContexts
+
+    /// The key of a certificate or of a file, which is kept as long as this lives.
+    init(_ key: OpaquePointer) throws(CryptographyError) {
+        guard EVP_PKEY_is_a(key, "RSA") == 1 else { throw .notRSA }
+        let bits = Int(EVP_PKEY_get_bits(key))
+        guard Self.sizes.contains(bits) else { throw .keySize(bits: bits) }
+        let exponent = Int(hecate_rsa_exponent_bits(key))
+        guard (2...Self.longestExponent).contains(exponent) else {
+            throw .malformed(reason: "the exponent of the RSA key has \(exponent) bits")
+        }
+        guard EVP_PKEY_up_ref(key) == 1 else { throw .malformed(reason: LibCrypto.takeReason() ?? "no reason given") }
+        self.key = key
+        self.bits = bits
+        sha1 = VerificationContexts(LibCrypto.sha1)
+        sha256 = VerificationContexts(LibCrypto.sha256)
+    }
+
+    deinit { EVP_PKEY_free(key) }
+
+    /// Whether a signature of a message was made with the other half of the key (RSASSA-PKCS1-v1_5, RFC 8017, 8.2.2). Whatever
+    /// stands in the signature, the answer is no error.
+    public func isValid(signature: [UInt8], for message: [UInt8], digest: SignatureDigest) -> Bool {
+        switch digest {
+        case .sha1: sha1.isValid(signature, digest: Digest.sha1(message), key: key)
+        case .sha256: sha256.isValid(signature, digest: Digest.sha256(message), key: key)
+        }
+    }
+}
+
+/// Contexts in which signatures are verified with one key and one digest: as many as there are threads that verify at once, each used
+/// by one at a time. Making one takes as long as a part of the verification.
+private final class VerificationContexts: Sendable {
+    /// A context, owned by whoever has taken it out.
+    private struct Context: @unchecked Sendable {
+        // Only the one thread that has taken it uses it.
+        let pointer: OpaquePointer
+    }
+
+    private let algorithm: LibCrypto.Algorithm
+    private let idle = Mutex<[Context]>([])
+
+    init(_ algorithm: LibCrypto.Algorithm) { self.algorithm = algorithm }
+
+    deinit { idle.withLock { $0.forEach { EVP_PKEY_CTX_free($0.pointer) } } }
+
+    func isValid(_ signature: [UInt8], digest: [UInt8], key: OpaquePointer) -> Bool {
+        guard let context = idle.withLock({ $0.popLast() }) ?? make(key) else {
+            LibCrypto.missing("a context for verifying")
+        }
+        let isValid = EVP_PKEY_verify(context.pointer, signature, signature.count, digest, digest.count) == 1
+        // A signature that is not good leaves its reason behind.
+        if !isValid { ERR_clear_error() }
+        idle.withLock { $0.append(context) }
+        return isValid
+    }
+
+    private func make(_ key: OpaquePointer) -> Context? {
+        guard let context = EVP_PKEY_CTX_new_from_pkey(nil, key, nil) else { return nil }
+        guard EVP_PKEY_verify_init(context) == 1, EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1,
+            EVP_PKEY_CTX_set_signature_md(context, algorithm.pointer) == 1
+        else {
+            EVP_PKEY_CTX_free(context)
+            return nil
+        }
+        return Context(pointer: context)
+    }
+}

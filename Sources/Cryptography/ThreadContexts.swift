@@ -1,0 +1,28 @@
+import Glibc
+
+/// The contexts of one thread, made when they are first needed and freed when the thread ends.
+final class ThreadContexts {
+    private(set) lazy var sha1 = DigestContext(LibCrypto.sha1)
+    private(set) lazy var sha256 = DigestContext(LibCrypto.sha256)
+    private(set) lazy var hmac = HMACContext()
+
+    private static let key: pthread_key_t = {
+        var key = pthread_key_t()
+        let status = pthread_key_create(&key) { pointer in
+            if let pointer { Unmanaged<ThreadContexts>.fromOpaque(pointer).release() }
+        }
+        // PTHREAD_KEYS_MAX is 1024, and this is the only key of the module.
+        precondition(status == 0, "no key for values of threads")
+        return key
+    }()
+
+    /// Those of the calling thread. Not to be kept: another thread must not have them.
+    static var current: ThreadContexts {
+        if let pointer = pthread_getspecific(key) {
+            return Unmanaged<ThreadContexts>.fromOpaque(pointer).takeUnretainedValue()
+        }
+        let made = ThreadContexts()
+        pthread_setspecific(key, Unmanaged.passRetained(made).toOpaque())
+        return made
+    }
+}
