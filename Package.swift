@@ -187,6 +187,11 @@ let ported: Set<String> = [
     "TelemetryTests",
     "Cryptography",
     "CryptographyTests",
+    "YAML",
+    "PipelineKit",
+    "WireTests",
+    "YAMLTests",
+    "PipelineKitTests",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }

@@ -1,4 +1,5 @@
 import Locking
+import Telemetry
 
 extension StageContext {
     /// Makes a sink that stands inside this stage, as those of a `fan-out` do.

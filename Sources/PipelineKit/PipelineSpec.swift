@@ -1,5 +1,4 @@
-public import Logging
-public import Metrics
+public import Telemetry
 public import Wire
 
 /// A pipeline as somebody wants it: checked, but not made yet.

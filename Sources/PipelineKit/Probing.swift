@@ -1,5 +1,4 @@
-public import Logging
-import Metrics
+public import Telemetry
 
 extension PipelineSpec {
     /// What was seen of one part of a pipeline.
@@ -21,7 +20,7 @@ extension PipelineSpec {
         deadLetters: StageSpec? = nil, logger: Logger, _ diagnostics: inout Diagnostics
     ) async -> [Sight]? {
         let context = StageContext(
-            pipeline: name, stage: "", logger: logger, metrics: NOOPMetricsHandler.instance, isDryRun: true)
+            pipeline: name, stage: "", logger: logger, metrics: SilentMetrics(), isDryRun: true)
         var parts: [(String, @Sendable () async throws -> String)] = []
         let others = stages.compactMap { stage in stage.otherwise.map { ("otherwise of \(stage.name): ", $0) } }
         let specs = [("", source)] + others + [("", sink)] + (deadLetters.map { [("deadLetters: ", $0)] } ?? [])

@@ -1,5 +1,4 @@
-public import Logging
-import Metrics
+public import Telemetry
 public import Wire
 
 /// The filters and transforms of a pipeline on their own, at a time of one's choosing: to see what would become of a message,
@@ -48,7 +47,7 @@ extension PipelineSpec {
     public func makeTrial(
         logger: Logger, now: @escaping @Sendable () -> Timestamp, _ diagnostics: inout Diagnostics
     ) -> Trial? {
-        let metrics = NOOPMetricsHandler.instance
+        let metrics = SilentMetrics()
         let context = StageContext(
             pipeline: name, stage: "", logger: logger, metrics: metrics, now: now, isDryRun: true)
         let steps = makeSteps(context, dryRunSink: nil, retry: settings.retry, &diagnostics)

@@ -1,11 +1,11 @@
-import Logging
 import PipelineFile
 import PipelineKit
+import Telemetry
 import Wire
 
 /// What is the same for every kind of stage.
 enum Declarations {
-    static let logger = Logger(label: "conformance") { _ in SwiftLogNoOpLogHandler() }
+    static let logger = Logger(label: "conformance") { _ in SilentLogHandler() }
 
     static func context(_ stage: String, _ metrics: MetricNames) -> StageContext {
         StageContext(pipeline: "conformance", stage: stage, logger: logger, metrics: metrics)

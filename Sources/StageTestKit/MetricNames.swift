@@ -1,5 +1,5 @@
 import Locking
-import Metrics
+import Telemetry
 
 /// Notes which metrics are made, and whether they are named as Prometheus wants it.
 final class MetricNames: MetricsFactory, Sendable {
@@ -39,17 +39,17 @@ final class MetricNames: MetricsFactory, Sendable {
 
     func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         note(label, "counter", dimensions)
-        return NOOPMetricsHandler.instance
+        return SilentMetrics()
     }
 
     func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
         note(label, "recorder", dimensions)
-        return NOOPMetricsHandler.instance
+        return SilentMetrics()
     }
 
     func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
         note(label, "timer", dimensions)
-        return NOOPMetricsHandler.instance
+        return SilentMetrics()
     }
 
     func destroyCounter(_ handler: any CounterHandler) {}

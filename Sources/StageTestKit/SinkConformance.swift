@@ -1,7 +1,6 @@
-import Logging
-import Metrics
 import PipelineFile
 public import PipelineKit
+import Telemetry
 import Wire
 
 /// What every sink has to hold to, whatever it writes to. Knows nothing of a test framework: it says what it found.

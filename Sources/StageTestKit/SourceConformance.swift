@@ -1,6 +1,6 @@
-import Logging
 import PipelineFile
 public import PipelineKit
+import Telemetry
 import Wire
 
 /// What every source has to hold to, wherever it takes messages from. Knows nothing of a test framework: it says what it found.

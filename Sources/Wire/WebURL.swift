@@ -1,3 +1,5 @@
+import Glibc
+
 /// The URL of a server or of something on one: `http`, `https`, or `http+unix` for a Unix domain socket. Read strictly: what passes
 /// here can stand in a request line and in `Host` as it is. Source: RFC 3986, without user information and fragments.
 public struct WebURL: Sendable, Hashable, CustomStringConvertible {
@@ -126,7 +128,7 @@ public struct WebURL: Sendable, Hashable, CustomStringConvertible {
                 guard behind.first == UInt8(ascii: ":") else { throw Invalid(description: "its host is malformed") }
                 port = try Self.port(behind.dropFirst())
             }
-            guard name.count >= 2, name.contains(UInt8(ascii: ":")), name.allSatisfy(isAddressByte) else {
+            guard isAddress(name) else {
                 throw Invalid(description: "its IPv6 address is malformed")
             }
         } else {
@@ -165,10 +167,9 @@ public struct WebURL: Sendable, Hashable, CustomStringConvertible {
             index += 1
         }
         // sockaddr_un holds 108 bytes with the zero at the end.
-        guard !path.isEmpty, path.count < 108, !path.contains(0) else {
-            throw Invalid(description: "its socket's path is empty or longer than 107 bytes")
-        }
-        return String(decoding: path, as: UTF8.self)
+        guard !path.isEmpty, path.count < 108, !path.contains(0), let text = String(validating: path, as: UTF8.self)
+        else { throw Invalid(description: "its socket's path is empty, longer than 107 bytes, or no UTF-8") }
+        return text
     }
 
     private static func encodedPath(_ path: String) -> String {
@@ -196,8 +197,9 @@ public struct WebURL: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    private static func isAddressByte(_ byte: UInt8) -> Bool {
-        hex(byte) != nil || byte == UInt8(ascii: ":") || byte == UInt8(ascii: ".")
+    private static func isAddress(_ bytes: ArraySlice<UInt8>) -> Bool {
+        var address = in6_addr()
+        return inet_pton(AF_INET6, String(decoding: bytes, as: UTF8.self), &address) == 1
     }
 
     private static func lowered(_ byte: UInt8) -> UInt8 { byte >= 65 && byte <= 90 ? byte | 0x20 : byte }

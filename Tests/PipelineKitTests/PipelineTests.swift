@@ -1,6 +1,5 @@
-import Logging
-import Metrics
 import Locking
+import Telemetry
 import TestSupport
 import Testing
 import Wire
@@ -85,7 +84,7 @@ private struct ScriptedFilter: Filter {
         Pipeline(
             name: "test", source: source, steps: steps, sink: sink, sinkName: "sink",
             settings: RunnerSettings(lanes: lanes, capacity: capacity, retry: retry, shutdownGrace: grace),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, metrics: NOOPMetricsHandler.instance,
+            logger: Logger(label: "test") { _ in SilentLogHandler() }, metrics: SilentMetrics(),
             now: { Timestamp(seconds: 0) })
     }
 
@@ -319,7 +318,7 @@ private struct ScriptedFilter: Filter {
             settings: RunnerSettings(
                 lanes: 4, capacity: 100, retry: RetryPolicy(initial: .zero, max: .zero),
                 breaker: BreakerPolicy(failureRate: 0.5, minimum: 10, window: .seconds(100), pause: .milliseconds(1))),
-            logger: Logger(label: "test") { _ in RecordingLog(lines: log) }, metrics: NOOPMetricsHandler.instance,
+            logger: Logger(label: "test") { _ in RecordingLog(lines: log) }, metrics: SilentMetrics(),
             now: { Timestamp(seconds: 0) })
         try await pipeline.run()
         #expect(pipeline.counts == ["delivered": 60])
@@ -412,17 +411,6 @@ private struct RecordingLog: LogHandler {
         #expect(second.payload.bytes(at: Timestamp(seconds: 0)) == [1])
         #expect(third.id == "2" && third.key == "k" && third.payload.bytes(at: Timestamp(seconds: 0)) == [3])
         #expect(third.topic == "t" && third.originatedAt == Timestamp(seconds: 3))
-    }
-}
-
-@Suite struct StripedCounterTests {
-    @Test func nothingThatThreadsAddAtOnceIsLost() async {
-        final class Holder: Sendable { let counter = StripedCounter() }
-        let holder = Holder()
-        await withTaskGroup { group in
-            for _ in 0..<8 { group.addTask { for number in 0..<10_000 { holder.counter.add(number % 3) } } }
-        }
-        #expect(holder.counter.value == 8 * (0..<10_000).reduce(0) { $0 + $1 % 3 })
     }
 }
 

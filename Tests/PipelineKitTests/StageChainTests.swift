@@ -1,7 +1,5 @@
 import Locking
-import Logging
-import Metrics
-import Operations
+import Telemetry
 import TestSupport
 import Testing
 import Wire
@@ -136,13 +134,13 @@ private final class ListSource: Source {
     private func run(
         _ messages: [Message], _ steps: [StageChain.Step], _ sink: ClosureSink = ClosureSink(),
         retry: RetryPolicy = RetryPolicy(initial: .zero, max: .zero), tap: Tap? = nil,
-        metrics: any MetricsFactory = NOOPMetricsHandler.instance
+        metrics: any MetricsFactory = SilentMetrics()
     ) async throws -> (settled: [String: Settlement], counts: [String: Int]) {
         let source = ListSource(messages)
         let pipeline = Pipeline(
             name: "test", source: source, steps: steps, sink: sink, sinkName: "sink",
             settings: RunnerSettings(lanes: 2, capacity: 16, retry: retry),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, metrics: metrics,
+            logger: Logger(label: "test") { _ in SilentLogHandler() }, metrics: metrics,
             now: { Timestamp(seconds: 0) }, tap: tap)
         try await pipeline.run()
         return (source.settled.with { $0 }, pipeline.counts)
@@ -290,7 +288,7 @@ private final class ListSource: Source {
         let pipeline = Pipeline(
             name: "test", source: source, steps: [.init(name: "never", work: .filter(filter))], sink: ClosureSink(),
             sinkName: "sink", settings: RunnerSettings(lanes: 1, capacity: 4),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, metrics: NOOPMetricsHandler.instance,
+            logger: Logger(label: "test") { _ in SilentLogHandler() }, metrics: SilentMetrics(),
             now: { Timestamp(seconds: 0) })
         let run = Task { try await pipeline.run() }
         while !isWaiting.with({ $0 }) { await Task.yield() }

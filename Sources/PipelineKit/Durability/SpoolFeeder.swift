@@ -1,6 +1,6 @@
 import Dispatch
-import Logging
 import Locking
+import Telemetry
 import Wire
 
 /// Carries messages from a spool into a pipeline, in the order of their numbers. One that was stored just now goes on from memory

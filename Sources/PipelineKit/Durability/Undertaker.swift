@@ -1,4 +1,4 @@
-import Logging
+import Telemetry
 import Wire
 
 /// Sees a refused message to the dead letters, and says how it ended then. Without dead letters the refusal stands.

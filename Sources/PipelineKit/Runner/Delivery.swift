@@ -1,4 +1,4 @@
-import Collections
+import Locking
 import Wire
 
 /// What waits between the stages of a lane and the sink: which message may be written next, which waits behind one of
@@ -147,7 +147,7 @@ struct Delivery {
     /// Makes ready what has waited long enough for its retry.
     mutating func wake(now: Duration) {
         while let timer = timers.min, timer.due <= now {
-            timers.removeMin()
+            _ = timers.popMin()
             guard slots[timer.key]?.phase == .backingOff else { continue }
             slots[timer.key]!.phase = .ready
             ready.append(timer.key)
@@ -196,8 +196,7 @@ struct Delivery {
 
     private mutating func finish(_ key: String, _ settlement: Settlement) {
         guard let slot = slots[key] else { return }
-        if let next = slot.waiting.first {
-            slots[key]!.waiting.removeFirst()
+        if let next = slots[key]!.waiting.popFirst() {
             slots[key]!.head = next
             slots[key]!.phase = .ready
             ready.append(key)

@@ -1,4 +1,3 @@
-import Collections
 import Locking
 
 /// The credits that bound what is inside a pipeline. Who finds none free waits in line, in the order of coming.

@@ -1,4 +1,3 @@
-import Collections
 import Locking
 
 /// How many writes may be out at once, over all lanes of a pipeline. A lane that finds none free is called when there is

@@ -1,6 +1,5 @@
-import Logging
-import Metrics
 import Locking
+import Telemetry
 import Wire
 
 /// A running pipeline: one source, its lanes, one sink. `run` is called once; everything else from any thread.

@@ -1,8 +1,8 @@
-import Metrics
 import Locking
+import Telemetry
 import Wire
 
-/// What a pipeline says of itself. The names and their help are in Operations/MetricCatalog.swift. Everything is made once;
+/// What a pipeline says of itself. The names and their help are in Telemetry/MetricCatalog.swift. Everything is made once;
 /// nothing is made on the path of a message.
 final class PipelineMetrics: Sendable {
     /// By the kind of settlement; none for what does not end a message.

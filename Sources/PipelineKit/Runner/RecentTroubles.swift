@@ -1,5 +1,5 @@
 import Locking
-import Logging
+import Telemetry
 public import Wire
 
 /// What went wrong of late, each kind once with how often: for people who look on, and for the log, which is not filled by it. Bounded. May

@@ -1,5 +1,4 @@
-public import Logging
-public import Metrics
+public import Telemetry
 public import Wire
 
 /// What a pipeline is built of. An author writes one of the four kinds: `Source`, `Filter`, `Transform` or `Sink`.
