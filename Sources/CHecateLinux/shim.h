@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -12,3 +13,6 @@ int sched_getcpu(void);
 
 /// From <sys/socket.h>.
 int accept4(int, struct sockaddr *, socklen_t *, int);
+
+/// From <pthread.h>: the name that `ps` and a debugger show, at most 15 bytes.
+int pthread_setname_np(pthread_t, const char *);

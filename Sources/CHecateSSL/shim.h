@@ -23,9 +23,29 @@ static inline void hecate_ssl_set_modes(SSL_CTX *context) {
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_ENABLE_PARTIAL_WRITE);
 }
 
-/// No renegotiation; of a server's ciphers the server's order counts.
+/// As much is read from the socket as is there, where it would be a record's header first.
+static inline void hecate_ssl_read_ahead(SSL_CTX *context) { SSL_CTX_set_read_ahead(context, 1); }
+
+/// No renegotiation; of a server's ciphers the server's order counts. A client that closes without a word has said all it wanted:
+/// where a request ends, the request says itself. Sessions are not kept here: a client that comes again brings a ticket.
 static inline void hecate_ssl_set_server_options(SSL_CTX *context) {
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+}
+
+static inline int hecate_ssl_choose_protocol(SSL *session, const unsigned char **chosen, unsigned char *length,
+                                             const unsigned char *offered, unsigned int size, void *nothing) {
+    static const unsigned char spoken[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+    (void)session;
+    (void)nothing;
+    return SSL_select_next_proto((unsigned char **)chosen, length, spoken, sizeof spoken, offered, size) == OPENSSL_NPN_NEGOTIATED
+               ? SSL_TLSEXT_ERR_OK
+               : SSL_TLSEXT_ERR_NOACK;
+}
+
+/// Of the protocols that a client offers (ALPN), HTTP/1.1 is chosen; none where it is not among them.
+static inline void hecate_ssl_choose_http11(SSL_CTX *context) {
+    SSL_CTX_set_alpn_select_cb(context, hecate_ssl_choose_protocol, NULL);
 }
 
 /// The name that a client asks for (SNI); returns 1.

@@ -1,0 +1,242 @@
+import CHecateLinux
+import Glibc
+import Locking
+
+/// One thread that waits for descriptors with an epoll of its own, runs what is submitted to it, and lets deadlines pass. While nothing
+/// happens it does not wake up.
+///
+/// A connection belongs to one loop for life: what it holds is touched on the loop's thread only, and asserted with `assertCurrent`.
+///
+/// `@unchecked Sendable`: `inbox` is behind a lock, `thread` and `isAsleep` are atomic, the two descriptors never change; everything
+/// else is touched on the loop's thread only, before which nobody else has it.
+package final class EventLoop: @unchecked Sendable {
+    /// Something that has a descriptor which a loop watches.
+    package protocol Descriptor: AnyObject {
+        /// The descriptor is ready: epoll's events, `EPOLLERR` and `EPOLLHUP` also where they were not asked for. Called on the loop.
+        func ready(_ events: UInt32)
+    }
+
+    /// Something to do on the loop.
+    package typealias Work = @Sendable () -> Void
+
+    private struct Inbox {
+        var work: [Work] = []
+        var hasThread = false
+        var isEnded = false
+    }
+
+    /// A descriptor that is watched. Events of one that was closed meanwhile, whose number another may have by now, carry another
+    /// generation.
+    private struct Registration {
+        var owner: (any Descriptor)?
+        var events: UInt32 = 0
+        var generation: UInt32 = 0
+    }
+
+    private static let mostEvents = 256
+    /// The size of `scratch`.
+    package static let scratchSize = 64 << 10
+    /// The number that stands for `wake` among epoll's events.
+    private static let wakeMark = UInt64.max
+
+    private let inbox = Mutex(Inbox())
+    private let thread = Atomic<UInt>(0)
+    /// Whether the thread waits, or is about to, and has to be woken up. Set only before it looks into the inbox for the last time:
+    /// who puts something in later sees it.
+    private let isAsleep = Atomic<Bool>(false)
+    private let poll: Int32
+    private let wake: Int32
+    private let name: String
+
+    // On the thread only, from here on.
+    var deadlines = DeadlineHeap()
+    private var registrations: [Registration] = []
+    private var batch: [Work] = []
+    private var hasEnded = false
+    private var date = HTTPDate()
+    private var spareOutput: [UInt8] = []
+    /// Where to read to: what is in it is gone when the loop goes on to the next descriptor, and when anything foreign is called.
+    package let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: scratchSize, alignment: 16)
+
+    /// A loop; its thread begins with the first work.
+    init(name: String) {
+        self.name = name
+        poll = epoll_create1(Int32(EPOLL_CLOEXEC.rawValue))
+        wake = eventfd(0, Int32(EFD_NONBLOCK.rawValue) | Int32(EFD_CLOEXEC.rawValue))
+        guard poll >= 0, wake >= 0 else { preconditionFailure("no descriptors for an event loop: errno \(errno)") }
+        // Edge-triggered: each write wakes the loop once, and nobody has to read the count away.
+        var event = epoll_event()
+        event.events = EPOLLIN.rawValue | EPOLLET.rawValue
+        event.data.u64 = Self.wakeMark
+        epoll_ctl(poll, EPOLL_CTL_ADD, wake, &event)
+    }
+
+    deinit {
+        scratch.deallocate()
+        close(poll)
+        close(wake)
+    }
+
+    // MARK: - From any thread
+
+    /// Whether this is the loop's thread.
+    package var isCurrent: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+    /// Ends the process where this is not the loop's thread.
+    package func assertCurrent() { precondition(isCurrent, "not on the event loop") }
+
+    /// Has something done on the loop, after what was submitted before. A loop that was shut down drops it.
+    package func submit(_ work: @escaping Work) {
+        let starts: Bool = inbox.withLock { inbox in
+            guard !inbox.isEnded else { return false }
+            inbox.work.append(work)
+            defer { inbox.hasThread = true }
+            return !inbox.hasThread
+        }
+        if starts { start() }
+        if isAsleep.load(ordering: .acquiring), isAsleep.exchange(false, ordering: .acquiringAndReleasing) {
+            eventfd_write(wake, 1)
+        }
+    }
+
+    /// Ends the thread after what was submitted before. What is watched is let go of without another word.
+    func shutDown() {
+        submit { [self] in
+            hasEnded = true
+            let dropped = inbox.withLock { inbox in
+                inbox.isEnded = true
+                defer { inbox.work = [] }
+                return inbox.work
+            }
+            _ = dropped
+        }
+    }
+
+    private func start() {
+        // Signals are for the program's other threads; SIGPIPE of a TLS session's write among them.
+        var all = sigset_t()
+        var before = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_SETMASK, &all, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED.rawValue))
+        var made = pthread_t()
+        let status = pthread_create(
+            &made, &attributes,
+            { pointer in
+                if let pointer { Unmanaged<EventLoop>.fromOpaque(pointer).takeRetainedValue().run() }
+                return nil
+            }, Unmanaged.passRetained(self).toOpaque())
+        precondition(status == 0, "no thread for an event loop: errno \(status)")
+    }
+
+    // MARK: - On the loop
+
+    /// Watches a descriptor (level-triggered), or changes what is watched for. An owner is held until `forget`.
+    ///
+    /// - Returns: false where the system cannot watch it; errno says why.
+    @discardableResult
+    package func watch(_ descriptor: Int32, _ events: UInt32, _ owner: any Descriptor) -> Bool {
+        assertCurrent()
+        let index = Int(descriptor)
+        while registrations.count <= index { registrations.append(Registration()) }
+        let isNew = registrations[index].owner == nil
+        guard isNew || registrations[index].events != events else { return true }
+        if isNew { registrations[index].generation &+= 1 }
+        var event = epoll_event()
+        event.events = events
+        event.data.u64 = UInt64(registrations[index].generation) << 32 | UInt64(index)
+        guard epoll_ctl(poll, isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, descriptor, &event) == 0 else { return false }
+        registrations[index].events = events
+        if isNew { registrations[index].owner = owner }
+        return true
+    }
+
+    /// Watches a descriptor no longer, which is still open; nothing where it is not watched.
+    package func forget(_ descriptor: Int32) {
+        guard unregister(descriptor) else { return }
+        epoll_ctl(poll, EPOLL_CTL_DEL, descriptor, nil)
+    }
+
+    /// Watches a descriptor no longer that its owner closes now, which takes it out of the epoll by itself: a system call less. Only
+    /// where no other descriptor stands for the same socket.
+    package func forgetClosing(_ descriptor: Int32) { unregister(descriptor) }
+
+    @discardableResult
+    private func unregister(_ descriptor: Int32) -> Bool {
+        assertCurrent()
+        let index = Int(descriptor)
+        guard index >= 0, index < registrations.count, registrations[index].owner != nil else { return false }
+        registrations[index].owner = nil
+        return true
+    }
+
+    /// The field `Date` of an answer that is given now, line end included.
+    var dateField: [UInt8] { date.field() }
+
+    /// An empty array with room, to write an answer into; `giveBack` it.
+    func takeOutput() -> [UInt8] {
+        var output: [UInt8] = []
+        swap(&output, &spareOutput)
+        return output
+    }
+
+    /// Takes an array back for the next answer.
+    func giveBack(_ output: consuming [UInt8]) {
+        guard output.capacity <= Self.scratchSize else { return }
+        output.removeAll(keepingCapacity: true)
+        spareOutput = output
+    }
+
+    private func run() {
+        thread.store(UInt(pthread_self()), ordering: .relaxed)
+        pthread_setname_np(pthread_self(), name)
+        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.mostEvents)
+        defer { events.deallocate() }
+        readClock()
+        while true {
+            let isEmpty = runSubmitted()
+            if hasEnded { break }
+            let count = epoll_wait(poll, events, Int32(Self.mostEvents), isEmpty ? deadlines.wait : 0)
+            isAsleep.store(false, ordering: .releasing)
+            readClock()
+            for index in 0..<Int(max(0, count)) { dispatch(events[index]) }
+            passDeadlines()
+        }
+        registrations = []
+    }
+
+    private func readClock() {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        deadlines.now = UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+
+    private func dispatch(_ event: epoll_event) {
+        let mark = event.data.u64
+        guard mark != Self.wakeMark else { return }
+        let index = Int(mark & 0xffff_ffff)
+        guard registrations[index].generation == UInt32(mark >> 32) else { return }
+        registrations[index].owner?.ready(event.events)
+    }
+
+    /// Runs what was submitted, and what came meanwhile; after a few rounds the descriptors have their turn. Whether the inbox was left
+    /// empty, which is when the loop may sleep.
+    private func runSubmitted() -> Bool {
+        for _ in 0..<4 {
+            isAsleep.store(true, ordering: .releasing)
+            inbox.withLock { inbox in swap(&inbox.work, &batch) }
+            if batch.isEmpty { return true }
+            isAsleep.store(false, ordering: .releasing)
+            for work in batch {
+                work()
+                if hasEnded { break }
+            }
+            batch.removeAll(keepingCapacity: batch.capacity <= 1024)
+        }
+        return false
+    }
+}
