@@ -46,6 +46,7 @@ let package = Package(
         .target(name: "Database", dependencies: ["CHecateSQLite", "Locking"], swiftSettings: settings),
         .target(
             name: "HTTP", dependencies: ["CHecateLinux", "CHecateSSL", "Locking", "Telemetry", "Wire"],
+            exclude: ["SharedListener.swift", "ListenerPool.swift"],
             swiftSettings: settings),
         .target(name: "YAML", dependencies: ["CHecateYAML"], swiftSettings: settings),
         .target(name: "PipelineKit", dependencies: ["Locking", "Telemetry", "Wire"], swiftSettings: settings),
@@ -192,6 +193,7 @@ let ported: Set<String> = [
     "WireTests",
     "YAMLTests",
     "PipelineKitTests",
+    "HTTP",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }

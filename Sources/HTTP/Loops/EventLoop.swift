@@ -61,8 +61,8 @@ package final class EventLoop: @unchecked Sendable {
     /// A loop; its thread begins with the first work.
     init(name: String) {
         self.name = name
-        poll = epoll_create1(Int32(EPOLL_CLOEXEC.rawValue))
-        wake = eventfd(0, Int32(EFD_NONBLOCK.rawValue) | Int32(EFD_CLOEXEC.rawValue))
+        poll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        wake = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
         guard poll >= 0, wake >= 0 else { preconditionFailure("no descriptors for an event loop: errno \(errno)") }
         // Edge-triggered: each write wakes the loop once, and nobody has to read the count away.
         var event = epoll_event()
@@ -122,7 +122,7 @@ package final class EventLoop: @unchecked Sendable {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED.rawValue))
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         var made = pthread_t()
         let status = pthread_create(
             &made, &attributes,
@@ -219,8 +219,10 @@ package final class EventLoop: @unchecked Sendable {
         let mark = event.data.u64
         guard mark != Self.wakeMark else { return }
         let index = Int(mark & 0xffff_ffff)
-        guard registrations[index].generation == UInt32(mark >> 32) else { return }
-        registrations[index].owner?.ready(event.events)
+        guard registrations[index].generation == UInt32(mark >> 32), let owner = registrations[index].owner else {
+            return
+        }
+        owner.ready(event.events)
     }
 
     /// Runs what was submitted, and what came meanwhile; after a few rounds the descriptors have their turn. Whether the inbox was left

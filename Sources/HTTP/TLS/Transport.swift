@@ -96,7 +96,7 @@ final class Transport {
     /// Writes as much as is taken.
     func write(_ buffer: UnsafeRawBufferPointer) -> Outcome {
         guard let session else {
-            let count = send(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL.rawValue))
+            let count = send(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
             if count >= 0 { return .bytes(count) }
             return errno == EAGAIN || errno == EINTR ? .wantsWrite : .failed(.system(errno))
         }
