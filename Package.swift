@@ -194,6 +194,9 @@ let ported: Set<String> = [
     "YAMLTests",
     "PipelineKitTests",
     "HTTP",
+    "CHecateRE2",
+    "Patterns",
+    "PatternsTests",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }
