@@ -1,0 +1,199 @@
+/// A page of the manual, in the language of man(7): of a subcommand, or of the whole program with all its commands.
+public struct ManPage: Sendable {
+    private let command: CommandSpec
+    private let root: CommandSpec
+    private let date: String
+
+    /// A page.
+    ///
+    /// - Parameters:
+    ///   - command: what it is about.
+    ///   - root: the outermost command.
+    ///   - date: the day that stands at its foot, as 2026-01-31.
+    public init(_ command: CommandSpec, of root: CommandSpec, date: String) {
+        self.command = command
+        self.root = root
+        self.date = date
+    }
+
+    /// The page's name, as `man` finds it.
+    private static func name(of command: CommandSpec) -> String { command.path.joined(separator: "-") }
+
+    /// The page.
+    public var text: String {
+        let name = Self.name(of: command)
+        let origin = root.version ?? root.name
+        var page = Roff()
+        page.title([name.uppercased(), "1", date, origin, "User Commands"])
+        page.request("SH", ["NAME"])
+        page.text("\(Roff.escaped(name)) \\- \(Roff.escaped(Self.withoutStop(command.abstract)))", isEscaped: true)
+        page.request("SH", ["SYNOPSIS"])
+        page.synopsis(command)
+        page.request("SH", ["DESCRIPTION"])
+        page.text(command.abstract)
+        page.discussion(command.discussion)
+        Self.arguments(of: command, as: "SH", into: &page)
+        if !command.subcommands.isEmpty { commands(into: &page) }
+        page.request("SH", ["EXIT STATUS"])
+        for (status, meaning) in [
+            ("0", "All went well."), ("1", "It did not."),
+            ("2", "The arguments or a file are not as they have to be."),
+        ] {
+            page.item("\\fB\(status)\\fR", meaning)
+        }
+        let others = related
+        if !others.isEmpty {
+            page.request("SH", ["SEE ALSO"])
+            for (index, other) in others.enumerated() {
+                page.request("BR", [Self.name(of: other), "(1)" + (index < others.count - 1 ? "," : "")])
+            }
+        }
+        return page.text
+    }
+
+    /// Of the program all commands are on its own page.
+    private func commands(into page: inout Roff) {
+        page.request("SH", ["COMMANDS"])
+        for subcommand in command.all.dropFirst() {
+            page.request("SS", [subcommand.name])
+            page.synopsis(subcommand)
+            page.request("PP")
+            page.text(subcommand.abstract)
+            page.discussion(subcommand.discussion)
+            Self.arguments(of: subcommand, as: nil, into: &page)
+        }
+    }
+
+    /// The pages of the commands above and below; all commands of the program are on this page.
+    private var related: [CommandSpec] {
+        guard command.path != root.path else { return [] }
+        let parents = (1..<command.path.count).compactMap { count in root.descendant(command.path[1..<count]) }
+        return parents + command.subcommands
+    }
+
+    private static func arguments(of command: CommandSpec, as section: String?, into page: inout Roff) {
+        for (title, arguments) in [
+            ("ARGUMENTS", command.arguments.filter(\.isPositional)),
+            ("OPTIONS", command.arguments.filter { !$0.isPositional }),
+        ] where !arguments.isEmpty {
+            // On the page of the program the option that all commands have is said once.
+            let shown = section == nil ? arguments.filter { $0 != BuiltIn.help } : arguments
+            if let section { page.request(section, [title]) }
+            for argument in shown { page.item(Roff.label(of: argument), argument.fullHelp) }
+        }
+    }
+
+    private static func withoutStop(_ text: String) -> String { text.hasSuffix(".") ? String(text.dropLast()) : text }
+}
+
+/// A text in the language of man(7), as groff and mandoc read it.
+private struct Roff {
+    private(set) var text = ""
+
+    /// A line that begins with a request, with arguments in quotes.
+    mutating func request(_ name: String, _ arguments: [String] = []) {
+        let words = arguments.map { argument in
+            let escaped = Self.escaped(argument)
+            return argument.isEmpty || argument.contains(" ") ? "\"\(escaped)\"" : escaped
+        }
+        text += ([".\(name)"] + words).joined(separator: " ") + "\n"
+    }
+
+    /// The line that begins a page, in which a hyphen stands for itself.
+    mutating func title(_ words: [String]) {
+        let quoted = words.map { word in "\"\(word.filter { !"\"\\\n".contains($0) })\"" }
+        text += ".TH \(quoted.joined(separator: " "))\n"
+    }
+
+    /// A paragraph, broken into lines of a length that every reader takes.
+    mutating func text(_ paragraph: String, isEscaped: Bool = false) {
+        let escaped = isEscaped ? paragraph : Self.escaped(paragraph)
+        for line in HelpText.wrapped(escaped, to: 78).split(separator: "\n") { self.line(line) }
+    }
+
+    /// A line that is no request, however it begins.
+    private mutating func line(_ line: Substring) {
+        text += "\(line.hasPrefix(".") || line.hasPrefix("'") ? "\\&" : "")\(line)\n"
+    }
+
+    /// Paragraphs that blank lines divide, and lines that are indented and stay as they are.
+    mutating func discussion(_ discussion: String) {
+        var paragraph: [Substring] = []
+        var example: [Substring] = []
+        func isIndented(_ line: Substring) -> Bool { line.hasPrefix(" ") }
+        func end(_ roff: inout Roff) {
+            if !paragraph.isEmpty {
+                roff.request("PP")
+                roff.text(paragraph.joined(separator: " "))
+            }
+            while example.last?.isEmpty ?? false { example.removeLast() }
+            if !example.isEmpty {
+                roff.request("PP")
+                roff.request("nf")
+                for line in example { roff.line(Substring(Self.escaped(String(line)))) }
+                roff.request("fi")
+            }
+            (paragraph, example) = ([], [])
+        }
+        for line in discussion.split(separator: "\n", omittingEmptySubsequences: false) {
+            if isIndented(line) {
+                if !paragraph.isEmpty { end(&self) }
+                example.append(line)
+            } else if line.isEmpty {
+                end(&self)
+            } else {
+                if !example.isEmpty { end(&self) }
+                paragraph.append(line)
+            }
+        }
+        end(&self)
+    }
+
+    /// The command in bold, and what may follow it.
+    mutating func synopsis(_ command: CommandSpec) {
+        text += "\\fB\(Self.escaped(command.name))\\fR\n"
+        if !command.subcommands.isEmpty { return text += "\\fIsubcommand\\fR\n" }
+        for argument in command.arguments where !BuiltIn.specs(isRoot: true, hasVersion: true).contains(argument) {
+            let dots = argument.isRepeated ? " ..." : ""
+            let label = Self.label(of: argument, names: argument.names.suffix(1)) + dots
+            line(Substring(argument.isRequired ? label : "[\(label)]"))
+        }
+    }
+
+    /// A term and its explanation.
+    mutating func item(_ term: String, _ explanation: String) {
+        request("TP")
+        line(Substring(term))
+        text(explanation.isEmpty ? "\\&" : explanation, isEscaped: explanation.isEmpty)
+    }
+
+    /// An argument by its names in bold, with its value in italics.
+    static func label(of argument: ArgumentSpec, names: [String]? = nil) -> String {
+        let names = (names ?? argument.names).map { "\\fB\(escaped($0))\\fR" }.joined(separator: ", ")
+        guard let value = argument.valueName.map({ "\\fI\(escaped($0))\\fR" }) else { return names }
+        return names.isEmpty ? value : "\(names) \(value)"
+    }
+
+    /// A text of which no character means anything, and which can be copied from a terminal as it was written.
+    static func escaped(_ text: String) -> String {
+        text.unicodeScalars.map { scalar in
+            switch scalar {
+            case "\\": "\\e"
+            case "-": "\\-"
+            case "'": "\\(aq"
+            case "\"": "\\(dq"
+            case "`": "\\(ga"
+            case "^": "\\(ha"
+            case "~": "\\(ti"
+            case "\n": "\n"
+            case " "..."~": String(scalar)
+            default: "\\[u\(Self.hexadecimal(scalar.value))]"
+            }
+        }.joined()
+    }
+
+    private static func hexadecimal(_ value: UInt32) -> String {
+        let digits = String(value, radix: 16, uppercase: true)
+        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
+}
