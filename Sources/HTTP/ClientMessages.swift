@@ -6,7 +6,8 @@ public struct ClientRequest: Sendable {
     public var method: String
     /// Where to: the host and port to connect to, and the target of the request line.
     public var url: WebURL
-    /// Header fields beside `Host`, `Content-Length` and `Connection`, which the client writes.
+    /// Header fields. `Content-Length` and `Transfer-Encoding` among them are passed over: the client writes what is true. `Host` is sent
+    /// in place of the URL's, `Connection: close` ends the connection behind the answer.
     public var headers: HeaderFields
     /// The body; nil for none. An empty one is sent as `Content-Length: 0`.
     public var body: [UInt8]?
@@ -28,8 +29,8 @@ public struct ClientResponse: Sendable {
     public var headers: HeaderFields
     /// The body, up to the most that was asked for. Empty where `isBodyCut`.
     public var body: [UInt8]
-    /// Whether the body was longer than asked for, or its end did not come: the status is known, the body is not. Only where the
-    /// request said that the status is enough (`BodyLimit.statusSuffices`).
+    /// Whether the body was longer than asked for, or, with a status from 300 on, its end did not come: the status is known, the body is
+    /// not. Only where the request said that the status is enough (`BodyLimit.statusSuffices`).
     public var isBodyCut: Bool
 
     /// An answer.
@@ -45,7 +46,9 @@ public struct ClientResponse: Sendable {
 public enum BodyLimit: Sendable, Equatable {
     /// At most so many bytes; an answer with more fails as `HTTPClientError.tooLarge`, one that is cut off as `closedWithinAnswer`.
     case whole(Int)
-    /// At most so many bytes; of an answer with more, only the status is told (`ClientResponse.isBodyCut`), and the connection ends.
+    /// At most so many bytes; of an answer with more, only the status is told (`ClientResponse.isBodyCut`), and the connection ends. The
+    /// status of a refusal or a failure is told also where the answer is cut off, or the time ends within it; half an answer is never a
+    /// success.
     case statusSuffices(Int)
 }
 
@@ -59,7 +62,8 @@ public enum HTTPClientError: Error, Sendable, Equatable, CustomStringConvertible
     case noAddress(host: String, reason: String)
     /// No address took a connection; the reason of the last. Nothing was sent.
     case cannotConnect(reason: String)
-    /// The TLS handshake failed: what OpenSSL says of the certificate, or of the protocol. Nothing was sent.
+    /// The TLS handshake failed: what OpenSSL says of the certificate, or of the protocol; or the system's roots cannot be read. Nothing
+    /// was sent, or the server refused what was sent since it does not accept the client's certificate (TLS 1.3 tells so late).
     case tls(reason: String)
     /// The time was up before the request was sent, while waiting for a connection or for one to be made.
     case timedOutBeforeSending

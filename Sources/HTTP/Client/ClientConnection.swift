@@ -1,0 +1,366 @@
+import CHecateLinux
+import Glibc
+import Locking
+
+/// A connection to a server, for one exchange after the other.
+///
+///     handshaking ──▶ exchanging ◀──▶ resting
+///          └──────────────┴──────────────┴──▶ closed
+///
+/// `@unchecked Sendable`: belongs to its loop; what changes is touched there only, and asserted.
+final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Sendable {
+    private enum Phase {
+        /// TLS, for the exchange that the connection was made for.
+        case handshaking
+        case exchanging
+        case resting
+        case closed
+    }
+
+    /// How far a request is sent.
+    private struct Output {
+        /// The head, and the body or its beginning.
+        var bytes: [UInt8] = []
+        var written = 0
+        /// The part of the body that is not in `bytes`.
+        var body: ArraySlice<UInt8> = []
+
+        var isEmpty: Bool { written == bytes.count && body.isEmpty }
+    }
+
+    /// So much of a body is put behind the head, to be sent at once.
+    private static let copiedBody = 32 << 10
+    /// After so much rest it is looked what became of a connection before it is used; until then the loop has told.
+    private static let shortRest: UInt64 = 1_000_000_000
+    private static let mostReadsInARow = 16
+
+    let loop: EventLoop
+    private let pool: HostPool
+    private let transport: Transport
+    private let opened: UInt64
+    private let greatestAge: UInt64
+    private var phase = Phase.handshaking
+    private var exchange: Exchange?
+    private var parser = ResponseParser()
+    private var output = Output()
+    /// Whether a byte of the request was taken by the system.
+    private var hasSent = false
+    /// Whether the rest of the request is not sent: the answer came first, or the other side takes no more.
+    private var stopsSending = false
+    private var endsBehindAnswer = false
+    private var wantsWrite = false
+    private var exchanges = 0
+    private var restingSince: UInt64 = 0
+    private lazy var deadline = loop.makeDeadline { [unowned self] in passDeadline() }
+
+    init(_ transport: Transport, _ pool: HostPool, _ loop: EventLoop) {
+        (self.transport, self.pool, self.loop) = (transport, pool, loop)
+        opened = MonotonicClock.now
+        // Connections that were made at once do not all end at once.
+        let age = pool.settings.configuration.greatestAge.wholeNanoseconds
+        greatestAge = age - UInt64.random(in: 0...(age / 8))
+    }
+
+    // MARK: - What happens to it
+
+    /// Begins with the exchange that it was made for.
+    ///
+    /// - Parameter end: when the handshake has taken too long.
+    func open(for exchange: Exchange, until end: UInt64) {
+        loop.assertCurrent()
+        self.exchange = exchange
+        guard exchange.pass(to: .connection(self)) else { return close() }
+        guard loop.watch(transport.descriptor, EPOLLIN.rawValue, self) else {
+            return fail(.cannotConnect(reason: String(cString: strerror(errno))))
+        }
+        let now = MonotonicClock.now
+        deadline.set(inNanoseconds: end > now ? end - now : 0)
+        shakeHands()
+    }
+
+    /// Carries an exchange, if it still can: a connection that was closed meanwhile gives it back.
+    func begin(_ exchange: Exchange) {
+        loop.assertCurrent()
+        if phase == .resting, MonotonicClock.now - restingSince > Self.shortRest { lookAround() }
+        guard phase == .resting else {
+            // Nothing of it was sent.
+            return pool.restart(exchange, inPlaceOf: self)
+        }
+        guard exchange.pass(to: .connection(self)) else { return rest() }
+        guard exchange.deadline > MonotonicClock.now else {
+            exchange.finishLater(.timedOutBeforeSending)
+            return rest()
+        }
+        send(exchange)
+    }
+
+    /// Its exchange was cancelled: what would come now is for nobody.
+    func abandon(_ exchange: Exchange) {
+        loop.assertCurrent()
+        guard self.exchange === exchange else { return }
+        self.exchange = nil
+        close()
+    }
+
+    func shutDown() {
+        loop.assertCurrent()
+        let exchange = take(&exchange)
+        close()
+        exchange?.finish(.failure(.shutDown))
+    }
+
+    func ready(_ events: UInt32) {
+        loop.assertCurrent()
+        wantsWrite = false
+        switch phase {
+        case .handshaking: shakeHands()
+        case .exchanging:
+            flush()
+            if phase == .exchanging { read() }
+        case .resting: lookAround()
+        case .closed: return
+        }
+        if phase != .closed { updateEvents() }
+    }
+
+    private func passDeadline() {
+        switch phase {
+        case .handshaking: fail(.timedOutBeforeSending)
+        case .exchanging: fail(hasSent ? .timedOutAfterSending : .timedOutBeforeSending)
+        case .resting: close()
+        case .closed: break
+        }
+    }
+
+    // MARK: - The handshake
+
+    private func shakeHands() {
+        switch transport.handshake() {
+        case .done: if let exchange { send(exchange) } else { close() }
+        case .wantsRead: break
+        case .wantsWrite: wantsWrite = true
+        case .failed(let error): fail(.tls(reason: Self.words(of: error)))
+        }
+        if phase != .closed { updateEvents() }
+    }
+
+    private static func words(of error: TransportError) -> String {
+        switch error {
+        case .system(let code): String(cString: strerror(code))
+        case .closed: "the connection was closed in the handshake"
+        case .tls("wrong version number"), .tls("packet length too long"):
+            "what answers does not speak TLS (\(error))"
+        case .tls(let reason): reason
+        }
+    }
+
+    // MARK: - Sending
+
+    private func send(_ exchange: Exchange) {
+        phase = .exchanging
+        self.exchange = exchange
+        (hasSent, stopsSending) = (false, false)
+        let request = exchange.request
+        parser.begin(
+            isHead: request.method == "HEAD", limit: exchange.limit,
+            maximumHead: pool.settings.configuration.maximumHeader)
+        output.bytes = loop.takeOutput()
+        endsBehindAnswer = RequestHead.write(request, to: &output.bytes)
+        output.written = 0
+        if let body = request.body {
+            let copied = body.count <= Self.copiedBody ? body.count : Self.copiedBody
+            output.bytes.append(contentsOf: body[..<copied])
+            output.body = body[copied...]
+        }
+        deadline.set(inNanoseconds: exchange.deadline - min(exchange.deadline, loop.deadlines.now))
+        flush()
+        if phase == .exchanging { updateEvents() }
+    }
+
+    /// Sends what is taken. That nothing more is taken is no failure yet: what the other side has said before is read first.
+    private func flush() {
+        guard !stopsSending, !output.isEmpty else { return }
+        while !output.isEmpty {
+            switch writeSome() {
+            case .bytes(let count):
+                hasSent = true
+                advance(count)
+            case .wantsWrite:
+                wantsWrite = true
+                return
+            case .wantsRead: return
+            case .ended, .failed: return stopSending()
+            }
+        }
+        if parser.isComplete { complete() } else { giveBackOutput() }
+    }
+
+    private func writeSome() -> Transport.Outcome {
+        if output.written < output.bytes.count {
+            return output.bytes.withUnsafeBytes { transport.write(.init(rebasing: $0[output.written...])) }
+        }
+        return output.body.withUnsafeBytes { transport.write($0) }
+    }
+
+    private func advance(_ count: Int) {
+        let first = min(count, output.bytes.count - output.written)
+        output.written += first
+        output.body = output.body.dropFirst(count - first)
+    }
+
+    private func giveBackOutput() {
+        loop.giveBack(take(&output.bytes))
+        output = Output()
+    }
+
+    /// The rest of the request stays here.
+    private func stopSending() {
+        stopsSending = true
+        output = Output()
+        if phase == .exchanging, parser.isComplete { complete() }
+    }
+
+    // MARK: - Reading
+
+    private func read() {
+        for _ in 0..<Self.mostReadsInARow {
+            // An answer that is complete before the request waits for that.
+            guard phase == .exchanging, !parser.isComplete else { return }
+            switch transport.read(into: loop.scratch) {
+            case .bytes(let count):
+                take(count)
+                // Where there is more, the loop says so.
+                guard count == loop.scratch.count || (phase == .exchanging && transport.hasPending) else { return }
+            case .wantsRead: return
+            case .wantsWrite:
+                wantsWrite = true
+                return
+            case .ended: return end(isOrderly: !stopsSending || parser.status ?? 0 >= 300, nil)
+            case .failed(let error): return end(isOrderly: false, error)
+            }
+        }
+    }
+
+    /// Takes bytes that were read into the loop's buffer.
+    private func take(_ count: Int) {
+        do throws(HTTPClientError) {
+            try parser.feed(
+                UnsafeBufferPointer(start: loop.scratch.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count)
+                    .span)
+        } catch {
+            return fail(error)
+        }
+        guard let status = parser.status else { return }
+        // A server that refuses what it has not read yet does not want the rest (RFC 9110, 10.1.1; RFC 9112, 9.5). One that has accepted
+        // it may still be reading.
+        if status >= 300, !output.isEmpty { return stopSending() }
+        if parser.isComplete, output.isEmpty { complete() }
+    }
+
+    /// The other side sends no more.
+    private func end(isOrderly: Bool, _ cause: TransportError?) {
+        // A server with TLS 1.3 refuses a client's certificate only behind the handshake, in place of the first answer.
+        if case .tls(let reason) = cause, exchanges == 0, !parser.hasBegun, reason.contains("alert") {
+            return fail(.tls(reason: reason))
+        }
+        do throws(HTTPClientError) {
+            try parser.end(isOrderly: isOrderly)
+            complete()
+        } catch {
+            fail(error)
+        }
+    }
+
+    // MARK: - The end of an exchange
+
+    private func complete() {
+        let exchange = take(&exchange)
+        let isWhole = output.isEmpty && !stopsSending
+        let isKept = isWhole && parser.keepsAlive && !endsBehindAnswer && age < greatestAge
+        let response = parser.takeResponse()
+        exchanges += 1
+        if isKept { rest() } else { close() }
+        exchange?.finish(.success(response))
+    }
+
+    private func fail(_ error: HTTPClientError) {
+        guard phase != .closed else { return }
+        let isResent = error == .closed && mayResend
+        guard let exchange = take(&exchange) else { return close() }
+        if isResent {
+            close(leavesPool: false)
+            return pool.restart(exchange, inPlaceOf: self)
+        }
+        // The status of an answer that is cut, where that is enough.
+        let cut = phase == .exchanging ? parser.cutResponse() : nil
+        close()
+        exchange.finish(cut.map { .success($0) } ?? .failure(error))
+    }
+
+    /// Whether the request may be sent once more: the connection was kept and may have been closed just then, nothing came, and doing it
+    /// twice is doing it once, or nothing of it was sent (RFC 9110, 9.2.2; RFC 9112, 9.3.1).
+    private var mayResend: Bool {
+        guard phase == .exchanging, exchanges > 0, !parser.hasBegun, let exchange else { return false }
+        return !hasSent || RequestHead.isIdempotent(exchange.request.method)
+    }
+
+    private var age: UInt64 { MonotonicClock.now - opened }
+
+    /// Waits for the next exchange, or begins one that waits.
+    private func rest() {
+        if transport.hasPending { lookAround() }
+        guard phase != .closed else { return }
+        switch pool.release(self) {
+        case .exchange(let next):
+            phase = .resting
+            begin(next)
+        case .close: close()
+        case .rest:
+            phase = .resting
+            restingSince = MonotonicClock.now
+            let age = age
+            let left = age < greatestAge ? greatestAge - age : 0
+            deadline.set(inNanoseconds: min(pool.settings.configuration.idleTime.wholeNanoseconds, left))
+            updateEvents()
+        }
+    }
+
+    /// Nobody has asked anything: an answer now would be taken for that to another request, and the end is the end. What TLS itself says,
+    /// such as new session tickets, is neither.
+    private func lookAround() {
+        switch transport.read(into: loop.scratch) {
+        case .wantsRead: break
+        case .bytes, .wantsWrite, .ended, .failed: close()
+        }
+    }
+
+    private func close(leavesPool: Bool = true) {
+        guard phase != .closed else { return }
+        let rested = phase == .resting
+        phase = .closed
+        deadline.cancel()
+        output = Output()
+        loop.forgetClosing(transport.descriptor)
+        transport.close()
+        guard leavesPool else { return }
+        if rested { _ = pool.removeResting(self) } else { pool.remove(self) }
+    }
+
+    private func updateEvents() {
+        var events: UInt32 = 0
+        // Behind an answer that is complete before the request nothing is read: it would be for nobody.
+        if phase != .exchanging || !parser.isComplete { events |= EPOLLIN.rawValue }
+        if wantsWrite { events |= EPOLLOUT.rawValue }
+        loop.watch(transport.descriptor, events, self)
+    }
+
+    private func take<Value>(_ value: inout Value?) -> Value? {
+        defer { value = nil }
+        return value
+    }
+
+    private func take(_ bytes: inout [UInt8]) -> [UInt8] {
+        defer { bytes = [] }
+        return bytes
+    }
+}
