@@ -199,6 +199,9 @@ let ported: Set<String> = [
     "CHecateRE2",
     "Patterns",
     "PatternsTests",
+    "CHecateSQLite",
+    "Database",
+    "DatabaseTests",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }
