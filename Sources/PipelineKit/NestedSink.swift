@@ -86,6 +86,12 @@ final class NestedSink: Sink {
     func probe() async throws -> String { try await sink.probe() }
 
     private func acquire() async {
+        let isFree = state.withLock { state in
+            guard state.free > 0 else { return false }
+            state.free -= 1
+            return true
+        }
+        if isFree { return }
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in
                 if state.free > 0 {

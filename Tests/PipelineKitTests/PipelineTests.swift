@@ -1,3 +1,4 @@
+import Dispatch
 import Locking
 import Telemetry
 import TestSupport
@@ -44,6 +45,12 @@ private final class WatchedSink: Sink {
     }
 
     func write(_ batch: [Message]) async -> [WriteOutcome] {
+        begin(batch)
+        for _ in 0..<Int.random(in: 0...3) { await Task.yield() }
+        return end(batch)
+    }
+
+    func begin(_ batch: [Message]) {
         seen.with { seen in
             seen.calls += 1
             seen.mostCalls = max(seen.mostCalls, seen.calls)
@@ -51,7 +58,9 @@ private final class WatchedSink: Sink {
                 seen.violations.append("two writes of \(message.key) at once")
             }
         }
-        for _ in 0..<Int.random(in: 0...3) { await Task.yield() }
+    }
+
+    func end(_ batch: [Message]) -> [WriteOutcome] {
         var generator = SystemRandomNumberGenerator()
         let outcomes = batch.map { outcome($0, &generator) }
         seen.with { seen in
@@ -67,6 +76,35 @@ private final class WatchedSink: Sink {
     func close() async { seen.with { $0.isClosed = true } }
 }
 
+/// The same by completions, at once or from another thread.
+private struct WatchedCompletingSink: CompletingSink {
+    static let declaration = StageDeclaration(name: "watched", summary: "", example: "")
+    let watched: WatchedSink
+    var capabilities: SinkCapabilities { watched.capabilities }
+
+    init(_ options: Options, _ context: StageContext) throws { fatalError("made by tests only") }
+    init(_ watched: WatchedSink) { self.watched = watched }
+
+    func write(_ batch: [Message], done: @escaping @Sendable ([WriteOutcome]) -> Void) {
+        watched.begin(batch)
+        switch Int.random(in: 0..<3) {
+        case 0: done(watched.end(batch))
+        case 1: DispatchQueue.global().async { done(watched.end(batch)) }
+        default:
+            DispatchQueue.global().asyncAfter(deadline: .now() + .microseconds(Int.random(in: 0...300))) {
+                done(watched.end(batch))
+            }
+        }
+    }
+
+    func write(_ batch: [Message]) async -> [WriteOutcome] {
+        Issue.record("the runner called the form that waits")
+        return await watched.write(batch)
+    }
+
+    func close() async { await watched.close() }
+}
+
 /// Stops a tenth, refuses some, makes two of a few.
 private struct ScriptedFilter: Filter {
     static let declaration = StageDeclaration(name: "scripted", summary: "", example: "")
@@ -78,7 +116,7 @@ private struct ScriptedFilter: Filter {
 
 @Suite struct PipelineProperties {
     private func pipeline(
-        _ source: ScriptedSource, _ steps: [StageChain.Step], _ sink: WatchedSink, lanes: Int = 4, capacity: Int = 32,
+        _ source: ScriptedSource, _ steps: [StageChain.Step], _ sink: any Sink, lanes: Int = 4, capacity: Int = 32,
         retry: RetryPolicy = RetryPolicy(initial: .zero, max: .zero), grace: Duration = .seconds(600)
     ) -> Pipeline {
         Pipeline(
@@ -92,8 +130,8 @@ private struct ScriptedFilter: Filter {
         Message(id: "\(number)", key: key, payload: Bytes([]), receivedAt: Timestamp(seconds: 0))
     }
 
-    @Test(arguments: [1, 4], [1, 8])
-    func everyReceiptOnceInOrderAndBounded(lanes: Int, batch: Int) async throws {
+    @Test(arguments: [1, 4], [(batch: 1, completes: false), (1, true), (8, false), (8, true)])
+    func everyReceiptOnceInOrderAndBounded(lanes: Int, writes: (batch: Int, completes: Bool)) async throws {
         let total = 4000
         let capacity = 32
         let settlements = Protected<[Int: [String]]>([:])
@@ -123,7 +161,7 @@ private struct ScriptedFilter: Filter {
             if number % 97 == 0 { throw StageError("refused") }
             return number % 10 != 3
         }
-        let sink = WatchedSink(SinkCapabilities(batch: batch, inFlight: 6)) { _, generator in
+        let sink = WatchedSink(SinkCapabilities(batch: writes.batch, inFlight: 6)) { _, generator in
             switch Int.random(in: 0..<20, using: &generator) {
             case 0: .permanent(reason: "no")
             case 1...6: .transient(reason: "later", retryAfter: nil)
@@ -131,7 +169,8 @@ private struct ScriptedFilter: Filter {
             }
         }
         let pipeline = pipeline(
-            source, [.init(name: "filter", work: .filter(filter))], sink, lanes: lanes, capacity: capacity)
+            source, [.init(name: "filter", work: .filter(filter))],
+            writes.completes ? WatchedCompletingSink(sink) : sink, lanes: lanes, capacity: capacity)
         try await pipeline.run()
 
         let all = settlements.with { $0 }
@@ -269,6 +308,49 @@ private struct ScriptedFilter: Filter {
         let pipeline = pipeline(source, [], sink, lanes: 1, capacity: 1)
         try await pipeline.run()
         #expect(pipeline.counts == ["delivered": 1])
+    }
+
+    /// Many senders, a small pipeline, and times that are up about when the answer comes.
+    @Test(arguments: [1, 4]) func everySenderIsAnsweredOnceWhateverComesFirst(lanes: Int) async throws {
+        let total = 3000
+        let answers = Protected<[Int]>(Array(repeating: 0, count: total))
+        let ended = AsyncStream.makeStream(of: Void.self)
+        let source = ScriptedSource { intake in
+            for number in 0..<total {
+                let limit = Duration.milliseconds(number % 3 == 0 ? 0 : number % 3 == 1 ? 60 : 600_000)
+                intake.submit(Self.message(number, key: "\(number % 40)"), within: limit) { settlement in
+                    answers.with { $0[number] += 1 }
+                    ended.continuation.yield()
+                }
+            }
+            var left = total
+            for await _ in ended.stream {
+                left -= 1
+                if left == 0 { break }
+            }
+        }
+        let sink = WatchedSink(SinkCapabilities(inFlight: 4)) { _, generator in
+            Int.random(in: 0..<4, using: &generator) == 0 ? .transient(reason: "later", retryAfter: nil) : .delivered
+        }
+        let pipeline = pipeline(source, [], WatchedCompletingSink(sink), lanes: lanes, capacity: 8)
+        try await pipeline.run()
+        #expect(answers.with { $0.allSatisfy { $0 == 1 } })
+        #expect(pipeline.inside.count == 0)
+        let seen = sink.seen.with { $0 }
+        #expect(seen.violations.isEmpty)
+        for (key, order) in seen.delivered { #expect(order == order.sorted(), "\(key)") }
+    }
+
+    @Test func whoComesWhenThePipelineIsClosedIsToldSoAtOnce() async throws {
+        let answer = Protected<Settlement?>(nil)
+        let late = Protected<Intake?>(nil)
+        let source = ScriptedSource { intake in late.with { $0 = intake } }
+        let pipeline = pipeline(source, [], WatchedSink(SinkCapabilities()) { _, _ in .delivered })
+        try await pipeline.run()
+        let intake = try #require(late.with { $0 })
+        intake.submit(Self.message(1, key: "a"), within: .seconds(600)) { settlement in answer.with { $0 = settlement }
+        }
+        #expect(answer.with { $0 } == .failed(reason: "the pipeline is shutting down", retryAfter: nil))
     }
 
     @Test func whatCannotEndWithinTheGraceIsToldToItsSender() async throws {
@@ -411,6 +493,40 @@ private struct RecordingLog: LogHandler {
         #expect(second.payload.bytes(at: Timestamp(seconds: 0)) == [1])
         #expect(third.id == "2" && third.key == "k" && third.payload.bytes(at: Timestamp(seconds: 0)) == [3])
         #expect(third.topic == "t" && third.originatedAt == Timestamp(seconds: 3))
+    }
+}
+
+@Suite struct PatienceTests {
+    @Test func whoeverIsFirstAnswersAndGivingUpIsSaidAtOnceWhereItIsTooLate() {
+        let clock = Protected<Int64>(0)
+        let patience = Patience(pipeline: "test", clock: MonotonicClock { clock.with { $0 } })
+        let said = Protected<[String]>([])
+        @Sendable func say(_ text: String) { said.with { $0.append(text) } }
+        let first = patience.caller(until: .seconds(1)) { say("first \($0.name)") }
+        first.whenGivingUp { say("never") }
+        first.answer(.delivered)
+        first.answer(.expired)
+        #expect(said.with { $0 } == ["first delivered"])
+        first.whenGivingUp { say("too late") }
+        #expect(said.with { $0 } == ["first delivered", "too late"])
+    }
+
+    @Test func whoseTimeIsUpIsToldAndTheOthersWaitOn() async {
+        let clock = Protected<Int64>(0)
+        let patience = Patience(pipeline: "test", clock: MonotonicClock { clock.with { $0 } })
+        let said = AsyncStream.makeStream(of: String.self)
+        let callers = [1, 3].map { second in
+            patience.caller(until: .seconds(second)) { said.continuation.yield("\(second) \($0.name)") }
+        }
+        for (index, caller) in callers.enumerated() {
+            caller.whenGivingUp { said.continuation.yield("\(index) gives up") }
+        }
+        clock.with { $0 = 2_000_000_000 }
+        var iterator = said.stream.makeAsyncIterator()
+        #expect(await iterator.next() == "0 gives up")
+        #expect(await iterator.next() == "1 failed")
+        callers[1].answer(.delivered)
+        #expect(await iterator.next() == "3 delivered")
     }
 }
 

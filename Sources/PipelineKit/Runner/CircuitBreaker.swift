@@ -54,6 +54,8 @@ final class CircuitBreaker: Sendable {
 
     private let policy: BreakerPolicy
     private let counts: Mutex<Counts>
+    /// Whether it is closed, for who need not ask more; written with the lock held.
+    private let isClosed = Atomic<Bool>(true)
 
     init(_ policy: BreakerPolicy) {
         self.policy = policy
@@ -64,7 +66,8 @@ final class CircuitBreaker: Sendable {
 
     /// What may be done now. A probe that is permitted has to be recorded.
     func permission(now: Duration) -> Permission {
-        counts.withLock { counts in
+        if isClosed.load(ordering: .relaxed) { return .write }
+        return counts.withLock { counts in
             switch counts.state {
             case .closed: return .write
             // The lane that probes will wake the others; this is for the case that it never does.
@@ -102,6 +105,7 @@ final class CircuitBreaker: Sendable {
     @discardableResult
     func record(succeeded: Bool, isFirstTry: Bool, isProbe: Bool, now: Duration) -> Bool {
         counts.withLock { counts in
+            defer { isClosed.store(counts.state == .closed, ordering: .relaxed) }
             if isProbe {
                 counts.total = 0
                 counts.failed = 0

@@ -4,46 +4,45 @@ import Wire
 /// What waits between the stages of a lane and the sink: which message may be written next, which waits behind one of
 /// its own key, which waits for its retry.
 ///
-/// A value without queues, threads or clocks: the lane that owns it tells it the time. Guarantees: never two messages
+/// Without queues, threads or clocks: the lane that owns it, alone, tells it the time. Guarantees: never two messages
 /// of one key are out at once; messages of one key go out in the order in which they came, except that into an upsert
 /// sink only the newest of those that wait goes; every receipt handed in is settled exactly once.
 struct Delivery {
     /// A message on its way to the sink.
     struct Entry {
-        /// What stays as it is, in one place: an entry is handed on several times.
-        private final class Content: Sendable {
-            let message: Message
-            let receipt: Receipt
-
-            init(_ message: Message, _ receipt: Receipt) {
-                self.message = message
-                self.receipt = receipt
-            }
-        }
-
-        private let content: Content
-        var message: Message { content.message }
-        var receipt: Receipt { content.receipt }
-        var acceptedAt: Duration { content.receipt.acceptedAt }
+        let message: Message
+        let receipt: Receipt
         var attempts = 0
         /// The receipts of older messages of the same key in whose place this one is written.
         var superseded: [Receipt] = []
 
         /// A message made from the one that a receipt was given for.
-        init(_ message: Message, _ receipt: Receipt) { content = Content(message, receipt) }
+        init(_ message: Message, _ receipt: Receipt) {
+            self.message = message
+            self.receipt = receipt
+        }
     }
 
     private enum Phase { case ready, inFlight, backingOff }
 
-    private struct Slot {
-        var phase: Phase
+    /// What there is of one key: the message that goes next or is out, and those behind it. An object, so that a key is looked up
+    /// once and not with each step.
+    private final class Slot {
+        let key: String
+        var phase = Phase.ready
         var head: Entry
         var waiting: Deque<Entry> = []
+
+        init(_ key: String, _ head: Entry) {
+            self.key = key
+            self.head = head
+        }
     }
 
     private struct Timer: Comparable {
         let due: Duration
-        let key: String
+        let slot: Slot
+        static func == (left: Timer, right: Timer) -> Bool { left.due == right.due }
         static func < (left: Timer, right: Timer) -> Bool { left.due < right.due }
     }
 
@@ -53,7 +52,7 @@ struct Delivery {
     private let retry: RetryPolicy
     private var slots: [String: Slot] = [:]
     private var written: WrittenVersions
-    private var ready: Deque<String> = []
+    private var ready: Deque<Slot> = []
     private var timers = Heap<Timer>()
 
     init(sinkName: String, isUpsert: Bool, retry: RetryPolicy, remembered: Int = 50_000, till: CreditTill? = nil) {
@@ -80,28 +79,24 @@ struct Delivery {
             settle(entry, .superseded)
             return
         }
-        guard slots[key] != nil else {
-            slots[key] = Slot(phase: .ready, head: entry)
-            ready.append(key)
+        guard let slot = slots[key] else {
+            let slot = Slot(key, entry)
+            slots[key] = slot
+            ready.append(slot)
             return
         }
-        guard isUpsert else {
-            slots[key]!.waiting.append(entry)
-            return
-        }
-        coalesce(entry, into: &slots[key]!)
+        if isUpsert { coalesce(entry, into: slot) } else { slot.waiting.append(entry) }
     }
 
     /// The next messages to write, at most `limit`, each of another key. What has expired is settled instead.
     mutating func take(atMost limit: Int, now: Timestamp) -> [Entry] {
         var batch: [Entry] = []
-        while batch.count < limit, let key = ready.popFirst() {
-            guard let head = slots[key]?.head else { continue }
-            if head.message.payload.isExpired(at: now) {
-                finish(key, .expired)
+        while batch.count < limit, let slot = ready.popFirst() {
+            if slot.head.message.payload.isExpired(at: now) {
+                finish(slot, .expired)
             } else {
-                slots[key]!.phase = .inFlight
-                batch.append(head)
+                slot.phase = .inFlight
+                batch.append(slot.head)
             }
         }
         return batch
@@ -120,25 +115,25 @@ struct Delivery {
         switch outcome {
         case .delivered:
             if isUpsert { written[key] = WrittenVersions.Version(slot.head.message) }
-            finish(key, .delivered)
-        case .superseded: finish(key, .superseded)
-        case .expired: finish(key, .expired)
+            finish(slot, .delivered)
+        case .superseded: finish(slot, .superseded)
+        case .expired: finish(slot, .expired)
         case .permanent(let reason):
-            finish(key, .refused(stage: sinkName, reason: reason, attempts: slot.head.attempts + 1))
+            finish(slot, .refused(stage: sinkName, reason: reason, attempts: slot.head.attempts + 1))
         case .transient(let reason, let retryAfter):
             let attempts = slot.head.attempts + 1
             let pause = retry.pause(after: attempts, retryAfter: retryAfter, jitter: jitter())
-            if let limit = retry.maxElapsed, now + pause - slot.head.acceptedAt > limit {
-                finish(key, .failed(reason: reason, retryAfter: retryAfter))
+            if let limit = retry.maxElapsed, now + pause - slot.head.receipt.acceptedAt > limit {
+                finish(slot, .failed(reason: reason, retryAfter: retryAfter))
                 return false
             }
-            slots[key]!.head.attempts = attempts
-            slots[key]!.phase = .backingOff
-            if isUpsert, let newer = slots[key]!.waiting.popFirst() {
+            slot.head.attempts = attempts
+            slot.phase = .backingOff
+            if isUpsert, let newer = slot.waiting.popFirst() {
                 // What waited behind it takes part in the retry: only the newest of both goes.
-                slots[key]!.head = Self.merge(slots[key]!.head, newer)
+                slot.head = Self.merge(slot.head, newer)
             }
-            timers.insert(Timer(due: now + pause, key: key))
+            timers.insert(Timer(due: now + pause, slot: slot))
             return true
         }
         return false
@@ -148,9 +143,9 @@ struct Delivery {
     mutating func wake(now: Duration) {
         while let timer = timers.min, timer.due <= now {
             _ = timers.popMin()
-            guard slots[timer.key]?.phase == .backingOff else { continue }
-            slots[timer.key]!.phase = .ready
-            ready.append(timer.key)
+            guard timer.slot.phase == .backingOff else { continue }
+            timer.slot.phase = .ready
+            ready.append(timer.slot)
         }
     }
 
@@ -169,7 +164,7 @@ struct Delivery {
 
     /// Puts a message beside one of its key that has not gone out yet: the newer by publication is kept, and answers
     /// for the older. One that is older than what is out just now is not written after it either.
-    private func coalesce(_ entry: Entry, into slot: inout Slot) {
+    private func coalesce(_ entry: Entry, into slot: Slot) {
         if slot.phase != .inFlight {
             slot.head = Self.merge(slot.head, entry)
         } else if Self.isOlder(entry, than: slot.head) {
@@ -194,16 +189,16 @@ struct Delivery {
         return winner
     }
 
-    private mutating func finish(_ key: String, _ settlement: Settlement) {
-        guard let slot = slots[key] else { return }
-        if let next = slots[key]!.waiting.popFirst() {
-            slots[key]!.head = next
-            slots[key]!.phase = .ready
-            ready.append(key)
+    private mutating func finish(_ slot: Slot, _ settlement: Settlement) {
+        let ended = slot.head
+        if let next = slot.waiting.popFirst() {
+            slot.head = next
+            slot.phase = .ready
+            ready.append(slot)
         } else {
-            slots[key] = nil
+            slots[slot.key] = nil
         }
-        settle(slot.head, settlement)
+        settle(ended, settlement)
     }
 
     /// Settles a message and those in whose place it stood. They share its success; if it failed, however, they failed

@@ -18,14 +18,23 @@ final class Gate: Sendable {
 
     private let capacity: Int
     private let state: Mutex<State>
+    /// `free` for who only wants to know it; written with the lock held.
+    private let shownFree: Atomic<Int>
 
     init(capacity: Int) {
         self.capacity = max(1, capacity)
         state = Mutex(State(free: max(1, capacity)))
+        shownFree = Atomic(max(1, capacity))
     }
 
     /// How many credits are out.
-    var used: Int { capacity - state.withLock { $0.free } }
+    var used: Int { capacity - shownFree.load(ordering: .relaxed) }
+
+    /// With the lock held.
+    private func add(_ count: Int, to state: inout State) {
+        state.free += count
+        shownFree.store(state.free, ordering: .relaxed)
+    }
 
     /// Takes a credit now or in turn.
     ///
@@ -36,7 +45,7 @@ final class Gate: Sendable {
         let now: Now = state.withLock { state in
             if state.isClosed { return .refused }
             if state.free > 0 {
-                state.free -= 1
+                add(-1, to: &state)
                 return .enters
             }
             state.nextTicket += 1
@@ -69,7 +78,7 @@ final class Gate: Sendable {
         state.withLock { state in
             guard !state.isClosed else { return 0 }
             let count = min(limit, state.free)
-            state.free -= count
+            add(-count, to: &state)
             return count
         }
     }
@@ -88,7 +97,7 @@ final class Gate: Sendable {
             while next.count < count, let ticket = state.line.popFirst() {
                 if let entry = state.waiting.removeValue(forKey: ticket) { next.append(entry) }
             }
-            state.free += count - next.count
+            add(count - next.count, to: &state)
             guard state.free == capacity else { return (next, []) }
             defer { state.whenEmpty = [] }
             return (next, state.whenEmpty)

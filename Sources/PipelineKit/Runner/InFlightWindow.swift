@@ -8,24 +8,23 @@ final class InFlightWindow: Sendable {
         var waiting: Deque<Int> = []
     }
 
-    private let size: Int
     private let state: Mutex<State>
+    /// How many writes are out, for who only wants to know it; written with the lock held.
+    private let shownUsed = Atomic<Int>(0)
 
-    init(size: Int) {
-        self.size = max(1, size)
-        state = Mutex(State(free: max(1, size)))
-    }
+    init(size: Int) { state = Mutex(State(free: max(1, size))) }
 
     /// How many writes are out.
-    var used: Int { size - state.withLock { $0.free } }
+    var used: Int { shownUsed.load(ordering: .relaxed) }
 
     /// Takes a place for a write; false where none is free, and the lane is noted as waiting.
     func acquire(lane: Int) -> Bool {
         state.withLock { state in
             if state.free > 0 {
                 state.free -= 1
+                shownUsed.add(1, ordering: .relaxed)
                 // It waits no more: a call that it has no use for would be missing where another lane waits.
-                state.waiting.removeAll { $0 == lane }
+                if !state.waiting.isEmpty { state.waiting.removeAll { $0 == lane } }
                 return true
             }
             if !state.waiting.contains(lane) { state.waiting.append(lane) }
@@ -42,6 +41,7 @@ final class InFlightWindow: Sendable {
     func release() -> Int? {
         state.withLock { state in
             state.free += 1
+            shownUsed.subtract(1, ordering: .relaxed)
             return state.waiting.popFirst()
         }
     }

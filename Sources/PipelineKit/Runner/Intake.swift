@@ -33,18 +33,30 @@ public final class Intake: Sendable {
         }
     }
 
-    /// Takes a message and waits for how it ended, for a sender that waits too.
+    /// Takes a message and says how it ended, for a sender that waits for that.
     ///
-    /// - Parameter limit: how long to wait at most, for room and for the end together. After that the answer is `failed`;
-    ///   a message that was inside already goes on and may still be delivered.
+    /// - Parameters:
+    ///   - limit: how long it may take at most, to find room and to end together. After that the answer is `failed`; a message that
+    ///     was inside already goes on and may still be delivered.
+    ///   - answer: called exactly once, on any thread, also before this returns; must not block.
+    public func submit(
+        _ message: Message, within limit: Duration, answer: @escaping @Sendable (Settlement) -> Void
+    ) {
+        let now = clock.now()
+        let caller = patience.caller(until: now + limit, answer)
+        if let spool { return spool.take(message) { caller.answer($0) } }
+        if gate.tryEnter() > 0 { return start(message, at: now) { caller.answer($0) } }
+        let ticket = gate.enter { [self] isOpen in
+            guard isOpen else { return caller.answer(Self.closing) }
+            start(message) { caller.answer($0) }
+        }
+        if let ticket { caller.whenGivingUp { [gate] in gate.withdraw(ticket) } }
+    }
+
+    /// The same for who waits.
     public func submit(_ message: Message, within limit: Duration) async -> Settlement {
-        await patience.wait(limit) { id in
-            if let spool { return spool.take(message) { [patience] in patience.answer(id, $0) } }
-            let ticket = gate.enter { [self] isOpen in
-                guard isOpen else { return patience.answer(id, Self.closing) }
-                start(message) { [patience] in patience.answer(id, $0) }
-            }
-            if let ticket { patience.whenGivingUp(id) { [gate] in gate.withdraw(ticket) } }
+        await withCheckedContinuation { continuation in
+            submit(message, within: limit) { continuation.resume(returning: $0) }
         }
     }
 
@@ -87,22 +99,19 @@ public final class Intake: Sendable {
     private static let closing = Settlement.failed(reason: "the pipeline is shutting down", retryAfter: nil)
 
     /// Lets a message in for which a credit is held, and gives that back when it has ended.
-    func start(_ message: Message, _ settled: @escaping @Sendable (Settlement) -> Void) {
+    ///
+    /// - Parameter now: when it was let in; by default at this moment.
+    func start(_ message: Message, at now: Duration? = nil, _ settled: @escaping @Sendable (Settlement) -> Void) {
         let lane = LaneShare.index(ofHash: stableHash(message.key), count: lanes.count)
-        lanes[lane].accept(receipt(message, settled, ends[lane]))
+        lanes[lane].accept(
+            Receipt(message, acceptedAt: now ?? clock.now(), settled: settled, end: ends[lane]))
     }
 
     /// Ends a message for which a credit is held, without letting it in: a refused one goes to the dead letters, then its credit is
     /// given back.
     func end(
         _ message: Message, with settlement: Settlement, _ settled: @escaping @Sendable (Settlement) -> Void
-    ) { receipt(message, settled, ends[0]).settle(settlement) }
-
-    private func receipt(
-        _ message: Message, _ settled: @escaping @Sendable (Settlement) -> Void, _ end: @escaping Receipt.End
-    ) -> Receipt {
-        Receipt(message, acceptedAt: clock.now(), settled: settled, end: end)
-    }
+    ) { Receipt(message, acceptedAt: clock.now(), settled: settled, end: ends[0]).settle(settlement) }
 }
 
 /// The way into a pipeline that has a spool: a message counts as taken when it is on the disk.

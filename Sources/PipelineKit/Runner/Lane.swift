@@ -4,9 +4,10 @@ import Wire
 
 /// One of a pipeline's serial queues. It runs the stages on the messages whose keys fall to it and drives their delivery,
 /// so that messages of one key stay in order without a lock. What arrives is taken in batches: one wake-up, many
-/// messages.
+/// messages. Its queue runs on the threads that all of Dispatch shares: with threads of their own lanes would be more than there are
+/// processors.
 ///
-/// `@unchecked Sendable`, because a serial queue guards what changes: `delivery`, `series`, `till`, `notes`, `run`, `postponed` and
+/// `@unchecked Sendable`, because a serial queue guards what changes: `delivery`, `series`, `spareEvents`, `till`, `notes`, `run`, `postponed` and
 /// `timerDue` are touched only by what `drain`, `finish`, `abandon` and the timer run on `queue`. What other threads call
 /// (`accept`, `pull`, `wake`) touches `inbox`, which has a lock. Everything else is constant and `Sendable`.
 final class Lane: @unchecked Sendable {
@@ -47,6 +48,8 @@ final class Lane: @unchecked Sendable {
     private let inbox = Mutex(Inbox())
     private let chain: StageChain
     private let sink: any Sink
+    /// The same sink, where it can be called without a task.
+    private let completingSink: (any CompletingSink)?
     private let sinkName: String
     private let retry: RetryPolicy
     private let tap: PipelineTap?
@@ -67,6 +70,7 @@ final class Lane: @unchecked Sendable {
 
     private var delivery: Delivery
     private var series: Series?
+    private var spareEvents: [Event] = []
     private var notes: StageChain.Notes
     /// How many messages were run since the lane was woken.
     private var run = 0
@@ -80,9 +84,10 @@ final class Lane: @unchecked Sendable {
         wakeLane: @escaping @Sendable (Int) -> Void, wakeAll: @escaping @Sendable () -> Void
     ) {
         self.index = index
-        queue = DispatchQueue(label: "hecate.\(pipeline).lane-\(index)")
+        queue = DispatchQueue(label: "hecate.\(pipeline).lane-\(index)", target: .global())
         self.chain = chain
         self.sink = sink
+        completingSink = sink as? any CompletingSink
         self.sinkName = sinkName
         self.retry = retry
         self.tap = tap
@@ -166,11 +171,16 @@ final class Lane: @unchecked Sendable {
     private func handleEvents() {
         dispatchPrecondition(condition: .onQueue(queue))
         run = 0
-        let events = inbox.withLock { inbox in
+        // Filled again and again, so that it grows once.
+        var events: [Event] = []
+        swap(&events, &spareEvents)
+        inbox.withLock { inbox in
             inbox.isScheduled = false
-            let events = inbox.events
-            inbox.events = []
-            return events
+            swap(&inbox.events, &events)
+        }
+        defer {
+            events.removeAll(keepingCapacity: events.count <= 4 * Self.stretch)
+            spareEvents = events
         }
         for (index, event) in events.enumerated() {
             // Neither the sink nor who waits for a credit has to wait for the whole batch.
@@ -183,7 +193,6 @@ final class Lane: @unchecked Sendable {
             case .written(let entries, let outcomes, let nanoseconds, let isProbe):
                 metrics.wrote(outcomes, taking: nanoseconds)
                 complete(entries, outcomes, isProbe)
-                giveCreditsBack()
             case .series(let series):
                 self.series = series
                 waitForCredit()
@@ -287,7 +296,8 @@ final class Lane: @unchecked Sendable {
     private func write() {
         dispatchPrecondition(condition: .onQueue(queue))
         while delivery.hasReady {
-            let permission = breaker.permission(now: clock.now())
+            let started = clock.nanoseconds()
+            let permission = breaker.permission(now: .nanoseconds(started))
             if case .wait(let time) = permission { return wake(at: time) }
             let isProbe = permission == .probe
             let batch = window.acquire(lane: index) ? delivery.take(atMost: isProbe ? 1 : sinkBatch, now: now()) : nil
@@ -298,14 +308,19 @@ final class Lane: @unchecked Sendable {
                 continue
             }
             if isProbe { metrics.breaker(breaker.state) }
-            let started = clock.nanoseconds()
             let messages = batch.map(\.message)
-            // Begun here: most sinks hand the messages on without waiting, and another thread would only have to be woken for that.
-            Task.immediate { [self] in
-                let outcomes = await sink.write(messages)
-                post(.written(batch, outcomes, taking: clock.nanoseconds() - started, isProbe: isProbe))
+            if let completingSink {
+                completingSink.write(messages) { [self] in written(batch, $0, since: started, isProbe) }
+                continue
             }
+            // Begun here: most sinks hand the messages on without waiting, and another thread would only have to be woken for that.
+            Task.immediate { [self] in written(batch, await sink.write(messages), since: started, isProbe) }
         }
+    }
+
+    /// The sink answered. From any thread.
+    private func written(_ batch: [Delivery.Entry], _ outcomes: [WriteOutcome], since started: Int64, _ isProbe: Bool) {
+        post(.written(batch, outcomes, taking: clock.nanoseconds() - started, isProbe: isProbe))
     }
 
     private func complete(_ entries: [Delivery.Entry], _ outcomes: [WriteOutcome], _ isProbe: Bool) {
@@ -354,7 +369,8 @@ final class Lane: @unchecked Sendable {
     /// Sees to it that the lane is woken when the next retry is due.
     private func armTimer() {
         let nextPostponed = postponed.lazy.map(\.due).min()
-        if let due = [delivery.nextRetry, nextPostponed].compactMap({ $0 }).min() { wake(at: due) }
+        if let due = delivery.nextRetry { wake(at: due) }
+        if let nextPostponed { wake(at: nextPostponed) }
     }
 
     private func wake(at due: Duration) {

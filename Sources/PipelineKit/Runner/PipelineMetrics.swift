@@ -114,6 +114,7 @@ final class SinkMetrics: Sendable {
     /// The sink answered.
     func wrote(_ outcomes: [WriteOutcome], taking nanoseconds: Int64) {
         seconds.recordNanoseconds(nanoseconds)
+        if outcomes.count == 1 { return self.outcomes[outcomes[0].kind.rawValue].increment() }
         for kind in WriteOutcome.Kind.allCases {
             let count = outcomes.count { $0.kind == kind }
             if count > 0 { self.outcomes[kind.rawValue].increment(by: count) }
