@@ -202,6 +202,9 @@ let ported: Set<String> = [
     "CHecateSQLite",
     "Database",
     "DatabaseTests",
+    "Spool",
+    "SpoolTests",
+    "Webhooks",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }

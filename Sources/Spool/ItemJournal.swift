@@ -1,4 +1,5 @@
-import GRDB
+import Database
+import Dispatch
 import Locking
 public import Wire
 
@@ -31,25 +32,23 @@ public final class ItemJournal: Sendable {
 
     private struct Pending {
         let entry: Entry
-        let done: CheckedContinuation<Void, any Error>
+        let done: Done
     }
 
-    private struct State {
-        var pending: [Pending] = []
-        var isWriting = false
-    }
+    /// Called when an entry is in the file, or cannot be.
+    public typealias Done = @Sendable (Result<Void, any Error>) -> Void
 
     /// How long an item is remembered that has ended.
     private static let memory = Duration.seconds(24 * 3600)
 
     private let path: String
     private let file: DatabaseFile
-    private let state = Mutex(State())
+    private let pending = Mutex<[Pending]>([])
 
     /// A journal; its file is opened later.
     public init(path: String) {
         self.path = path
-        file = DatabaseFile(path: path, sync: .normal)
+        file = DatabaseFile(path: path, synchronous: .normal)
     }
 
     /// Opens the file, makes it where there is none, and forgets what has ended long ago.
@@ -58,82 +57,83 @@ public final class ItemJournal: Sendable {
     public func open() async throws {
         let past = Timestamp.now().seconds - Self.memory.components.seconds
         do {
-            try await file.open { database in
-                try database.execute(
-                    sql: """
+            try await file.open { connection in
+                try connection.execute(
+                    script: """
                         CREATE TABLE IF NOT EXISTS item (
                             id TEXT NOT NULL, owner TEXT NOT NULL, created INTEGER NOT NULL, written INTEGER NOT NULL,
                             ends INTEGER NOT NULL, PRIMARY KEY (id, owner)
                         ) WITHOUT ROWID
                         """)
-                try database.execute(sql: "DELETE FROM item WHERE ends < ?", arguments: [past])
+                try connection.execute("DELETE FROM item WHERE ends < ?", [.integer(past)])
             }
         } catch {
             throw SpoolError("the journal '\(path)' cannot be opened: \(error)")
         }
     }
 
-    /// Notes that an item was written; returns when that is in the file. Those that come meanwhile share one commit.
+    /// Notes that an item was written; returns when that is in the file.
     ///
     /// An item that was created stays so, whatever is written to it later, unless it had ended in between.
     /// - Throws: why it cannot be noted.
     public func note(_ entry: Entry) async throws {
         try await withCheckedThrowingContinuation { continuation in
-            let begins = state.withLock { state in
-                state.pending.append(Pending(entry: entry, done: continuation))
-                defer { state.isWriting = true }
-                return !state.isWriting
-            }
-            if begins { Task { await writePending() } }
+            note(entry) { continuation.resume(with: $0) }
         }
     }
 
-    private func writePending() async {
-        while true {
-            let batch: [Pending] = state.withLock { state in
-                if state.pending.isEmpty { state.isWriting = false }
-                defer { state.pending = [] }
-                return state.pending
-            }
-            guard !batch.isEmpty else { return }
-            let entries = batch.map(\.entry)
-            do {
-                try await file.write { database in
-                    let statement = try database.cachedStatement(
-                        sql: """
-                            INSERT INTO item (id, owner, created, written, ends) VALUES (?, ?, ?, ?, ?)
-                            ON CONFLICT (id, owner) DO UPDATE SET
-                                created = CASE WHEN excluded.created OR ends < excluded.written THEN excluded.created ELSE created END,
-                                written = excluded.written, ends = excluded.ends
-                            """)
-                    for entry in entries {
-                        try statement.execute(arguments: [
-                            entry.id, entry.owner, entry.wasCreated, entry.written.seconds, entry.end.seconds,
-                        ])
-                    }
+    /// Notes that an item was written, as `note(_:)` does. Those that come meanwhile share one commit.
+    ///
+    /// - Parameter done: called on a queue of the journal's.
+    public func note(_ entry: Entry, done: @escaping Done) {
+        let isFirst = pending.withLock { pending in
+            pending.append(Pending(entry: entry, done: done))
+            return pending.count == 1
+        }
+        if isFirst { file.queue.async { self.writePending() } }
+    }
+
+    private func writePending() {
+        let batch = pending.withLock { pending in
+            defer { pending = [] }
+            return pending
+        }
+        let result = Result {
+            let connection = try file.opened()
+            try connection.transaction {
+                let statement = try connection.statement(
+                    """
+                    INSERT INTO item (id, owner, created, written, ends) VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT (id, owner) DO UPDATE SET
+                        created = CASE WHEN excluded.created OR ends < excluded.written THEN excluded.created ELSE created END,
+                        written = excluded.written, ends = excluded.ends
+                    """)
+                for entry in batch.map(\.entry) {
+                    try statement.execute([
+                        .text(entry.id), .text(entry.owner), .bool(entry.wasCreated), .integer(entry.written.seconds),
+                        .integer(entry.end.seconds),
+                    ])
                 }
-                for pending in batch { pending.done.resume() }
-            } catch {
-                for pending in batch { pending.done.resume(throwing: error) }
             }
         }
+        for pending in batch { pending.done(result) }
     }
 
     /// Everything that is known, in the order of the ids.
     public func entries() async throws -> [Entry] {
-        try await file.write { database in
-            try Row.fetchAll(database, sql: "SELECT * FROM item ORDER BY id, owner").map { row in
+        try await file.read { connection in
+            try connection.rows("SELECT id, owner, created, written, ends FROM item ORDER BY id, owner") { row in
                 Entry(
-                    id: row["id"], owner: row["owner"], wasCreated: row["created"],
-                    written: Timestamp(seconds: row["written"]), end: Timestamp(seconds: row["ends"]))
+                    id: row.text(0), owner: row.text(1), wasCreated: row.integer(2) != 0,
+                    written: Timestamp(seconds: row.integer(3)), end: Timestamp(seconds: row.integer(4)))
             }
         }
     }
 
     /// Forgets an item.
     public func remove(_ id: String, of owner: String) async throws {
-        try await file.write { database in
-            try database.execute(sql: "DELETE FROM item WHERE id = ? AND owner = ?", arguments: [id, owner])
+        try await file.write { connection in
+            try connection.execute("DELETE FROM item WHERE id = ? AND owner = ?", [.text(id), .text(owner)])
         }
     }
 

@@ -1,5 +1,4 @@
-import Foundation
-import GRDB
+import Database
 import PipelineKit
 import Wire
 
@@ -13,27 +12,30 @@ enum MessageRow {
     static let columns = "id, key, topic, attributes, published_s, published_ns, received_s, received_ns, payload"
     static let places = "?, ?, ?, ?, ?, ?, ?, ?, ?"
 
-    static func arguments(_ message: Message, payload: [UInt8]) -> StatementArguments {
+    /// What stands in the columns for a message.
+    static func values(_ message: Message, payload: [UInt8]) -> [Value] {
         [
-            message.id, message.key, message.topic, text(of: message.attributes), message.publishedAt?.seconds,
-            message.publishedAt.map { Int($0.nanoseconds) }, message.receivedAt.seconds,
-            Int(message.receivedAt.nanoseconds),
-            Data(payload),
+            .text(message.id), .text(message.key), .text(message.topic), .text(text(of: message.attributes)),
+            .integer(orNull: message.publishedAt?.seconds),
+            .integer(orNull: message.publishedAt.map { Int64($0.nanoseconds) }), .integer(message.receivedAt.seconds),
+            .integer(Int64(message.receivedAt.nanoseconds)), .blob(payload),
         ]
     }
 
-    static func message(_ row: Row) throws -> Message {
-        let payload: Data = row["payload"]
-        let seconds: Int64? = row["published_s"]
-        return Message(
-            id: row["id"], key: row["key"], payload: Bytes([UInt8](payload)), topic: row["topic"],
-            attributes: try attributes(of: row["attributes"]),
-            publishedAt: seconds.map { timestamp($0, row["published_ns"] ?? 0) },
-            receivedAt: timestamp(row["received_s"], row["received_ns"]))
+    /// The message of a row.
+    ///
+    /// - Parameter first: the place of the first of the columns.
+    static func message(_ row: borrowing Row, first: Int) throws -> Message {
+        Message(
+            id: row.text(first), key: row.text(first + 1), payload: Bytes(row.blob(first + 8)),
+            topic: row.text(first + 2), attributes: try attributes(of: row.text(first + 3)),
+            publishedAt: row.isNull(first + 4) ? nil : timestamp(row, first + 4),
+            receivedAt: timestamp(row, first + 6))
     }
 
-    static func timestamp(_ seconds: Int64, _ nanoseconds: Int) -> Timestamp {
-        Timestamp(seconds: seconds, nanoseconds: Int32(max(0, min(nanoseconds, 999_999_999))))
+    /// The time whose seconds and nanoseconds stand in a column and the next.
+    static func timestamp(_ row: borrowing Row, _ column: Int) -> Timestamp {
+        Timestamp(seconds: row.integer(column), nanoseconds: Int32(max(0, min(row.integer(column + 1), 999_999_999))))
     }
 
     private static func text(of attributes: [String: String]) -> String {

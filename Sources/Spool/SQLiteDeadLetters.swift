@@ -1,5 +1,4 @@
-import Foundation
-import GRDB
+import Database
 public import PipelineKit
 public import Wire
 
@@ -28,9 +27,9 @@ public final class SQLiteDeadLetters: DeadLetterStore {
     /// - Throws: `SpoolError`.
     public func open() async throws {
         do {
-            try await file.open { database in
-                try database.execute(
-                    sql: """
+            try await file.open { connection in
+                try connection.execute(
+                    script: """
                         CREATE TABLE IF NOT EXISTS letter (
                             number INTEGER PRIMARY KEY AUTOINCREMENT, pipeline TEXT NOT NULL, stage TEXT NOT NULL,
                             reason TEXT NOT NULL, attempts INTEGER NOT NULL, first_s INTEGER NOT NULL, first_ns INTEGER NOT NULL,
@@ -46,33 +45,35 @@ public final class SQLiteDeadLetters: DeadLetterStore {
     /// Keeps a letter.
     public func put(_ letter: DeadLetter) async throws {
         let payload = letter.message.payload.bytes(at: letter.message.receivedAt)
-        try await file.write { database in
-            try database.execute(
-                sql: """
-                    INSERT INTO letter (pipeline, stage, reason, attempts, first_s, first_ns, last_s, last_ns, \(MessageRow.columns))
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, \(MessageRow.places))
-                    """,
-                arguments: [
-                    letter.pipeline, letter.stage, letter.reason, letter.attempts, letter.first.seconds,
-                    Int(letter.first.nanoseconds), letter.last.seconds, Int(letter.last.nanoseconds),
-                ] + MessageRow.arguments(letter.message, payload: payload))
+        try await file.write { connection in
+            try connection.execute(
+                """
+                INSERT INTO letter (pipeline, stage, reason, attempts, first_s, first_ns, last_s, last_ns, \(MessageRow.columns))
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, \(MessageRow.places))
+                """,
+                [
+                    .text(letter.pipeline), .text(letter.stage), .text(letter.reason), .integer(Int64(letter.attempts)),
+                    .integer(letter.first.seconds), .integer(Int64(letter.first.nanoseconds)),
+                    .integer(letter.last.seconds), .integer(Int64(letter.last.nanoseconds)),
+                ] + MessageRow.values(letter.message, payload: payload))
         }
     }
 
     /// The letters with a number above `number`, in order, at most `limit`.
     public func letters(after number: Int64 = 0, limit: Int) async throws -> [Kept] {
-        try await file.write { database in
-            try Row.fetchAll(
-                database, sql: "SELECT * FROM letter WHERE number > ? ORDER BY number LIMIT ?",
-                arguments: [number, limit]
-            ).map { row in
+        try await file.read { connection in
+            try connection.rows(
+                """
+                SELECT number, pipeline, stage, reason, attempts, first_s, first_ns, last_s, last_ns, \(MessageRow.columns)
+                FROM letter WHERE number > ? ORDER BY number LIMIT ?
+                """, [.integer(number), .integer(Int64(limit))]
+            ) { row in
                 Kept(
-                    number: row["number"],
+                    number: row.integer(0),
                     letter: DeadLetter(
-                        message: try MessageRow.message(row), pipeline: row["pipeline"], stage: row["stage"],
-                        reason: row["reason"],
-                        attempts: row["attempts"], first: MessageRow.timestamp(row["first_s"], row["first_ns"]),
-                        last: MessageRow.timestamp(row["last_s"], row["last_ns"])))
+                        message: try MessageRow.message(row, first: 9), pipeline: row.text(1), stage: row.text(2),
+                        reason: row.text(3), attempts: Int(clamping: row.integer(4)),
+                        first: MessageRow.timestamp(row, 5), last: MessageRow.timestamp(row, 7)))
             }
         }
     }
@@ -99,39 +100,41 @@ public final class SQLiteDeadLetters: DeadLetterStore {
 
     /// Counts the letters.
     public func digest() async throws -> Digest {
-        try await file.write { database in
-            let reasons = try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT stage, reason, count(*) AS count, max(last_s) AS last
-                    FROM (SELECT stage, reason, last_s FROM letter ORDER BY number DESC LIMIT 10000)
-                    GROUP BY stage, reason ORDER BY count DESC, last DESC LIMIT 20
-                    """)
-            return Digest(
-                total: try Int.fetchOne(database, sql: "SELECT count(*) FROM letter") ?? 0,
-                reasons: reasons.map {
-                    .init(
-                        stage: $0["stage"], reason: $0["reason"], count: $0["count"],
-                        last: Timestamp(seconds: $0["last"]))
-                })
+        try await file.read { connection in
+            let reasons = try connection.rows(
+                """
+                SELECT stage, reason, count(*) AS count, max(last_s) AS last
+                FROM (SELECT stage, reason, last_s FROM letter ORDER BY number DESC LIMIT 10000)
+                GROUP BY stage, reason ORDER BY count DESC, last DESC LIMIT 20
+                """
+            ) { row in
+                Digest.Reason(
+                    stage: row.text(0), reason: row.text(1), count: Int(clamping: row.integer(2)),
+                    last: Timestamp(seconds: row.integer(3)))
+            }
+            let total = try connection.first("SELECT count(*) FROM letter") { Int(clamping: $0.integer(0)) }
+            return Digest(total: total ?? 0, reasons: reasons)
         }
     }
 
     /// Takes a letter out: it was delivered after all, or is not wanted any more.
     public func remove(_ number: Int64) async throws {
-        try await file.write { try $0.execute(sql: "DELETE FROM letter WHERE number = ?", arguments: [number]) }
+        try await file.write { try $0.execute("DELETE FROM letter WHERE number = ?", [.integer(number)]) }
     }
 
     /// Notes that a letter was sent again and refused again.
     public func refusedAgain(_ number: Int64, stage: String, reason: String, attempts: Int, at time: Timestamp)
         async throws
     {
-        try await file.write { database in
-            try database.execute(
-                sql: """
-                    UPDATE letter SET stage = ?, reason = ?, attempts = attempts + ?, last_s = ?, last_ns = ? WHERE number = ?
-                    """,
-                arguments: [stage, reason, attempts, time.seconds, Int(time.nanoseconds), number])
+        try await file.write { connection in
+            try connection.execute(
+                """
+                UPDATE letter SET stage = ?, reason = ?, attempts = attempts + ?, last_s = ?, last_ns = ? WHERE number = ?
+                """,
+                [
+                    .text(stage), .text(reason), .integer(Int64(attempts)), .integer(time.seconds),
+                    .integer(Int64(time.nanoseconds)), .integer(number),
+                ])
         }
     }
 

@@ -1,11 +1,8 @@
-import Collections
+import Database
 import Dispatch
-import Foundation
-import GRDB
-public import Logging
-public import Metrics
-public import PipelineKit
 import Locking
+public import PipelineKit
+public import Telemetry
 public import Wire
 
 /// A durable queue in one SQLite file. What arrives while a transaction is under way goes into the next one together: many
@@ -45,7 +42,7 @@ public final class SQLiteSpool: MessageSpool {
 
     /// What belongs to the queue.
     private struct State {
-        var database: DatabaseQueue?
+        var connection: Connection?
         var lock: ProcessLock?
         var newest: Int64 = 0
         var count = 0
@@ -92,7 +89,7 @@ public final class SQLiteSpool: MessageSpool {
             let lock = try ProcessLock(path: settings.path + ".lock")
             do {
                 try openFile()
-            } catch  where SQLiteFile.isCorruption(error) || error is CorruptedFile {
+            } catch  where Self.isCorruption(error) {
                 try startAnew(error)
             } catch {
                 lock.release()
@@ -117,14 +114,11 @@ public final class SQLiteSpool: MessageSpool {
     /// Reads the oldest messages after a number.
     public func read(after number: Int64, limit: Int) async throws -> [SpooledMessage] {
         try await onQueue { [self] in
-            guard let database = state.withLock({ $0.database }) else { throw SpoolError("the spool is closed") }
-            return try database.read { database in
-                try Row.fetchAll(
-                    database,
-                    sql: "SELECT number, \(MessageRow.columns) FROM message WHERE number > ? ORDER BY number LIMIT ?",
-                    arguments: [number, limit]
-                ).map { SpooledMessage(number: $0["number"], message: try MessageRow.message($0)) }
-            }
+            guard let connection = state.withLock({ $0.connection }) else { throw SpoolError("the spool is closed") }
+            return try connection.rows(
+                "SELECT number, \(MessageRow.columns) FROM message WHERE number > ? ORDER BY number LIMIT ?",
+                [.integer(number), .integer(Int64(limit))]
+            ) { SpooledMessage(number: $0.integer(0), message: try MessageRow.message($0, first: 1)) }
         }
     }
 
@@ -139,12 +133,8 @@ public final class SQLiteSpool: MessageSpool {
         try? await onQueue { [self] in
             commit()
             let lock: ProcessLock? = state.withLock { state in
-                do {
-                    try state.database?.close()
-                } catch {
-                    logger.warning("the spool could not be closed in order", metadata: ["error": "\(error)"])
-                }
-                defer { (state.database, state.lock) = (nil, nil) }
+                state.connection?.close()
+                defer { (state.connection, state.lock) = (nil, nil) }
                 return state.lock
             }
             lock?.release()
@@ -157,45 +147,53 @@ public final class SQLiteSpool: MessageSpool {
         let description: String
     }
 
+    private static func isCorruption(_ error: any Error) -> Bool {
+        (error as? DatabaseError)?.isCorruption ?? (error is CorruptedFile)
+    }
+
     private func openFile() throws {
-        let maxPages = settings.maxPages
-        let database = try SQLiteFile.open(settings.path, sync: settings.isFullSync ? .full : .normal) { database in
-            if let maxPages { try database.execute(sql: "PRAGMA max_page_count = \(maxPages)") }
+        let connection = try Connection(
+            path: settings.path, synchronous: settings.isFullSync ? .full : .normal, busyTime: SpoolFile.busyTime,
+            queue: queue)
+        do {
+            try prepare(connection)
+        } catch {
+            connection.close()
+            throw error
         }
-        let check = try database.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
+    }
+
+    private func prepare(_ connection: Connection) throws {
+        if let maxPages = settings.maxPages { try connection.execute(script: "PRAGMA max_page_count = \(maxPages)") }
+        let check = try connection.first("PRAGMA quick_check(1)") { $0.text(0) }
         guard check == "ok" else { throw CorruptedFile(description: check ?? "no answer to quick_check") }
-        try database.write { database in
-            // AUTOINCREMENT: the number of a message that was taken out is never given again.
-            try database.execute(
-                sql: """
+        // AUTOINCREMENT: the number of a message that was taken out is never given again.
+        try connection.transaction {
+            try connection.execute(
+                script: """
                     CREATE TABLE IF NOT EXISTS message (
                         number INTEGER PRIMARY KEY AUTOINCREMENT, \(MessageRow.definition)
                     )
                     """)
         }
-        try state.withLock { state in
-            state.database = database
-            (state.count, state.bytes) = (0, 0)
-            try database.read { database in
-                state.newest =
-                    try Int64.fetchOne(database, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'message'") ?? 0
-                let rows = try Row.fetchCursor(
-                    database, sql: "SELECT number, id, length(payload) AS size FROM message ORDER BY number")
-                while let row = try rows.next() {
-                    let size: Int = row["size"] + Self.overhead
-                    state.sizes[row["number"]] = size
-                    state.count += 1
-                    state.bytes += size
-                    state.recent.insert(row["id"], at: now(), window: settings.duplicateWindow)
-                }
-            }
+        var opened = State()
+        opened.connection = connection
+        opened.newest =
+            try connection.first("SELECT seq FROM sqlite_sequence WHERE name = 'message'") { $0.integer(0) } ?? 0
+        try connection.forEach("SELECT number, id, length(payload) AS size FROM message ORDER BY number") { row in
+            let size = Int(row.integer(2)) + Self.overhead
+            opened.sizes[row.integer(0)] = size
+            opened.count += 1
+            opened.bytes += size
+            opened.recent.insert(row.text(1), at: now(), window: settings.duplicateWindow)
         }
+        state.withLock { $0 = opened }
     }
 
     private func startAnew(_ error: any Error) throws {
         let name: String
         do {
-            name = try SQLiteFile.setAside(settings.path, at: now().seconds)
+            name = try SpoolFile.setAside(settings.path, at: now().seconds)
         } catch {
             throw SpoolError("the spool '\(settings.path)' is corrupted and cannot be set aside: \(error)")
         }
@@ -245,7 +243,7 @@ public final class SQLiteSpool: MessageSpool {
     }
 
     private func write(_ appends: [Message], _ removals: [Int64], _ state: inout State) -> [SpoolResult] {
-        guard let database = state.database else { return appends.map { _ in .failed("the spool is closed") } }
+        guard let connection = state.connection else { return appends.map { _ in .failed("the spool is closed") } }
         let now = now()
         var accepted: [(index: Int, payload: [UInt8])] = []
         var results = [SpoolResult](repeating: .full, count: appends.count)
@@ -274,14 +272,14 @@ public final class SQLiteSpool: MessageSpool {
             ids.insert(message.id)
         }
         do {
-            let numbers = try database.write { database in
-                let delete = try database.cachedStatement(sql: "DELETE FROM message WHERE number = ?")
-                for number in removals { try delete.execute(arguments: [number]) }
-                let insert = try database.cachedStatement(
-                    sql: "INSERT INTO message (\(MessageRow.columns)) VALUES (\(MessageRow.places))")
+            let numbers = try connection.transaction {
+                let delete = try connection.statement("DELETE FROM message WHERE number = ?")
+                for number in removals { try delete.execute([.integer(number)]) }
+                let insert = try connection.statement(
+                    "INSERT INTO message (\(MessageRow.columns)) VALUES (\(MessageRow.places))")
                 return try accepted.map { index, payload in
-                    try insert.execute(arguments: MessageRow.arguments(appends[index], payload: payload))
-                    return database.lastInsertedRowID
+                    try insert.execute(MessageRow.values(appends[index], payload: payload))
+                    return connection.lastInsertedNumber
                 }
             }
             for (number, (index, payload)) in zip(numbers, accepted) {
@@ -344,7 +342,7 @@ struct RecentIDs {
         times[id] = now
         order.append((id, now))
         while let first = order.first, order.count > Self.most || now - first.at > window {
-            order.removeFirst()
+            _ = order.popFirst()
             if times[first.id] == first.at { times[first.id] = nil }
         }
     }

@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 public import Wire
 
 /// An item as Argus keeps it: an id, an owner, data, and a time to live that is worked out when it is written.
@@ -21,11 +21,7 @@ public struct ArgusItem: Sendable, Equatable {
     }
 
     /// The id of the item of a webhook: lower-case hex SHA-256 of the bytes of its URL (ancla, webhook item id).
-    public static func id(ofURL url: String) -> String {
-        var url = url
-        let digest = url.withUTF8 { SHA256.hash(data: UnsafeRawBufferPointer($0)) }
-        return digest.withUnsafeBytes { Hex.encode($0) }
-    }
+    public static func id(ofURL url: String) -> String { Hex.encode(Digest.sha256(url)) }
 
     /// The body of the request that writes it: `{"id": ..., "data": ..., "ttl": seconds}`.
     public func body(at now: Timestamp) -> [UInt8] {

@@ -1,5 +1,4 @@
-import Logging
-import Metrics
+import Telemetry
 import Locking
 import TestSupport
 import Testing
@@ -40,7 +39,7 @@ import Wire
 
     private let scratch: Scratch
     init() throws { scratch = try Scratch() }
-    private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    private static let logger = Logger(label: "test") { _ in SilentLogHandler() }
 
     private func pipeline(
         _ sink: Recording, deadLetters: (any DeadLetterStore)? = nil, maxAge: Duration? = nil, capacity: Int = 16,
@@ -50,13 +49,13 @@ import Wire
         let spool = SQLiteSpool(
             .init(path: scratch.path(file), maxBytes: maxBytes, isFullSync: false), pipeline: "test",
             logger: Self.logger,
-            metrics: NOOPMetricsHandler.instance)
+            metrics: SilentMetrics())
         return Pipeline(
             name: "test", source: Scripted(script), steps: [], sink: sink, sinkName: "sink",
             settings: RunnerSettings(
                 lanes: 3, capacity: capacity, retry: RetryPolicy(initial: .zero, max: .milliseconds(1)),
                 shutdownGrace: grace),
-            logger: Self.logger, metrics: NOOPMetricsHandler.instance, now: { .now() },
+            logger: Self.logger, metrics: SilentMetrics(), now: { .now() },
             durability: Durability(spool: spool, maxAge: maxAge, deadLetters: deadLetters))
     }
 
@@ -243,7 +242,7 @@ import Wire
             let pipeline = Pipeline(
                 name: "test", source: source, steps: [], sink: Recording { _ in .permanent(reason: "no") },
                 sinkName: "sink",
-                settings: RunnerSettings(lanes: 1), logger: Self.logger, metrics: NOOPMetricsHandler.instance,
+                settings: RunnerSettings(lanes: 1), logger: Self.logger, metrics: SilentMetrics(),
                 now: { .now() },
                 durability: Durability(deadLetters: store))
             try await pipeline.run()

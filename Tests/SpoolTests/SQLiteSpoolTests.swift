@@ -1,6 +1,5 @@
 import Foundation
-import Logging
-import Metrics
+import Telemetry
 import TestSupport
 import Testing
 import Wire
@@ -32,8 +31,8 @@ final class Scratch: Sendable {
         var settings = SQLiteSpool.Settings(path: scratch.path())
         change(&settings)
         return SQLiteSpool(
-            settings, pipeline: "test", logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            metrics: NOOPMetricsHandler.instance, now: { clock.with { $0 } })
+            settings, pipeline: "test", logger: Logger(label: "test") { _ in SilentLogHandler() },
+            metrics: SilentMetrics(), now: { clock.with { $0 } })
     }
 
     private func message(_ id: String, size: Int = 10) -> Message {
@@ -230,6 +229,30 @@ final class Scratch: Sendable {
         await first.close()
         _ = try await second.open()
         await second.close()
+    }
+
+    @Test func textsWithZerosAndEmptyPayloadsComeBackAsTheyWere() async throws {
+        let spool = spool()
+        _ = try await spool.open()
+        let odd = Message(
+            id: "a\0b", key: "", payload: Bytes([]), topic: "t\0", attributes: ["\0": "\u{1}é\0"],
+            receivedAt: Timestamp(seconds: 7))
+        #expect(await append(odd, to: spool) == .stored(1))
+        let found = try #require(try await spool.read(after: 0, limit: 1).first?.message)
+        #expect(found.id == odd.id && found.key == "" && found.topic == odd.topic && found.attributes == odd.attributes)
+        #expect(found.payload.bytes(at: found.receivedAt) == [] && found.publishedAt == nil)
+        await spool.close()
+    }
+
+    @Test func theLogIsGoneWhenItIsClosed() async throws {
+        let spool = spool()
+        _ = try await spool.open()
+        _ = await append(message("a"), to: spool)
+        #expect(FileManager.default.fileExists(atPath: scratch.path() + "-wal"))
+        await spool.close()
+        #expect(!FileManager.default.fileExists(atPath: scratch.path() + "-wal"))
+        #expect(await append(message("b"), to: spool) == .failed("the spool is closed"))
+        await #expect(throws: SpoolError.self) { try await spool.read(after: 0, limit: 1) }
     }
 
     @Test func aFileThatCannotBeWrittenIsSaid() async {

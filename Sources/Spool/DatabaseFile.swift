@@ -1,0 +1,117 @@
+import Database
+import Dispatch
+import Glibc
+import Locking
+
+/// Why a file of this module cannot be used.
+public struct SpoolError: Error, CustomStringConvertible {
+    /// The reason and what to do, for people.
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// How all files of this module are opened, and what becomes of a damaged one.
+enum SpoolFile {
+    /// How long a write waits for that of another process.
+    static let busyTime = Duration.seconds(5)
+
+    /// Gives a file and what belongs to it another name.
+    ///
+    /// - Returns: the new name.
+    static func setAside(_ path: String, at seconds: Int64) throws -> String {
+        var name = "\(path).corrupted-\(seconds)"
+        var count = 1
+        while Files.exists(name) {
+            name = "\(path).corrupted-\(seconds)-\(count)"
+            count += 1
+        }
+        for suffix in ["", "-wal", "-shm"] where Files.exists(path + suffix) {
+            try Files.move(path + suffix, to: name + suffix)
+        }
+        return name
+    }
+}
+
+/// A database that several processes may use at once, opened once, on a queue of its own. From any thread.
+final class DatabaseFile: Sendable {
+    /// The queue that the file is used on.
+    let queue: DispatchQueue
+
+    private let path: String
+    private let synchronous: Connection.Synchronous
+    private let connection = Mutex<Connection?>(nil)
+
+    init(path: String, synchronous: Connection.Synchronous = .full) {
+        self.path = path
+        self.synchronous = synchronous
+        queue = DispatchQueue(label: "hecate.database")
+    }
+
+    /// Opens the file and prepares it in one transaction.
+    func open(_ prepare: @escaping @Sendable (Connection) throws -> Void) async throws {
+        try await onQueue { [self] in
+            let opened = try Connection(
+                path: path, synchronous: synchronous, busyTime: SpoolFile.busyTime, queue: queue)
+            try opened.transaction { try prepare(opened) }
+            connection.withLock { $0 = opened }
+        }
+    }
+
+    /// Runs changes in one transaction.
+    func write<Result: Sendable>(_ body: @escaping @Sendable (Connection) throws -> Result) async throws -> Result {
+        try await onQueue { [self] in
+            let connection = try opened()
+            return try connection.transaction { try body(connection) }
+        }
+    }
+
+    /// Reads, while others may write.
+    func read<Result: Sendable>(_ body: @escaping @Sendable (Connection) throws -> Result) async throws -> Result {
+        try await onQueue { [self] in try body(try opened()) }
+    }
+
+    /// Closes the file, after what was asked for before.
+    func close() async {
+        await withCheckedContinuation { continuation in
+            queue.async { [self] in
+                connection.withLock { connection in
+                    connection?.close()
+                    connection = nil
+                }
+                continuation.resume()
+            }
+        }
+    }
+
+    /// The connection, for work on the queue.
+    func opened() throws(SpoolError) -> Connection {
+        guard let connection = connection.withLock({ $0 }) else { throw SpoolError("the file '\(path)' is not open") }
+        return connection
+    }
+
+    private func onQueue<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { continuation.resume(with: Swift.Result { try work() }) }
+        }
+    }
+}
+
+/// A lock that one process has, until it lets go of it or ends.
+final class ProcessLock: Sendable {
+    private let descriptor: Int32
+
+    /// - Throws: `SpoolError` where another process has it.
+    init(path: String) throws {
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw SpoolError("'\(path)' cannot be written: \(String(cString: strerror(errno)))")
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            throw SpoolError("another process uses the spool of '\(path)'; each gateway needs a spool of its own")
+        }
+    }
+
+    func release() { close(descriptor) }
+}
