@@ -120,7 +120,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "PipelineFileTests",
-            dependencies: ["PipelineFile", "PipelineKit", "Stages", "Telemetry", "TestSupport"],
+            dependencies: ["PipelineFile", "PipelineKit", "Stages", "Telemetry", "TestSupport", "YAML"],
             swiftSettings: settings),
         .testTarget(
             name: "SpoolTests",
@@ -195,6 +195,8 @@ let ported: Set<String> = [
     "WireTests",
     "YAMLTests",
     "PipelineKitTests",
+    "PipelineFile",
+    "StageTestKit",
     "HTTP",
     "CHecateRE2",
     "Patterns",

@@ -67,13 +67,20 @@ public final class OpenFile: Sendable {
     ///
     /// - Throws: a `SystemError`; EFBIG where there is more than the bound.
     public func readToEnd(atMost bound: Int = 64 << 20) throws -> [UInt8] {
+        let bytes = try readBeginning(bound + 1)
+        guard bytes.count <= bound else { throw SystemError(code: EFBIG, path: path) }
+        return bytes
+    }
+
+    /// What comes next: so many bytes, or fewer where the end comes before.
+    public func readBeginning(_ count: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
-        while true {
-            let next = try read(atMost: min(64 << 10, bound - bytes.count + 1))
-            if next.isEmpty { return bytes }
+        while bytes.count < count {
+            let next = try read(atMost: min(64 << 10, count - bytes.count))
+            if next.isEmpty { break }
             bytes += next
-            if bytes.count > bound { throw SystemError(code: EFBIG, path: path) }
         }
+        return bytes
     }
 
     private func read(into buffer: UnsafeMutableRawBufferPointer) throws(SystemError) -> Int {

@@ -1,4 +1,4 @@
-import Foundation
+import Locking
 import PipelineKit
 import YAML
 
@@ -14,10 +14,9 @@ struct ConfigurationFile {
         path: String, substitution: Substitution, namedAt place: SourceLocation? = nil,
         _ diagnostics: inout Diagnostics
     ) {
-        let limit = YAMLLimits().bytes
-        if let handle = FileHandle(forReadingAtPath: path), let data = try? handle.read(upToCount: limit + 1) ?? Data()
-        {
-            self.init(path: path, bytes: [UInt8](data), substitution: substitution, &diagnostics)
+        // One byte more than may be: the parser says so.
+        if let bytes = try? OpenFile(reading: path).readBeginning(YAMLLimits().bytes + 1) {
+            self.init(path: path, bytes: bytes, substitution: substitution, &diagnostics)
         } else {
             diagnostics.error("the file '\(path)' cannot be read: does it exist, and may it be read?", at: place)
             self.init(unreadable: path)

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import PipelineKit
 import YAML
 
@@ -70,14 +70,34 @@ struct Layers {
         return lay(root, over: base)
     }
 
-    /// A path as a file writes it: seen from that file's folder.
+    /// A path as a file writes it: seen from that file's folder, and as short as it can be written. What is behind a link to a folder
+    /// is found where the system finds it: not beside the link.
     static func resolve(_ path: String, from file: String) -> String {
-        guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
-        return NSString(string: file[...slash] + path).standardizingPath
+        let (bytes, slash) = (path.utf8, UInt8(ascii: "/"))
+        guard bytes.first != slash, let end = file.utf8.lastIndex(of: slash) else { return path }
+        var parts: [Substring] = []
+        let root = file.utf8.first == slash ? "/" : ""
+        for part in Substring("\(file[...end])\(path)").split(separator: "/") where part != "." {
+            let before = root + parts.joined(separator: "/")
+            if part == "..", let last = parts.last, last != "..", !isLink(before) {
+                parts.removeLast()
+            } else if part != ".." || root.isEmpty || !parts.isEmpty {
+                parts.append(part)
+            }
+        }
+        return root + parts.joined(separator: "/")
     }
 
+    private static func isLink(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+    }
+
+    /// What is the same for two paths of one file.
     private static func identity(_ path: String) -> String {
-        URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
+        guard let found = realpath(path, nil) else { return path }
+        defer { free(found) }
+        return String(cString: found)
     }
 
     // MARK: - The command line

@@ -1,5 +1,5 @@
-import Foundation
 import PipelineKit
+import Wire
 
 /// Reads the tree of a pipeline file into a checked `PipelineSpec`. Goes on after a mistake, so that all are reported.
 struct PipelineReader {
@@ -43,8 +43,14 @@ struct PipelineReader {
         help: "address of /health, /ready and the status page at /, as in \":6702\"")
     private static let listName = Option("name", .string, help: "whose list it is")
     private static let listURLType = OptionType<String>.string.map(named: "URL") { text in
-        guard let url = URLComponents(string: text), ["http", "https"].contains(url.scheme), url.host?.isEmpty == false
-        else { throw OptionError("'\(text)' is no URL such as http://tr1d1um:6103/metrics") }
+        let example = "is no URL such as http://tr1d1um:6103/metrics"
+        do {
+            guard try WebURL(text).scheme != .unix else { throw OptionError("'\(text)' \(example)") }
+        } catch let reason as WebURL.Invalid {
+            // What stands before an at sign may be a password.
+            throw OptionError(
+                text.utf8.contains(UInt8(ascii: "@")) ? "this \(example): \(reason)" : "'\(text)' \(example)")
+        }
         return text
     }
     private static let listURL = Option(
@@ -196,6 +202,10 @@ struct PipelineReader {
     }
 
     private static func stem(of path: String) -> String {
-        URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+        let name = path.split(separator: "/").last ?? ""
+        guard let dot = name.lastIndex(of: "."), dot > name.startIndex, name.index(after: dot) < name.endIndex else {
+            return String(name)
+        }
+        return String(name[..<dot])
     }
 }

@@ -1,4 +1,3 @@
-import Foundation
 public import PipelineKit
 import Wire
 
@@ -99,20 +98,38 @@ public struct EffectivePipeline: Sendable {
 
     /// A text as it reads again as the same text.
     private func scalar(_ text: String) -> String {
-        let text = keepsVariables ? text : text.replacingOccurrences(of: "$", with: "$$")
-        let isPlain =
-            text.range(of: #"^[A-Za-z_/][A-Za-z0-9_./:@+-]*$"#, options: .regularExpression) != nil
-            && !text.hasSuffix(":")
-            && !["null", "true", "false", "y", "n", "yes", "no", "on", "off"].contains(text.lowercased())
-        return isPlain ? text : JSONWriter.quoted(text)
+        let text = keepsVariables ? text : text.reduce(into: "") { $0 += $1 == "$" ? "$$" : String($1) }
+        return Self.isPlain(text) ? text : JSONWriter.quoted(text)
+    }
+
+    /// Whether a text needs no quotes: what is written so is read as this text and nothing else.
+    private static func isPlain(_ text: String) -> Bool {
+        let bytes = text.utf8
+        guard let first = bytes.first, let last = bytes.last, last != UInt8(ascii: ":") else { return false }
+        func isLetter(_ byte: UInt8) -> Bool { (65...90).contains(byte) || (97...122).contains(byte) }
+        guard isLetter(first) || [UInt8(ascii: "_"), UInt8(ascii: "/")].contains(first),
+            bytes.allSatisfy({ isLetter($0) || (48...57).contains($0) || "_./:@+-".utf8.contains($0) })
+        else { return false }
+        return !["null", "true", "false", "y", "n", "yes", "no", "on", "off"].contains(text.lowercased())
     }
 
     private func origin(of node: ConfigNode, _ isSecret: Bool) -> String {
         let place = "\(node.location.file):\(node.location.line)"
-        guard let written = node.written else { return place }
+        guard let written = node.written else { return Self.oneLine(place) }
         // A default may be a secret too, so of what is secret only the names are told.
-        let shown = isSecret ? Self.names(in: written) : written.replacingOccurrences(of: "\n", with: " ")
-        return "\(place) \(shown)"
+        return Self.oneLine("\(place) \(isSecret ? Self.names(in: written) : written)")
+    }
+
+    /// A text as it may stand in a comment: nothing that ends a line of YAML, nor what YAML does not allow.
+    private static func oneLine(_ text: String) -> String {
+        // By scalars: a carriage return and a newline are one character.
+        let scalars = text.unicodeScalars.map { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .lineSeparator, .paragraphSeparator: Unicode.Scalar(" ")
+            default: scalar
+            }
+        }
+        return String(String.UnicodeScalarView(scalars))
     }
 
     private static func names(in written: String) -> String {

@@ -43,7 +43,9 @@ public struct Report: Sendable {
 
     private func line(_ place: SourceLocation) -> Substring? {
         guard let text = texts[place.file] else { return nil }
-        let lines = text.split(separator: "\n", maxSplits: place.line, omittingEmptySubsequences: false)
+        // What ends a line for YAML; a carriage return and a newline are one character.
+        let ends: Set<Character> = ["\n", "\r\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"]
+        let lines = text.split(maxSplits: place.line, omittingEmptySubsequences: false) { ends.contains($0) }
         return place.line <= lines.count ? lines[place.line - 1] : nil
     }
 
@@ -53,26 +55,27 @@ public struct Report: Sendable {
 
     /// Whether a key's name says that its value is secret.
     static func soundsSecret(_ key: String) -> Bool {
-        let key = key.lowercased()
-        return secretWords.contains { key.contains($0) } && !key.hasSuffix("id")
+        let bytes = lowercased(key.utf8)
+        return secretWords.contains { bytes.firstRange(of: $0.utf8) != nil }
+            && !bytes.reversed().starts(with: "di".utf8)
+    }
+
+    /// Bytes in their places, with ASCII's capital letters small.
+    private static func lowercased(_ text: some Sequence<UInt8>) -> [UInt8] {
+        text.map { (65...90).contains($0) ? $0 | 0x20 : $0 }
     }
 
     /// The line without the value of any key that sounds like a secret: a mistake may stand right beside one.
     static func masked(_ line: Substring) -> String {
-        let text = String(line)
-        let lower = text.lowercased()
-        var cut = text.endIndex
-        for word in secretWords {
-            guard let found = lower.range(of: word), let colon = lower[found.upperBound...].firstIndex(of: ":") else {
-                continue
-            }
-            let offset = lower.distance(from: lower.startIndex, to: colon)
-            let place = text.index(text.startIndex, offsetBy: offset, limitedBy: text.endIndex) ?? text.endIndex
-            cut = min(cut, place)
+        // By bytes: whatever stands beside a word, it is found.
+        let bytes = Array(line.utf8)
+        let lower = lowercased(bytes)
+        let colons = secretWords.compactMap { word in
+            lower.firstRange(of: word.utf8).flatMap { lower[$0.upperBound...].firstIndex(of: UInt8(ascii: ":")) }
         }
-        guard cut < text.endIndex, text[text.index(after: cut)...].contains(where: { !$0.isWhitespace }) else {
-            return text
-        }
-        return text[...cut] + " …"
+        guard let colon = colons.min(),
+            String(decoding: bytes[(colon + 1)...], as: UTF8.self).contains(where: { !$0.isWhitespace })
+        else { return String(line) }
+        return String(decoding: bytes[...colon], as: UTF8.self) + " …"
     }
 }

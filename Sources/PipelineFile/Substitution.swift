@@ -1,4 +1,4 @@
-import Foundation
+import Locking
 
 /// Replaces `${...}` in the texts of a file by what the environment or another file says:
 /// `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${file:PATH}`; `$$` is a dollar.
@@ -22,18 +22,14 @@ public struct Substitution: Sendable {
 
     /// The process's environment and the file system.
     public static let system = Substitution(
-        variable: { ProcessInfo.processInfo.environment[$0] },
+        variable: { environment($0) },
         file: { path in
-            guard let handle = FileHandle(forReadingAtPath: path) else {
-                throw Failure(message: "the file '\(path)' cannot be read")
-            }
-            defer { try? handle.close() }
-            let data = try handle.read(upToCount: largestFile + 1) ?? Data()
-            guard data.count <= largestFile else {
+            let bytes = try OpenFile(reading: path).readBeginning(largestFile + 1)
+            guard bytes.count <= largestFile else {
                 throw Failure(message: "the file '\(path)' is larger than \(largestFile) bytes")
             }
             // The line end that editors put at the end of a file belongs to the file, not to the value.
-            var text = Substring(String(decoding: data, as: UTF8.self))
+            var text = Substring(String(decoding: bytes, as: UTF8.self))
             while text.last?.isNewline == true { text.removeLast() }
             return String(text)
         })

@@ -37,22 +37,18 @@ final class MetricNames: MetricsFactory, Sendable {
         made.withLock { _ = $0.insert(Made(label: label, kind: kind, dimensions: dimensions.map(\.0))) }
     }
 
-    func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+    func makeCounter(label: String, dimensions: [(String, String)]) -> Counter {
         note(label, "counter", dimensions)
-        return SilentMetrics()
+        return Counter()
     }
 
-    func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
-        note(label, "recorder", dimensions)
-        return SilentMetrics()
+    func makeGauge(label: String, dimensions: [(String, String)]) -> Gauge {
+        note(label, "gauge", dimensions)
+        return Gauge()
     }
 
-    func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+    func makeTimer(label: String, dimensions: [(String, String)]) -> Timer {
         note(label, "timer", dimensions)
-        return SilentMetrics()
+        return Timer()
     }
-
-    func destroyCounter(_ handler: any CounterHandler) {}
-    func destroyRecorder(_ handler: any RecorderHandler) {}
-    func destroyTimer(_ handler: any TimerHandler) {}
 }

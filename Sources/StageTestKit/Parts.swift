@@ -1,5 +1,6 @@
 import Locking
 import PipelineKit
+import Wire
 
 /// How long the suites wait for what has to come to pass; generous, so that a busy machine is no reason to fail.
 enum Patience {
@@ -125,6 +126,35 @@ final class WatchedSink: Sink {
         let outcomes = await sink.write(batch)
         watch.ends(batch)
         return outcomes
+    }
+
+    func close() async { await sink.close() }
+}
+
+/// The same for one that tells by a closure, as the runner writes to it then.
+struct WatchedCompletingSink: CompletingSink {
+    static let declaration = WatchedSink.declaration
+    private let sink: any CompletingSink
+    private let watch: SinkWatch
+    var capabilities: SinkCapabilities { sink.capabilities }
+
+    init(_ options: Options, _ context: StageContext) throws {
+        throw OptionError("made by the conformance suite only")
+    }
+
+    init(_ sink: any CompletingSink, _ watch: SinkWatch) {
+        self.sink = sink
+        self.watch = watch
+    }
+
+    func open() async throws { try await sink.open() }
+
+    func write(_ batch: [Message], done: @escaping @Sendable ([WriteOutcome]) -> Void) {
+        watch.begins(batch, capabilities)
+        sink.write(batch) { [watch] outcomes in
+            watch.ends(batch)
+            done(outcomes)
+        }
     }
 
     func close() async { await sink.close() }

@@ -182,7 +182,11 @@ public struct SinkConformance<Tested: Sink>: Sendable {
         let watch = SinkWatch()
         let source = NumberSource(count: count) { message(50_000 + $0) }
         var kinds = registry
-        kinds.add(.sink, Tested.declaration) { [make] in .sink(WatchedSink(try make($0, $1), watch)) }
+        kinds.add(.sink, Tested.declaration) { [make] options, context in
+            let sink = try make(options, context)
+            if let sink = sink as? any CompletingSink { return .sink(WatchedCompletingSink(sink, watch)) }
+            return .sink(WatchedSink(sink, watch))
+        }
         let spec = PipelineSpec(
             name: "conformance",
             source: .init(name: "numbers", kind: NumberSource.kind, options: Options(), location: nil),
