@@ -46,7 +46,6 @@ let package = Package(
         .target(name: "Database", dependencies: ["CHecateSQLite", "Locking"], swiftSettings: settings),
         .target(
             name: "HTTP", dependencies: ["CHecateLinux", "CHecateSSL", "Locking", "Telemetry", "Wire"],
-            exclude: ["SharedListener.swift", "ListenerPool.swift"],
             swiftSettings: settings),
         .target(name: "YAML", dependencies: ["CHecateYAML"], swiftSettings: settings),
         .target(name: "PipelineKit", dependencies: ["Locking", "Telemetry", "Wire"], swiftSettings: settings),

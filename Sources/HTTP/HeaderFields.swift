@@ -15,6 +15,8 @@ public struct HeaderFields: Sendable, Equatable {
     /// No fields.
     public init() {}
 
+    mutating func reserveCapacity(_ count: Int) { fields.reserveCapacity(count) }
+
     /// The value of the first field of a name; nil where there is none. Setting it replaces every field of the name, nil removes them.
     public subscript(name: String) -> String? {
         get { fields.first { Self.matches($0.name, name) }?.value }
@@ -43,10 +45,8 @@ public struct HeaderFields: Sendable, Equatable {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
             UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "!"), UInt8(ascii: "#")...UInt8(ascii: "'"),
-            UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
-            UInt8(
-                ascii: "^")...UInt8(
-                ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
+            UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "^"),
+            UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
             true
         default: false
         }
@@ -55,10 +55,9 @@ public struct HeaderFields: Sendable, Equatable {
     /// Whether two names are the same but for the case of ASCII letters.
     static func matches(_ left: String, _ right: String) -> Bool {
         guard left.utf8.count == right.utf8.count else { return false }
-        return zip(left.utf8, right.utf8).allSatisfy { lowered($0) == lowered($1) }
+        // Mostly they are written the same.
+        return left == right || left.utf8.elementsEqual(right.utf8) { Syntax.lowered($0) == Syntax.lowered($1) }
     }
-
-    private static func lowered(_ byte: UInt8) -> UInt8 { byte >= 65 && byte <= 90 ? byte | 0x20 : byte }
 }
 
 extension HeaderFields: ExpressibleByDictionaryLiteral {

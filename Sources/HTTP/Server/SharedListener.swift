@@ -1,11 +1,11 @@
-import Logging
+import Telemetry
 import Locking
 
 /// A listener whose requests are answered by several users, each at a path of its own and what lies below it, and by one user after
 /// the other: at a path whose user has left for a successor, requests wait. May be used from any thread.
 public final class SharedListener: Sendable {
     /// Somebody who answers.
-    private final class User: Sendable {
+    private final class User: Responder.Observer {
         let path: String
         let bodyBytes: Int
         let handler: HTTPListener.Handler
@@ -19,7 +19,7 @@ public final class SharedListener: Sendable {
 
         func begin() { progress.withLock { $0.active += 1 } }
 
-        func end() {
+        func requestEnded() {
             let idle: CheckedContinuation<Void, Never>? = progress.withLock { progress in
                 progress.active -= 1
                 guard progress.active == 0 else { return nil }
@@ -41,9 +41,10 @@ public final class SharedListener: Sendable {
         }
     }
 
+    /// A request that waits for a successor of who answered at its path.
     private struct Waiting {
-        let path: String
-        let continuation: CheckedContinuation<Match, Never>
+        let request: ServerRequest
+        let responder: Responder
     }
 
     private struct State {
@@ -103,15 +104,18 @@ public final class SharedListener: Sendable {
             state.departed.remove(path)
             state.ended.remove(path)
             state.bodyBytes = max(state.bodyBytes, bodyBytes)
-            let mine = state.waiting.filter { Self.covers(path, $0.path) }
-            state.waiting.removeAll { Self.covers(path, $0.path) }
+            let mine = state.waiting.filter { Self.covers(path, $0.request.path) }
+            state.waiting.removeAll { Self.covers(path, $0.request.path) }
             for _ in mine { user.begin() }
             return mine
         }
         guard let waiting else {
             throw HTTPListenerError("cannot listen on \(address): the path \(path) is another pipeline's there")
         }
-        for each in waiting { each.continuation.resume(returning: .user(user)) }
+        for each in waiting {
+            each.responder.observe(user)
+            each.responder.onLoop { user.handler(each.request, each.responder) }
+        }
         do {
             try await listening().value
         } catch {
@@ -139,7 +143,7 @@ public final class SharedListener: Sendable {
             defer { state.waiting = [] }
             return state.waiting
         }
-        for each in waiting { each.continuation.resume(returning: .ended) }
+        for each in waiting { each.responder.respond(Self.closing) }
     }
 
     /// Closes the listener; returns when every request that had come is answered.
@@ -184,8 +188,9 @@ public final class SharedListener: Sendable {
             let made = HTTPListener(
                 address: address, certificate: certificate, limits: limits, logger: logger,
                 bodyBytes: { [weak self] in self?.largestBody(at: $0) ?? 0 }
-            ) { [weak self] request in
-                await self?.answer(request) ?? Self.closing
+            ) { [weak self] request, responder in
+                guard let self else { return responder.respond(Self.closing) }
+                answer(request, responder)
             }
             let outcome = AsyncStream.makeStream(of: Result<Void, any Error>.self)
             let serving = Task {
@@ -216,30 +221,29 @@ public final class SharedListener: Sendable {
         }
     }
 
-    private static let closing = HTTPServiceResponse.text(
+    private static let closing = ServerResponse.text(
         503, "the gateway is shutting down", headers: ["Retry-After": "5"])
 
-    private func answer(_ request: HTTPServiceRequest) async -> HTTPServiceResponse {
-        let match = await withCheckedContinuation { (continuation: CheckedContinuation<Match, Never>) in
-            let now: Match? = state.withLock { state in
-                let match = Self.match(request.path, state)
-                switch match {
-                case .user(let user): user.begin()
-                case .successor where !state.isClosed:
-                    state.waiting.append(Waiting(path: request.path, continuation: continuation))
-                    return nil
-                case .successor, .ended, .nobody: break
-                }
-                return match
+    /// Hands a request to who answers at its path, or has it wait for who will.
+    private func answer(_ request: ServerRequest, _ responder: Responder) {
+        let (match, isUsed) = state.withLock { state -> (Match?, Bool) in
+            let match = Self.match(request.path, state)
+            switch match {
+            case .user(let user): user.begin()
+            case .successor where !state.isClosed:
+                state.waiting.append(Waiting(request: request, responder: responder))
+                return (nil, true)
+            case .successor, .ended, .nobody: break
             }
-            if let now { continuation.resume(returning: now) }
+            return (match, !state.users.isEmpty)
         }
         switch match {
+        case nil: break
         case .user(let user):
-            defer { user.end() }
-            return await user.handler(request)
-        case .nobody where isUsed: return .text(404, "nothing is taken at this path")
-        case .successor, .ended, .nobody: return Self.closing
+            responder.observe(user)
+            user.handler(request, responder)
+        case .nobody where isUsed: responder.respond(.text(404, "nothing is taken at this path"))
+        case .successor, .ended, .nobody: responder.respond(Self.closing)
         }
     }
 }

@@ -1,4 +1,4 @@
-public import Logging
+public import Telemetry
 import Locking
 
 /// The process's listeners. Several pipelines may serve on one address, each at a path of its own; and a listener may pass from one

@@ -1,0 +1,194 @@
+import CHecateLinux
+import Glibc
+import Locking
+import Telemetry
+
+/// Accepts the connections of a listener and spreads them over the loops.
+///
+/// One accepts for all: with SO_REUSEPORT each loop could, but then a port that is taken could be taken twice.
+///
+/// `@unchecked Sendable`: `phase`, `turn`, `isWarned` and the descriptor are touched on the loop only; the rest is behind locks,
+/// atomic, or never changes.
+final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
+    private enum Phase {
+        case accepting
+        /// As many connections as are allowed are open; the next waits in the system's queue until one of them ends.
+        case full
+        /// The process has no descriptors left. Trying on at once would only spin.
+        case resting
+        case ended
+    }
+
+    private struct Ending {
+        var setsLeft: Int
+        var waiting: CheckedContinuation<Void, Never>?
+    }
+
+    private static let rest = Duration.milliseconds(100)
+    private static let atOnce = 64
+
+    private let loop: EventLoop
+    private let descriptor: Int32
+    private let settings: ListenerSettings
+    private let address: ListenAddress
+    private var sets: [ConnectionSet] = []
+    private let count = Atomic<Int>(0)
+    private let isFull = Atomic<Bool>(false)
+    private let ending: Mutex<Ending>
+
+    private var phase = Phase.accepting
+    private var turn = 0
+    private var isWarned = false
+    private lazy var deadline = loop.makeDeadline { [unowned self] in goOn(from: .resting) }
+
+    /// Takes over a socket that listens.
+    init(_ socket: ListeningSocket, _ address: ListenAddress, _ settings: ListenerSettings, _ loops: EventLoops) {
+        loop = loops.next()
+        descriptor = socket.descriptor
+        (self.address, self.settings) = (address, settings)
+        ending = Mutex(Ending(setsLeft: loops.all.count))
+        sets = loops.all.map { ConnectionSet($0, settings, self) }
+    }
+
+    // MARK: - From any thread
+
+    /// Begins to accept.
+    func start() {
+        loop.submit { [self] in
+            guard phase == .accepting else { return }
+            watch()
+        }
+    }
+
+    /// Accepts nothing more, and has what has come answered.
+    func stop() { loop.submit { [self] in end() } }
+
+    /// Returns when the last connection is closed after `stop`.
+    func waitUntilEnded() async {
+        await withCheckedContinuation { continuation in
+            let hasEnded = ending.withLock { ending in
+                if ending.setsLeft > 0 { ending.waiting = continuation }
+                return ending.setsLeft == 0
+            }
+            if hasEnded { continuation.resume() }
+        }
+    }
+
+    /// A connection is closed: there is room for another.
+    func connectionEnded() {
+        count.subtract(1, ordering: .sequentiallyConsistent)
+        guard isFull.load(ordering: .sequentiallyConsistent),
+            isFull.exchange(false, ordering: .sequentiallyConsistent)
+        else { return }
+        loop.submit { [self] in goOn(from: .full) }
+    }
+
+    /// A set has closed its last connection after `stop`.
+    func setEnded() {
+        let waiting = ending.withLock { ending in
+            ending.setsLeft -= 1
+            return ending.setsLeft == 0 ? ending.waiting.take() : nil
+        }
+        waiting?.resume()
+    }
+
+    // MARK: - On the loop
+
+    func ready(_ events: UInt32) {
+        for _ in 0..<Self.atOnce where phase == .accepting {
+            guard acceptOne() else { return }
+        }
+    }
+
+    /// Accepts a connection; false where there is none now.
+    private func acceptOne() -> Bool {
+        guard count.load(ordering: .sequentiallyConsistent) < settings.connections else {
+            waitForRoom()
+            return false
+        }
+        var from = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let accepted = withUnsafeMutablePointer(to: &from) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                accept4(descriptor, $0, &length, Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue))
+            }
+        }
+        guard accepted >= 0 else { return failedToAccept() }
+        hand(accepted, from)
+        return true
+    }
+
+    private func hand(_ accepted: Int32, _ from: sockaddr_storage) {
+        count.add(1, ordering: .sequentiallyConsistent)
+        if from.ss_family != sa_family_t(AF_UNIX) {
+            var yes: Int32 = 1
+            setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
+        }
+        let remoteAddress = SocketAddress.host(from)
+        turn = (turn + 1) % sets.count
+        let set = sets[turn]
+        if set.loop === loop { return set.add(accepted, from: remoteAddress) }
+        set.loop.submit { set.add(accepted, from: remoteAddress) }
+    }
+
+    /// Whether to try on at once.
+    private func failedToAccept() -> Bool {
+        switch errno {
+        case EAGAIN: return false
+        // accept(2): what went wrong on the way of this one connection comes up here, too.
+        case EINTR, ECONNABORTED, EPROTO, EPERM, ETIMEDOUT, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENONET,
+            ENOPROTOOPT, EOPNOTSUPP:
+            return true
+        default:
+            guard phase == .accepting else { return false }
+            if !isWarned {
+                isWarned = true
+                settings.logger.warning(
+                    "no connection can be accepted now; the next wait until others are closed",
+                    metadata: ["address": "\(address)", "reason": "\(String(cString: strerror(errno)))"])
+            }
+            phase = .resting
+            loop.forget(descriptor)
+            deadline.set(in: Self.rest)
+            return false
+        }
+    }
+
+    private func waitForRoom() {
+        phase = .full
+        loop.forget(descriptor)
+        isFull.store(true, ordering: .sequentiallyConsistent)
+        // One may have ended just before it could see that it is waited for.
+        if count.load(ordering: .sequentiallyConsistent) < settings.connections,
+            isFull.exchange(false, ordering: .sequentiallyConsistent)
+        {
+            goOn(from: .full)
+        }
+    }
+
+    private func goOn(from left: Phase) {
+        guard phase == left else { return }
+        phase = .accepting
+        watch()
+    }
+
+    private func watch() {
+        guard !loop.watch(descriptor, EPOLLIN.rawValue, self) else { return }
+        phase = .resting
+        deadline.set(in: Self.rest)
+    }
+
+    private func end() {
+        guard phase != .ended else { return }
+        // Whoever was connected before is served; what the system still holds would be reset. A new phase, so that nothing rests.
+        phase = .ended
+        for _ in 0..<settings.connections {
+            guard acceptOne() else { break }
+        }
+        phase = .ended
+        loop.forget(descriptor)
+        close(descriptor)
+        deadline.cancel()
+        for set in sets { set.loop.submit { set.drain() } }
+    }
+}

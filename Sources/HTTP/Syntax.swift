@@ -1,0 +1,123 @@
+import Glibc
+
+/// The smallest pieces of HTTP/1.1's grammar, over bytes that have come.
+enum Syntax {
+    static let tab = UInt8(ascii: "\t")
+    static let lineFeed = UInt8(ascii: "\n")
+    static let carriageReturn = UInt8(ascii: "\r")
+    static let space = UInt8(ascii: " ")
+
+    /// The bytes of a token, RFC 9110, 5.6.2, a bit for each of ASCII's: those below 64, and those above.
+    private static let tokenBits: (UInt64, UInt64) = {
+        var bits: (UInt64, UInt64) = (0, 0)
+        for byte in UInt8(0)..<128 where HeaderFields.isTokenByte(byte) {
+            if byte < 64 { bits.0 |= 1 << UInt64(byte) } else { bits.1 |= 1 << UInt64(byte - 64) }
+        }
+        return bits
+    }()
+
+    /// The place of a byte at or behind a place; nil where there is none.
+    static func firstIndex(of byte: UInt8, in bytes: Span<UInt8>, from start: Int) -> Int? {
+        bytes.withUnsafeBufferPointer { buffer in
+            guard start < buffer.count, let base = buffer.baseAddress,
+                let found = memchr(base + start, Int32(byte), buffer.count - start)
+            else { return nil }
+            return UnsafeRawPointer(base).distance(to: found)
+        }
+    }
+
+    /// Whether every byte of a range may stand in a token, and there is one.
+    static func isToken(_ range: Range<Int>, of bytes: Span<UInt8>) -> Bool {
+        guard !range.isEmpty else { return false }
+        let (low, high) = tokenBits
+        for index in range {
+            let byte = bytes[index]
+            let bits = byte < 64 ? low : high
+            guard byte < 128, bits >> UInt64(byte & 63) & 1 == 1 else { return false }
+        }
+        return true
+    }
+
+    /// Whether every byte of a range may stand in a field's value: no control characters but tabs (RFC 9110, 5.5).
+    static func isFieldValue(_ range: Range<Int>, of bytes: Span<UInt8>) -> Bool {
+        bytes.withUnsafeBufferPointer { buffer in
+            // Without a way out of the loop it is done for many bytes at once.
+            var isControl = false
+            for byte in UnsafeBufferPointer(rebasing: buffer[range]) {
+                isControl = isControl || (byte < 32 && byte != tab) || byte == 127
+            }
+            return !isControl
+        }
+    }
+
+    /// A range without the spaces and tabs around it (RFC 9110, 5.6.3).
+    static func trimmed(_ range: Range<Int>, of bytes: Span<UInt8>) -> Range<Int> {
+        var (start, end) = (range.lowerBound, range.upperBound)
+        while start < end, isBlank(bytes[start]) { start += 1 }
+        while end > start, isBlank(bytes[end - 1]) { end -= 1 }
+        return start..<end
+    }
+
+    /// Whether a byte is a space or a tab.
+    static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
+
+    /// Whether a range is a name that is given in small letters and hyphens, whatever the case of its letters.
+    static func matches(_ range: Range<Int>, of bytes: Span<UInt8>, _ name: StaticString) -> Bool {
+        guard range.count == name.utf8CodeUnitCount else { return false }
+        return name.withUTF8Buffer { name in
+            for index in 0..<name.count where lowered(bytes[range.lowerBound + index]) != name[index] { return false }
+            return true
+        }
+    }
+
+    /// A letter of ASCII in small, any other byte as it is.
+    static func lowered(_ byte: UInt8) -> UInt8 { byte >= 65 && byte <= 90 ? byte | 0x20 : byte }
+
+    /// A range as text; what is no UTF-8 becomes U+FFFD.
+    static func text(_ range: Range<Int>, of bytes: Span<UInt8>) -> String {
+        bytes.withUnsafeBufferPointer { String(decoding: UnsafeBufferPointer(rebasing: $0[range]), as: UTF8.self) }
+    }
+
+    /// A range as bytes of their own.
+    static func copy(_ range: Range<Int>, of bytes: Span<UInt8>) -> [UInt8] {
+        bytes.withUnsafeBufferPointer { Array(UnsafeBufferPointer(rebasing: $0[range])) }
+    }
+
+    /// The number that digits of base ten stand for; nil where there are none or other bytes, the largest number where it is too large.
+    static func decimal(_ range: Range<Int>, of bytes: Span<UInt8>) -> Int? {
+        guard !range.isEmpty else { return nil }
+        var number = 0
+        var isTooLarge = false
+        for index in range {
+            let digit = Int(bytes[index]) - 48
+            guard digit >= 0, digit <= 9 else { return nil }
+            let (product, overflows) = number.multipliedReportingOverflow(by: 10)
+            let (sum, overflowsThen) = product.addingReportingOverflow(digit)
+            isTooLarge = isTooLarge || overflows || overflowsThen
+            number = sum
+        }
+        return isTooLarge ? .max : number
+    }
+
+    /// The value of a hexadecimal digit; nil for any other byte.
+    static func hexadecimal(_ byte: UInt8) -> Int? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): Int(byte) - 48
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): Int(byte) - 55
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): Int(byte) - 87
+        default: nil
+        }
+    }
+
+    /// Calls with each element of a list that commas separate, without the blanks around it; empty ones are left out
+    /// (RFC 9110, 5.6.1.2).
+    static func forEachElement(_ range: Range<Int>, of bytes: Span<UInt8>, _ body: (Range<Int>) -> Void) {
+        var start = range.lowerBound
+        for index in range.lowerBound...range.upperBound
+        where index == range.upperBound || bytes[index] == UInt8(ascii: ",") {
+            let element = trimmed(start..<index, of: bytes)
+            if !element.isEmpty { body(element) }
+            start = index + 1
+        }
+    }
+}
