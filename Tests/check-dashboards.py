@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks what Prometheus and Grafana are given: every expression of a dashboard is one, and every metric that is named exists.
 
-check-dashboards.py CATALOG DASHBOARD...   CATALOG is Sources/Operations/MetricCatalog.swift
+check-dashboards.py CATALOG DASHBOARD...   CATALOG is Sources/Telemetry/MetricCatalog.swift
 """
 import json
 import re

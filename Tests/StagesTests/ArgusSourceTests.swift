@@ -37,7 +37,7 @@ import Wire
         Pipeline(
             name: "test", source: source, steps: [], sink: sink, sinkName: "sink",
             settings: RunnerSettings(lanes: 1, capacity: 8), logger: StageMaker.logger,
-            metrics: NOOPMetricsHandler.instance, now: { .now() })
+            metrics: SilentMetrics(), now: { .now() })
     }
 
     @Test func whatChangesIsTakenAndWhatDoesNotIsNot() async throws {

@@ -66,7 +66,7 @@ import Wire
         let pipeline = Pipeline(
             name: "test", source: source, steps: [], sink: sink, sinkName: "sink",
             settings: RunnerSettings(lanes: 1, retry: RetryPolicy(initial: .zero, max: .zero, maxElapsed: .zero)),
-            logger: StageMaker.logger, metrics: NOOPMetricsHandler.instance, now: { .now() })
+            logger: StageMaker.logger, metrics: SilentMetrics(), now: { .now() })
         try await pipeline.run()
         return (try #require(response.with { $0 }), sink.messages.with { $0 })
     }

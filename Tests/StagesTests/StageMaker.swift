@@ -22,7 +22,7 @@ enum StageMaker {
         _ name: String = "stage", now: @escaping @Sendable () -> Timestamp = { .now() }, isDryRun: Bool = false
     ) -> StageContext {
         StageContext(
-            pipeline: "test", stage: name, logger: logger, metrics: NOOPMetricsHandler.instance, now: now,
+            pipeline: "test", stage: name, logger: logger, metrics: SilentMetrics(), now: now,
             isDryRun: isDryRun)
     }
 

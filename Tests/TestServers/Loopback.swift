@@ -11,7 +11,7 @@ package enum Loopback {
         _ body: @escaping @Sendable (_ base: String, _ client: HTTPClient) async throws -> Void
     ) async throws {
         let listener = HTTPListener(
-            address: ListenAddress("127.0.0.1:0")!, limits: limits, logger: .silent,
+            address: ListenAddress("127.0.0.1:0")!, limits: limits, logger: Logger(label: "test") { _ in SilentLogHandler() },
             handler: HTTPListener.asynchronous(handler))
         let listening = AsyncStream.makeStream(of: Void.self)
         let server = Task { try await listener.run { listening.continuation.finish() } }
