@@ -166,4 +166,67 @@ import Testing
         #expect(await gateway.stop() == 0)
         await argus.process.stop()
     }
+
+    /// A store that is killed and comes back at the same address: connections to it were in use, and others were kept for the next.
+    @Test func nothingIsLostWhereTheStoreIsKilledAndStartedAgain() async throws {
+        let files = try Files()
+        defer { files.remove() }
+        let data = ["--data", "\(files.directory.path)/items.sqlite"]
+        let port = try FreePort.find()
+        var argus = try await ArgusProcess(port: port, arguments: data)
+        let gateway = try await GatewayProcess(
+            topic: Self.direct, argus: argus.url,
+            source: ["subscribe: false", "verifySignature: false", "answerWithin: 10m"],
+            rest: "retry: {initial: 20ms, max: 200ms, maxElapsed: 10m}\nbreaker: {pause: 100ms}", timeout: "60s",
+            logLevel: "error")
+        let isDone = Protected(false)
+        let accepted = Protected<Set<String>>([])
+        let failures = Protected<[String]>([])
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer { isDone.with { $0 = true } }
+            for sender in 0..<8 {
+                group.addTask {
+                    var number = 0
+                    while !isDone.with({ $0 }) {
+                        number += 1
+                        let address = "http://a/\(sender)/\(number)"
+                        let body = try JSONSerialization.data(
+                            withJSONObject: [
+                                "Type": "Notification", "MessageId": address, "TopicArn": Self.direct,
+                                "Message": webhook(address),
+                            ])
+                        let answer = try await gateway.post(body)
+                        if answer.status == 200 {
+                            accepted.with { _ = $0.insert(address) }
+                        } else {
+                            failures.with {
+                                $0.append("\(answer.status) \(String(decoding: answer.body, as: UTF8.self))")
+                            }
+                        }
+                    }
+                }
+            }
+            for _ in 0..<8 {
+                let before = accepted.with { $0.count }
+                try await Cluster.eventually("it stores; \(gateway.process.output.suffix(2000))") {
+                    accepted.with { $0.count } >= before + 40
+                }
+                argus.process.send(SIGKILL)
+                await argus.process.wait()
+                argus = try await ArgusProcess(port: port, arguments: data)
+            }
+            isDone.with { $0 = true }
+            try await group.waitForAll()
+        }
+        #expect(failures.with { $0 } == [])
+        let stored = try await argus.items().compactMap { item in
+            (((item["data"] as? [String: Any])?["Webhook"] as? [String: Any])?["config"] as? [String: Any])?["url"]
+                as? String
+        }
+        #expect(Set(stored) == accepted.with { $0 })
+        #expect(stored.count == Set(stored).count)
+        #expect(ended("delivered", try await gateway.metrics()) == stored.count)
+        #expect(await gateway.stop() == 0)
+        await argus.process.stop()
+    }
 }

@@ -44,8 +44,7 @@ import Testing
                         do {
                             // A connection of its own for each, so that the listener itself is put to the test.
                             let answer = try await Cluster.request(
-                                "POST", gateway.url, headers: ["Connection": "close"],
-                                body: try envelope(webhook("http://a/\(sender)/\(number)")))
+                                "POST", gateway.url, body: try envelope(webhook("http://a/\(sender)/\(number)")))
                             if answer.status != 200 {
                                 failures.with {
                                     $0.append("\(answer.status) \(String(decoding: answer.body, as: UTF8.self))")
@@ -126,7 +125,7 @@ import Testing
         await argus.process.stop()
     }
 
-    @Test func aNewCertificateIsShown() async throws {
+    @Test func aNewCertificateIsShownAndOneWhoseKeyIsAnotherIsNot() async throws {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("tls-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
@@ -163,6 +162,15 @@ import Testing
         try await Cluster.eventually("it is replaced") { count("\"listening\"", in: gateway) == 2 }
         #expect(try await status(trusting: new, gateway) == 200)
         #expect(try await status(trusting: old, gateway) == nil)
+        // Half of a new pair: all stays as it was, and that is said.
+        try old.certificate.write(to: certificate, atomically: true, encoding: .utf8)
+        gateway.process.send(SIGHUP)
+        try await Cluster.eventually("the mistake is logged; \(gateway.process.output.suffix(2000))") {
+            gateway.process.output.split(separator: "\n").contains {
+                $0.contains("\"level\":\"error\"") && $0.contains("certificate")
+            }
+        }
+        #expect(try await status(trusting: new, gateway) == 200)
         #expect(await gateway.stop() == 0)
         await argus.process.stop()
     }
