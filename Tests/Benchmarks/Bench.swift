@@ -4,14 +4,14 @@ import TestSupport
 
 /// Measures the gateway: inside one process, and over the loopback as SNS and Argus see it.
 @main
-struct Bench: AsyncParsableCommand {
+struct Bench: Command {
     static let configuration = CommandConfiguration(
         commandName: "hecate-bench",
         abstract:
             "Measure the gateway in process (a), over the loopback (b), its language (c, d), with a backlog (f) and idle (g). Prints a table, and JSON with --json.",
         discussion: "Build it for release: swift run -c release hecate-bench")
 
-    enum Part: String, ExpressibleByArgument, CaseIterable {
+    enum Part: String, ArgumentValue, CaseIterable {
         case inProcess = "in-process", language, gateway, all, queue, backlog, idle, soak
     }
 

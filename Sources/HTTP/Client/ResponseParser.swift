@@ -3,7 +3,7 @@
 ///
 /// Everything is bounded: the head and the trailers in bytes and fields, the number of interim answers, the body by what was asked
 /// for, and what chunks bring along beside their content.
-struct ResponseParser: Sendable {
+package struct ResponseParser: Sendable {
     private enum State: Sendable {
         /// Nobody has asked anything.
         case resting
@@ -49,12 +49,15 @@ struct ResponseParser: Sendable {
     private var maximumHead = 0
 
     /// Whether anything has come since the request, be it an interim answer.
-    private(set) var hasBegun = false
+    package private(set) var hasBegun = false
     /// Whether the connection may take another request when the answer is complete.
-    private(set) var keepsAlive = false
+    package private(set) var keepsAlive = false
+
+    /// A parser that rests.
+    package init() {}
 
     /// Whether the answer is complete.
-    var isComplete: Bool { if case .complete = state { true } else { false } }
+    package var isComplete: Bool { if case .complete = state { true } else { false } }
 
     /// The status of the answer once its head is there; nil before.
     var status: Int? {
@@ -67,7 +70,7 @@ struct ResponseParser: Sendable {
     /// A request goes out; what comes from now on is its answer.
     ///
     /// - Parameter isHead: whether the method is HEAD, whose answers have no body.
-    mutating func begin(isHead: Bool, limit: BodyLimit, maximumHead: Int) {
+    package mutating func begin(isHead: Bool, limit: BodyLimit, maximumHead: Int) {
         (self.isHead, self.limit, self.maximumHead) = (isHead, limit, maximumHead)
         (hasBegun, keepsAlive, interimAnswers, chunkExcess) = (false, false, 0, 0)
         response = ClientResponse(status: 0)
@@ -76,7 +79,7 @@ struct ResponseParser: Sendable {
     }
 
     /// The complete answer. The parser rests afterwards: whatever comes then was not asked for.
-    mutating func takeResponse() -> ClientResponse {
+    package mutating func takeResponse() -> ClientResponse {
         state = .resting
         defer { response = ClientResponse(status: 0) }
         return response
@@ -85,7 +88,7 @@ struct ResponseParser: Sendable {
     /// What is known of an answer whose end will not come; nil where that is not enough.
     ///
     /// The status of a refusal or a failure is enough for who said so (`BodyLimit.statusSuffices`). Half an answer is never a success.
-    func cutResponse() -> ClientResponse? {
+    package func cutResponse() -> ClientResponse? {
         guard case .statusSuffices = limit, let status, status >= 300 else { return nil }
         return ClientResponse(status: status, headers: response.headers, isBodyCut: true)
     }
@@ -93,7 +96,7 @@ struct ResponseParser: Sendable {
     /// Takes what has come.
     ///
     /// Bytes behind a complete answer are left alone: nobody asked for them. `keepsAlive` is false then.
-    mutating func feed(_ bytes: Span<UInt8>) throws(HTTPClientError) {
+    package mutating func feed(_ bytes: Span<UInt8>) throws(HTTPClientError) {
         guard !bytes.isEmpty else { return }
         hasBegun = true
         var index = 0
@@ -131,7 +134,7 @@ struct ResponseParser: Sendable {
     ///
     /// - Parameter isOrderly: whether it said so in order, so that it can be the end of a body that has no other.
     /// - Throws: where that is not the end of a complete answer.
-    mutating func end(isOrderly: Bool) throws(HTTPClientError) {
+    package mutating func end(isOrderly: Bool) throws(HTTPClientError) {
         keepsAlive = false
         switch state {
         case .resting, .complete: break
