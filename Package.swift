@@ -130,7 +130,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "AWSTests",
-            dependencies: ["AWS", "Cryptography", "HTTP", "Locking", "TestSupport", "TestServers", "Wire"],
+            dependencies: ["AWS", "Cryptography", "HTTP", "Locking", "TestSupport", "Wire"],
             swiftSettings: settings),
         .testTarget(
             name: "ArgusStoreTests",
@@ -206,6 +206,8 @@ let ported: Set<String> = [
     "Spool",
     "SpoolTests",
     "Webhooks",
+    "AWS",
+    "AWSTests",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }

@@ -1,7 +1,7 @@
-public import AsyncHTTPClient
-import NIOCore
+public import HTTP
+import Wire
 
-/// The network as the calls of this room see it: one request, one answer. A value, so that tests can answer themselves.
+/// The network as the calls of this module see it: one request, one answer. A value, so that tests can answer themselves.
 public struct HTTPTransport: Sendable {
     /// A request.
     public struct Request: Sendable, Equatable {
@@ -44,17 +44,27 @@ public struct HTTPTransport: Sendable {
     /// A transport of one's own.
     public init(send: @escaping @Sendable (Request, Duration, Int) async throws -> Response) { self.send = send }
 
-    /// The real network, through a client that must not follow redirects.
+    /// The real network, through a client. Throws `HTTPClientError`.
     public static func client(_ client: HTTPClient) -> HTTPTransport {
         HTTPTransport { request, limit, largestBody in
-            var outgoing = HTTPClientRequest(url: request.url)
-            outgoing.method = .init(rawValue: request.method)
-            for (name, value) in request.headers { outgoing.headers.add(name: name, value: value) }
-            if !request.body.isEmpty { outgoing.body = .bytes(request.body) }
             let response = try await client.execute(
-                outgoing, timeout: .nanoseconds(limit.components.seconds * 1_000_000_000))
-            let body = try await response.body.collect(upTo: largestBody)
-            return Response(status: Int(response.status.code), body: Array(body.readableBytesView))
+                try Self.outgoing(request), within: limit, body: .whole(largestBody))
+            return Response(status: response.status, body: response.body)
         }
+    }
+
+    private static func outgoing(_ request: Request) throws(HTTPClientError) -> ClientRequest {
+        let url: WebURL
+        do {
+            url = try WebURL(request.url)
+        } catch {
+            // The URL stays out of it: its query may hold a token.
+            throw .invalidRequest(reason: "its URL is none: \(error)")
+        }
+        var headers = HeaderFields()
+        for (name, value) in request.headers.sorted(by: { $0.key < $1.key }) { headers.add(name, value) }
+        // What writes says how long its body is, also where it is empty.
+        let hasBody = !request.body.isEmpty || request.method == "POST" || request.method == "PUT"
+        return ClientRequest(request.method, url, headers: headers, body: hasBody ? request.body : nil)
     }
 }

@@ -1,5 +1,4 @@
-import Crypto
-import Foundation
+import Cryptography
 public import Wire
 
 /// Signs requests as AWS wants them signed: Signature Version 4, in the `Authorization` header.
@@ -25,38 +24,35 @@ public struct SignatureV4: Sendable {
     public func sign(
         _ request: HTTPTransport.Request, credentials: AWSCredentials, at time: Timestamp
     ) throws -> HTTPTransport.Request {
-        guard let url = URLComponents(string: request.url), let host = url.host else {
-            throw SignatureError(description: "'\(request.url)' is not a URL that can be signed")
+        let url: WebURL
+        do {
+            url = try WebURL(request.url)
+        } catch {
+            throw SignatureError(description: "'\(request.url)' is not a URL that can be signed: \(error)")
         }
         var signed = request
         let timestamp = Self.basicFormat(time)
         signed.headers["X-Amz-Date"] = timestamp
         if let token = credentials.sessionToken { signed.headers["X-Amz-Security-Token"] = token }
-        let defaultPorts = ["http": 80, "https": 443]
-        let port = url.port.flatMap { $0 == defaultPorts[url.scheme ?? ""] ? nil : ":\($0)" } ?? ""
-        let headers = (signed.headers.map { ($0.key.lowercased(), Self.trimmed($0.value)) } + [("host", host + port)])
+        let headers = (signed.headers.map { ($0.key.lowercased(), Self.trimmed($0.value)) } + [("host", url.authority)])
             .filter { !Self.unsigned.contains($0.0) }
             .sorted { $0.0 < $1.0 }
         let names = headers.map(\.0).joined(separator: ";")
         let canonicalRequest = [
-            request.method, Self.canonicalPath(url.percentEncodedPath), Self.canonicalQuery(url),
-            headers.map { "\($0.0):\($0.1)\n" }.joined(), names, Hex.encode(SHA256.hash(data: request.body)),
+            request.method, Self.canonicalPath(url.path), Self.canonicalQuery(url),
+            headers.map { "\($0.0):\($0.1)\n" }.joined(), names, Hex.encode(Digest.sha256(request.body)),
         ].joined(separator: "\n")
         let date = String(timestamp.prefix(8))
         let scope = "\(date)/\(region)/\(service)/aws4_request"
         let stringToSign = [
-            "AWS4-HMAC-SHA256", timestamp, scope, Hex.encode(SHA256.hash(data: Array(canonicalRequest.utf8))),
+            "AWS4-HMAC-SHA256", timestamp, scope, Hex.encode(Digest.sha256(canonicalRequest)),
         ].joined(separator: "\n")
         var key = Array("AWS4\(credentials.secretAccessKey)".utf8)
-        for part in [date, region, service, "aws4_request"] { key = Self.hmac(part, key) }
-        let signature = Hex.encode(Self.hmac(stringToSign, key))
+        for part in [date, region, service, "aws4_request"] { key = HMAC.sha256(key: key, part) }
+        let signature = Hex.encode(HMAC.sha256(key: key, stringToSign))
         signed.headers["Authorization"] =
             "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope), SignedHeaders=\(names), Signature=\(signature)"
         return signed
-    }
-
-    private static func hmac(_ text: String, _ key: [UInt8]) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: SymmetricKey(data: key)))
     }
 
     /// `20260101T000000Z`.
@@ -86,8 +82,8 @@ public struct SignatureV4: Sendable {
         return "/" + segments.map { FormEncoding.encode(String($0)) }.joined(separator: "/") + end
     }
 
-    private static func canonicalQuery(_ url: URLComponents) -> String {
-        let parts = (url.percentEncodedQuery ?? "").split(separator: "&").map { part in
+    private static func canonicalQuery(_ url: WebURL) -> String {
+        let parts = (url.query ?? "").split(separator: "&").map { part in
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             return (String(pair[0]), pair.count > 1 ? String(pair[1]) : "")
         }

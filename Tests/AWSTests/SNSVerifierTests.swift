@@ -148,6 +148,78 @@ import Wire
         try await verifier.verify(envelope)
     }
 
+    @Test func whatIsKnownIsToldAtOnceOnTheCallersThread() async throws {
+        let certificates = Certificates(Self.signer.certificate)
+        let verifier = try verifier(certificates)
+        let good = try envelope()
+        var forged = good
+        forged.message += " "
+        var elsewhere = good
+        elsewhere.signingCertURL = "https://evil.example/cert.pem"
+        // The certificate is not at hand yet: this one is told later.
+        await withCheckedContinuation { continuation in
+            verifier.verify(good) { result in
+                #expect(throws: Never.self) { try result.get() }
+                continuation.resume()
+            }
+        }
+        func told(_ envelope: SNSEnvelope) -> Result<Void, SNSVerifier.Failure>? {
+            let told = Protected<Result<Void, SNSVerifier.Failure>?>(nil)
+            let thread = pthread_self()
+            verifier.verify(envelope) { result in
+                #expect(pthread_equal(thread, pthread_self()) != 0)
+                told.with { $0 = result }
+            }
+            return told.with { $0 }
+        }
+        #expect(throws: Never.self) { try #require(told(good)).get() }
+        #expect(throws: SNSVerifier.Failure.forged("the signature is not the signing certificate's")) {
+            try #require(told(forged)).get()
+        }
+        #expect(throws: SNSVerifier.Failure.forged("SigningCertURL is not on the list of trusted places")) {
+            try #require(told(elsewhere)).get()
+        }
+        #expect(certificates.requests.with { $0 }.count == 1)
+    }
+
+    @Test func whoIsToldLaterSharesTheFetchToo() async throws {
+        let certificates = Certificates(Self.signer.certificate)
+        let verifier = try verifier(certificates)
+        let envelope = try envelope()
+        await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<50 {
+                group.addTask {
+                    await withCheckedContinuation { continuation in
+                        verifier.verify(envelope) { result in
+                            if case .success = result {
+                                continuation.resume(returning: true)
+                            } else {
+                                continuation.resume(returning: false)
+                            }
+                        }
+                    }
+                }
+            }
+            for await isGood in group { #expect(isGood) }
+        }
+        #expect(certificates.requests.with { $0 }.count == 1)
+    }
+
+    @Test(arguments: [
+        ("rsa-1024.pem", "the signing certificate's key has 1024 bits, too few or too many"),
+        ("rsa-8200.pem", "the signing certificate's key has 8200 bits, too few or too many"),
+        ("ec.pem", "the signing certificate has no RSA key"),
+        ("signatures.json", "what stands at SigningCertURL is no certificate: no start line"),
+    ])
+    func aCertificateThatCannotBeTrustedIsSaid(name: String, reason: String) async throws {
+        let text = try Data(contentsOf: Fixtures.directory.appendingPathComponent("certificates/\(name)"))
+        let verifier = try verifier(Certificates(String(decoding: text, as: UTF8.self)))
+        let envelope = try envelope()
+        for _ in 0..<2 {
+            await #expect(throws: SNSVerifier.Failure.unavailable(reason)) { try await verifier.verify(envelope) }
+        }
+    }
+
     @Test func theCertificatesKeptAreBounded() async throws {
         let certificates = Certificates(Self.signer.certificate)
         let verifier = try verifier(certificates)

@@ -1,4 +1,4 @@
-import Foundation
+import Locking
 public import Wire
 
 /// The usual chain: environment, web identity, shared files with profiles, container, instance metadata; the first that
@@ -30,9 +30,7 @@ public actor CredentialsChain: CredentialsProvider {
         /// The process's own environment, the file system and the system's clock.
         public static func system(transport: HTTPTransport) -> Surroundings {
             Surroundings(
-                environment: ProcessInfo.processInfo.environment,
-                file: { path in FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
-                },
+                environment: environmentVariables, file: { path in (try? Files.read(path, atMost: 1 << 20))?.text },
                 now: { .now() }, transport: transport)
         }
     }

@@ -2,51 +2,64 @@
 /// Amazon's own hosts, and prefixes that the operator trusts, is an attack: a forged signature, or a request from inside
 /// the operator's network.
 public struct CertificateURLPolicy: Sendable {
-    private let trustedPrefixes: [String]
+    private let trustedPrefixes: [[UInt8]]
 
     /// Amazon's hosts, and these prefixes.
     ///
     /// - Throws: `PolicyError` where a prefix is no `http` or `https` URL that ends its host with a `/`: without it
     ///   `http://sns.local` would also trust `http://sns.local.evil.example`.
     public init(trustedPrefixes: [String] = []) throws {
-        for prefix in trustedPrefixes {
-            let rest =
-                prefix.hasPrefix("https://")
-                ? prefix.dropFirst(8) : prefix.hasPrefix("http://") ? prefix.dropFirst(7) : ""
-            guard let slash = rest.firstIndex(of: "/"), slash > rest.startIndex, !rest.contains("@"),
-                !rest.contains("..")
+        self.trustedPrefixes = try trustedPrefixes.map { prefix in
+            let bytes = Array(prefix.utf8)
+            let rest = Self.rest(bytes[...], after: "https://") ?? Self.rest(bytes[...], after: "http://")
+            guard let rest, let slash = rest.firstIndex(of: UInt8(ascii: "/")), slash > rest.startIndex,
+                !rest.contains(UInt8(ascii: "@")), !Self.leadsUp(rest)
             else {
                 throw PolicyError(
                     description:
                         "'\(prefix)' is no prefix of URLs such as http://localhost:4100/ (with the slash after the host)"
                 )
             }
+            return bytes
         }
-        self.trustedPrefixes = trustedPrefixes
     }
 
     /// Whether a certificate may be fetched from a URL.
     public func allows(_ url: String) -> Bool {
         guard url.utf8.count <= 1024 else { return false }
-        if trustedPrefixes.contains(where: { url.hasPrefix($0) && Self.isCertificatePath(url.dropFirst($0.count)) }) {
+        let url = Array(url.utf8)
+        if trustedPrefixes.contains(where: { url.starts(with: $0) && Self.isCertificatePath(url[$0.count...]) }) {
             return true
         }
         // https://sns.REGION.amazonaws.com/....pem, https://sns.REGION.amazonaws.com.cn/....pem
-        guard url.hasPrefix("https://sns.") else { return false }
-        let rest = url.dropFirst("https://sns.".count)
-        let region = rest.prefix { $0.isASCII && ($0.isLowercase || $0.isNumber) || $0 == "-" }
-        let afterRegion = rest.dropFirst(region.count)
-        guard !region.isEmpty else { return false }
-        for suffix in [".amazonaws.com/", ".amazonaws.com.cn/"] where afterRegion.hasPrefix(suffix) {
-            return Self.isCertificatePath(afterRegion.dropFirst(suffix.count))
+        guard let afterScheme = Self.rest(url[...], after: "https://sns.") else { return false }
+        let region = afterScheme.prefix { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): true
+            default: false
+            }
         }
-        return false
+        guard !region.isEmpty else { return false }
+        let afterRegion = afterScheme[region.endIndex...]
+        let path =
+            Self.rest(afterRegion, after: ".amazonaws.com/") ?? Self.rest(afterRegion, after: ".amazonaws.com.cn/")
+        return path.map(Self.isCertificatePath) ?? false
+    }
+
+    /// What follows a prefix; nil where the bytes do not begin with it.
+    private static func rest(_ bytes: ArraySlice<UInt8>, after prefix: String) -> ArraySlice<UInt8>? {
+        bytes.starts(with: prefix.utf8) ? bytes.dropFirst(prefix.utf8.count) : nil
+    }
+
+    /// Whether two dots stand next to each other.
+    private static func leadsUp(_ bytes: ArraySlice<UInt8>) -> Bool {
+        zip(bytes, bytes.dropFirst()).contains { $0 == UInt8(ascii: ".") && $1 == UInt8(ascii: ".") }
     }
 
     /// A path of plain characters that ends in `.pem`: no query, no fragment, no escapes, no way up.
-    private static func isCertificatePath(_ path: Substring) -> Bool {
-        path.hasSuffix(".pem") && !path.contains("..") && !path.hasPrefix("/")
-            && path.utf8.allSatisfy { byte in
+    private static func isCertificatePath(_ path: ArraySlice<UInt8>) -> Bool {
+        path.suffix(4).elementsEqual(".pem".utf8) && !leadsUp(path) && path.first != UInt8(ascii: "/")
+            && path.allSatisfy { byte in
                 switch byte {
                 case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
                     UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"),

@@ -1,6 +1,5 @@
-import Crypto
-import CryptoExtras
-import Foundation
+import Cryptography
+import Wire
 
 /// What SNS signs, and whether a signature is the certificate's.
 ///
@@ -34,15 +33,13 @@ enum SNSSignature {
     }
 
     /// Whether the envelope's signature was made with the key's other half.
-    static func isValid(_ envelope: SNSEnvelope, key: _RSA.Signing.PublicKey) -> Bool {
-        guard let raw = Data(base64Encoded: envelope.signature) else { return false }
-        let signature = _RSA.Signing.RSASignature(rawRepresentation: raw)
+    static func isValid(_ envelope: SNSEnvelope, key: RSAPublicKey) -> Bool {
+        guard let signature = Base64.decode(envelope.signature) else { return false }
         let text = stringToSign(envelope)
-        switch envelope.signatureVersion {
-        case "1":
-            return key.isValidSignature(signature, for: Insecure.SHA1.hash(data: text), padding: .insecurePKCS1v1_5)
-        case "2": return key.isValidSignature(signature, for: SHA256.hash(data: text), padding: .insecurePKCS1v1_5)
-        default: return false
+        return switch envelope.signatureVersion {
+        case "1": key.isValid(signature: signature, for: text, digest: .sha1)
+        case "2": key.isValid(signature: signature, for: text, digest: .sha256)
+        default: false
         }
     }
 }

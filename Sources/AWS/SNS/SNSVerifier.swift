@@ -1,8 +1,6 @@
-import CryptoExtras
-import Foundation
+import Cryptography
 import Locking
 public import Wire
-import X509
 
 /// Decides whether an envelope comes from SNS: its signature, under a certificate from where SNS keeps its certificates.
 ///
@@ -24,16 +22,22 @@ public final class SNSVerifier: Sendable {
         }
     }
 
-    private struct Certificate {
-        let key: _RSA.Signing.PublicKey
-        let validFrom: Timestamp
-        let validUntil: Timestamp
+    /// A certificate as it is kept.
+    private struct Kept {
+        let certificate: Certificate
         var lastUsed: UInt64
     }
 
+    /// How the certificate of an envelope is come by.
+    private enum Search {
+        case found(Certificate)
+        case fetching(Task<Result<Certificate, Failure>, Never>)
+        case failed(Failure)
+    }
+
     private struct State {
-        var certificates: [String: Certificate] = [:]
-        var fetches: [String: Task<Certificate, any Error>] = [:]
+        var certificates: [String: Kept] = [:]
+        var fetches: [String: Task<Result<Certificate, Failure>, Never>] = [:]
         /// URLs that gave no certificate, and until when they are not asked again.
         var failures: [String: (until: Timestamp, reason: String)] = [:]
         var uses: UInt64 = 0
@@ -63,81 +67,92 @@ public final class SNSVerifier: Sendable {
     ///
     /// - Throws: `Failure`.
     public func verify(_ envelope: SNSEnvelope) async throws(Failure) {
-        guard envelope.signatureVersion == "1" || envelope.signatureVersion == "2" else {
-            throw .forged("the SignatureVersion is neither 1 nor 2")
+        let certificate: Certificate
+        switch search(for: envelope) {
+        case .found(let found): certificate = found
+        case .failed(let failure): throw failure
+        case .fetching(let fetch): certificate = try await fetch.value.get()
         }
-        let certificate = try await certificate(at: envelope.signingCertURL)
+        try judge(envelope, under: certificate)
+    }
+
+    /// Tells whether the envelope's signature is good.
+    ///
+    /// - Parameter done: called once. Where the certificate is at hand, or will not be fetched, before this returns and on the calling
+    ///   thread; else later, when it has been fetched.
+    public func verify(_ envelope: SNSEnvelope, done: @escaping @Sendable (Result<Void, Failure>) -> Void) {
+        switch search(for: envelope) {
+        case .found(let certificate): done(result(envelope, .success(certificate)))
+        case .failed(let failure): done(.failure(failure))
+        case .fetching(let fetch): Task { done(result(envelope, await fetch.value)) }
+        }
+    }
+
+    private func result(
+        _ envelope: SNSEnvelope, _ certificate: Result<Certificate, Failure>
+    ) -> Result<Void, Failure> {
+        Result { () throws(Failure) in try judge(envelope, under: try certificate.get()) }
+    }
+
+    private func judge(_ envelope: SNSEnvelope, under certificate: Certificate) throws(Failure) {
         let now = now()
-        guard certificate.validFrom <= now, now <= certificate.validUntil else {
+        guard Timestamp(seconds: certificate.notBefore) <= now, now <= Timestamp(seconds: certificate.notAfter) else {
             // There may be a newer one at the same place.
             state.withLock { $0.certificates[envelope.signingCertURL] = nil }
             throw .forged("the signing certificate is not valid at this time")
         }
-        guard SNSSignature.isValid(envelope, key: certificate.key) else {
+        guard SNSSignature.isValid(envelope, key: certificate.publicKey) else {
             throw .forged("the signature is not the signing certificate's")
         }
     }
 
-    private func certificate(at url: String) async throws(Failure) -> Certificate {
-        enum Next {
-            case has(Certificate)
-            case waits(Task<Certificate, any Error>)
-            case fails(Failure)
+    private func search(for envelope: SNSEnvelope) -> Search {
+        guard envelope.signatureVersion == "1" || envelope.signatureVersion == "2" else {
+            return .failed(.forged("the SignatureVersion is neither 1 nor 2"))
         }
+        let url = envelope.signingCertURL
         let now = now()
-        let next: Next = state.withLock { state in
+        return state.withLock { state in
             state.uses += 1
-            if state.certificates[url] != nil {
-                state.certificates[url]!.lastUsed = state.uses
-                return .has(state.certificates[url]!)
+            if let certificate = state.certificates[url]?.certificate {
+                state.certificates[url]?.lastUsed = state.uses
+                return .found(certificate)
             }
             guard policy.allows(url) else {
-                return .fails(.forged("SigningCertURL is not on the list of trusted places"))
+                return .failed(.forged("SigningCertURL is not on the list of trusted places"))
             }
-            if let fetch = state.fetches[url] { return .waits(fetch) }
-            if let failure = state.failures[url], failure.until > now { return .fails(.unavailable(failure.reason)) }
+            if let fetch = state.fetches[url] { return .fetching(fetch) }
+            if let failure = state.failures[url], failure.until > now { return .failed(.unavailable(failure.reason)) }
             guard state.fetches.count < Self.mostFetches else {
-                return .fails(.unavailable("too many signing certificates are being fetched"))
+                return .failed(.unavailable("too many signing certificates are being fetched"))
             }
-            let fetch = Task { try await self.fetch(url) }
+            let fetch = Task { await self.fetch(url) }
             state.fetches[url] = fetch
-            return .waits(fetch)
-        }
-        switch next {
-        case .has(let certificate): return certificate
-        case .fails(let failure): throw failure
-        case .waits(let fetch):
-            do {
-                return try await fetch.value
-            } catch let failure as Failure {
-                throw failure
-            } catch {
-                throw .unavailable("the signing certificate cannot be fetched: \(error)")
-            }
+            return .fetching(fetch)
         }
     }
 
-    private func fetch(_ url: String) async throws -> Certificate {
-        let result: Result<Certificate, any Error>
+    private func fetch(_ url: String) async -> Result<Certificate, Failure> {
+        let result: Result<Certificate, Failure>
         do {
             let response = try await transport.send(.init("GET", url), .seconds(5), Self.largestCertificate)
-            guard response.status == 200 else {
-                throw Failure.unavailable("the signing certificate cannot be fetched: status \(response.status)")
-            }
-            result = .success(try Self.parse(response.body))
+            result =
+                response.status == 200
+                ? Self.parse(response.body)
+                : .failure(.unavailable("the signing certificate cannot be fetched: status \(response.status)"))
         } catch {
-            result = .failure(error)
+            result = .failure(.unavailable("the signing certificate cannot be fetched: \(error)"))
         }
         state.withLock { state in
             state.fetches[url] = nil
             switch result {
             case .success(let certificate): Self.keep(certificate, url, &state)
-            case .failure(let error):
+            case .failure(let failure):
                 if state.failures.count >= Self.mostFailures { state.failures = [:] }
-                state.failures[url] = (now() + Self.failurePause, "\(error)")
+                state.failures[url] = (now() + Self.failurePause, "\(failure)")
             }
         }
-        return try result.get()
+        return result
     }
 
     private static func keep(_ certificate: Certificate, _ url: String, _ state: inout State) {
@@ -146,30 +161,21 @@ public final class SNSVerifier: Sendable {
         {
             state.certificates[oldest] = nil
         }
-        var certificate = certificate
-        certificate.lastUsed = state.uses
-        state.certificates[url] = certificate
+        state.certificates[url] = Kept(certificate: certificate, lastUsed: state.uses)
         state.failures[url] = nil
     }
 
-    private static func parse(_ pem: [UInt8]) throws -> Certificate {
-        do {
-            let certificate = try X509.Certificate(pemEncoded: pem.text)
-            guard let key = _RSA.Signing.PublicKey(certificate.publicKey) else {
-                throw Failure.unavailable("the signing certificate has no RSA key")
-            }
-            return Certificate(
-                key: key, validFrom: Timestamp(certificate.notValidBefore),
-                validUntil: Timestamp(certificate.notValidAfter),
-                lastUsed: 0)
-        } catch let failure as Failure {
-            throw failure
+    private static func parse(_ pem: [UInt8]) -> Result<Certificate, Failure> {
+        do throws(CryptographyError) {
+            return .success(try Certificate(pem: pem))
         } catch {
-            throw Failure.unavailable("what stands at SigningCertURL is no certificate")
+            switch error {
+            case .malformed(let reason):
+                return .failure(.unavailable("what stands at SigningCertURL is no certificate: \(reason)"))
+            case .notRSA: return .failure(.unavailable("the signing certificate has no RSA key"))
+            case .keySize(let bits):
+                return .failure(.unavailable("the signing certificate's key has \(bits) bits, too few or too many"))
+            }
         }
     }
-}
-
-extension Timestamp {
-    fileprivate init(_ date: Date) { self.init(seconds: Int64(date.timeIntervalSince1970.rounded(.down))) }
 }

@@ -56,9 +56,9 @@ public struct SQSClient: Sendable {
         transport: HTTPTransport, now: @escaping @Sendable () -> Timestamp = { .now() }
     ) {
         self.queueURL = queueURL
-        let schemeEnd = queueURL.range(of: "://")?.upperBound ?? queueURL.startIndex
-        let host = queueURL[schemeEnd...].prefix { $0 != "/" }
-        let url = endpoint ?? "\(queueURL[..<schemeEnd])\(host)"
+        // Where the queue's URL is none, the calls say so.
+        let host = (try? WebURL(queueURL)).map { "\($0.scheme.rawValue)://\($0.authority)" }
+        let url = endpoint ?? host ?? queueURL
         self.endpoint = url.hasSuffix("/") ? url : url + "/"
         signer = SignatureV4(service: "sqs", region: region)
         self.credentials = credentials
