@@ -60,8 +60,8 @@ let package = Package(
         .target(
             name: "Stages",
             dependencies: [
-                "AWS", "CHecateZlib", "Cryptography", "HTTP", "Locking", "Patterns", "PipelineKit", "Spool",
-                "Telemetry", "Webhooks", "Wire",
+                "AWS", "CHecateLinux", "CHecateZlib", "Cryptography", "HTTP", "Locking", "Patterns", "PipelineKit",
+                "Spool", "Telemetry", "Webhooks", "Wire",
             ], swiftSettings: settings),
         .target(
             name: "ArgusStore",
@@ -208,6 +208,7 @@ let ported: Set<String> = [
     "Webhooks",
     "AWS",
     "AWSTests",
+    "Stages",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }

@@ -17,3 +17,9 @@ int accept4(int, struct sockaddr *, unsigned int *, int);
 
 /// From <pthread.h>: the name that `ps` and a debugger show, at most 15 bytes; `unsigned long` is `pthread_t`.
 int pthread_setname_np(unsigned long, const char *);
+
+/// From <unistd.h>: a pipe with flags, such as that its ends are closed in other programs.
+int pipe2(int[2], int);
+
+/// From <spawn.h>: the new program gets no descriptor from this one on; `void` is `posix_spawn_file_actions_t`.
+int posix_spawn_file_actions_addclosefrom_np(void *, int);

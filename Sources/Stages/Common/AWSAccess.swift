@@ -1,5 +1,5 @@
 import AWS
-import AsyncHTTPClient
+import HTTP
 import PipelineKit
 import Wire
 
@@ -55,10 +55,12 @@ struct AWSAccess: Sendable {
         clientTLS = try ClientTLS(options[Self.clientTLS])
     }
 
-    /// A client of the network.
+    /// What a client of the network is made with.
     ///
-    /// - Throws: where a certificate's file cannot be read.
-    func makeClient() throws -> HTTPClient { try clientTLS.makeClient() }
+    /// - Parameter connections: the most connections to one host.
+    func configuration(connections: Int = 8) -> HTTPClient.Configuration {
+        clientTLS.configuration(connections: connections)
+    }
 
     /// Who calls.
     func provider(_ transport: HTTPTransport) -> any CredentialsProvider {
@@ -93,7 +95,8 @@ struct QueueURL: Sendable {
     var isFIFO: Bool { description.hasSuffix(".fifo") }
 
     init(_ text: String) throws {
-        guard let address = HTTPAddress(text), address.description.split(separator: "/").count >= 3 else {
+        guard let address = HTTPAddress(text), address.description.utf8.split(separator: UInt8(ascii: "/")).count >= 3
+        else {
             throw OptionError(
                 "'\(text)' is no queue's URL such as https://sqs.us-east-1.amazonaws.com/123456789012/webhooks")
         }

@@ -1,3 +1,4 @@
+import Cryptography
 import HTTP
 import PipelineKit
 
@@ -16,16 +17,10 @@ struct BasicGate: Sendable {
     }
 
     /// The answer to who is not let in; nil for who is.
-    func refusal(of request: HTTPServiceRequest) -> HTTPServiceResponse? {
-        guard let expected, !Self.isEqual(Array((request.header("Authorization") ?? "").utf8), expected) else {
+    func refusal(of request: ServerRequest) -> ServerResponse? {
+        guard let expected, !isEqualInConstantTime(Array((request.header("Authorization") ?? "").utf8), expected) else {
             return nil
         }
         return .text(401, "wrong or no user", headers: ["WWW-Authenticate": "Basic realm=\"hecate\""])
-    }
-
-    /// Takes as long whatever is different, so that nothing can be learnt from the time.
-    private static func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-        guard left.count == right.count else { return false }
-        return zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
     }
 }

@@ -1,5 +1,5 @@
 import AWS
-import Crypto
+import Cryptography
 import PipelineKit
 import Wire
 
@@ -95,5 +95,5 @@ enum BatchedPublishing {
     }
 
     /// A text of any length as one that a FIFO queue takes for a group or an id: at most 128 characters.
-    static func token(_ text: String) -> String { Hex.encode(SHA256.hash(data: Array(text.utf8))) }
+    static func token(_ text: String) -> String { Hex.encode(Digest.sha256(text)) }
 }

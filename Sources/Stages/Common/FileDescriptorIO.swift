@@ -1,12 +1,17 @@
 import Dispatch
-import Foundation
-import PipelineKit
+import Glibc
 import Locking
+import PipelineKit
 
 /// Blocking reads and writes of files, kept off Swift's own threads.
 enum FileDescriptorIO {
-    /// What the system said when something failed.
-    static func systemError(_ what: String) -> StageError { StageError("\(what): \(String(cString: strerror(errno)))") }
+    /// What the system said when the last call failed.
+    static func systemError(_ what: String) -> StageError { systemError(what, SystemError()) }
+
+    /// What the system said.
+    static func systemError(_ what: String, _ error: SystemError) -> StageError {
+        StageError("\(what): \(error.reason)")
+    }
 
     /// Runs blocking work on a queue of Dispatch.
     static func blocking<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
@@ -16,15 +21,11 @@ enum FileDescriptorIO {
     }
 
     /// Writes all bytes.
-    static func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws {
-        var written = 0
-        while written < bytes.count {
-            let count = bytes[written...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw systemError("writing failed")
-            }
-            written += count
+    static func writeAll(_ bytes: [UInt8], to file: OpenFile) throws {
+        do {
+            try file.write(bytes)
+        } catch let error as SystemError {
+            throw systemError("writing failed", error)
         }
     }
 
@@ -34,13 +35,15 @@ enum FileDescriptorIO {
             var descriptors = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             let ready = poll(&descriptors, 1, 100)
             if ready == 0 || (ready < 0 && errno == EINTR) { continue }
-            var buffer = [UInt8](repeating: 0, count: 64 << 10)
-            let count = read(descriptor, &buffer, buffer.count)
-            if count < 0 {
-                if errno == EINTR || errno == EAGAIN { continue }
-                throw systemError("reading failed")
+            var code: Int32 = 0
+            let chunk = [UInt8](unsafeUninitializedCapacity: 64 << 10) { buffer, filled in
+                let count = read(descriptor, buffer.baseAddress, buffer.count)
+                code = count < 0 ? errno : 0
+                filled = max(0, count)
             }
-            return Array(buffer[..<count])
+            if code == EINTR || code == EAGAIN { continue }
+            guard code == 0 else { throw systemError("reading failed", SystemError(code: code)) }
+            return chunk
         }
         return []
     }

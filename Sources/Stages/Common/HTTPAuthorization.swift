@@ -1,5 +1,4 @@
-import AsyncHTTPClient
-import Foundation
+import HTTP
 import PipelineKit
 import Wire
 
@@ -28,15 +27,28 @@ struct HTTPAuthorization: Sendable {
 
     /// The value of `Authorization` where it is always the same; nil where there is none, or it is fetched.
     let constant: String?
-    /// Whether it is fetched, for which `header` needs a client.
+
+    /// Whether it is fetched.
     var isFetched: Bool { tokens != nil }
+
+    /// Tells the value of `Authorization`, nil for none: at once where it is at hand, else on the client's loop when it was fetched.
+    ///
+    /// - Parameter done: called once; must not block.
+    func header(
+        _ client: HTTPClient, done: @escaping @Sendable (Result<String?, TokenSource.Failure>) -> Void
+    ) {
+        guard let tokens else { return done(.success(constant)) }
+        tokens.header(client) { done($0.map { Optional($0) }) }
+    }
 
     /// The value of `Authorization`; nil for none.
     ///
-    /// - Throws: `TokenSource.Failure` where a token cannot be had.
-    func header(_ client: HTTPClient) async throws -> String? {
-        if let tokens { return try await tokens.header(client) }
-        return constant
+    /// - Throws: why a token cannot be had.
+    func header(_ client: HTTPClient) async throws(TokenSource.Failure) -> String? {
+        let result = await withCheckedContinuation { continuation in
+            header(client) { continuation.resume(returning: $0) }
+        }
+        return try result.get()
     }
 
     /// It was refused.
@@ -51,9 +63,9 @@ struct HTTPAuthorization: Sendable {
     static func basicHeader(_ secret: Secret) throws -> String {
         let text = secret.revealed
         let encoded =
-            if text.lowercased().hasPrefix("basic ") {
+            if begins(text, with: "basic ") {
                 String(text.dropFirst(6))
-            } else if text.contains(":") {
+            } else if text.utf8.contains(UInt8(ascii: ":")) {
                 Base64.encode(Array(text.utf8))
             } else {
                 text
@@ -66,10 +78,15 @@ struct HTTPAuthorization: Sendable {
 
     private static func bearerHeader(_ secret: Secret) throws -> String {
         let text = secret.revealed
-        let token = text.lowercased().hasPrefix("bearer ") ? String(text.dropFirst(7)) : text
+        let token = begins(text, with: "bearer ") ? String(text.dropFirst(7)) : text
         guard !token.isEmpty, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
             throw OptionError("auth.bearer is no token: it holds white space or characters beyond ASCII")
         }
         return "Bearer \(token)"
+    }
+
+    /// Whether a text begins with letters, in any case of theirs.
+    private static func begins(_ text: String, with letters: String) -> Bool {
+        text.prefix(letters.count).lowercased() == letters
     }
 }

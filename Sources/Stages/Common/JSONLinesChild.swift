@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import Locking
 import PipelineKit
 import Wire
@@ -6,7 +6,8 @@ import Wire
 /// A program that is given lines and answers with lines. Used by one caller at a time; its calls block.
 ///
 /// `@unchecked Sendable`: never used by two at once. A transform takes one out of a `Mutex` for each call and puts it back; a sink
-/// has one, with one write at a time (`inFlight: 1`), and is closed after the last. `Process` guards its own state.
+/// has one, with one write at a time (`inFlight: 1`), and is closed after the last. What is looked at beside that is the process,
+/// which may be used from any thread.
 final class JSONLinesChild: @unchecked Sendable {
     private static let command = Option(
         "command", .list(of: .string), help: "the program and its arguments; started without a shell")
@@ -38,10 +39,7 @@ final class JSONLinesChild: @unchecked Sendable {
     /// The longest line that is read.
     private static let longestLine = 4 << 20
 
-    private let process = Process()
-    private let input: Int32
-    private let output: Int32
-    private let pipes: (input: Pipe, output: Pipe)
+    private let process: ChildProcess
     private var buffer: [UInt8] = []
 
     /// What a program that cannot be talked to did.
@@ -51,40 +49,17 @@ final class JSONLinesChild: @unchecked Sendable {
 
     /// Starts a program.
     init(_ start: Program) throws {
-        _ = Self.ignoringBrokenPipes
-        guard let program = Self.find(start.command[0]) else {
+        guard let program = ChildProcess.find(start.command[0]) else {
             throw Failure(description: "the program '\(start.command[0])' is not there, or may not be started")
         }
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = Array(start.command.dropFirst())
-        let own = ProcessInfo.processInfo.environment
-        var variables = own.filter { ["PATH", "HOME", "LANG", "TZ"].contains($0.key) }
+        var variables = environmentVariables.filter { ["PATH", "HOME", "LANG", "TZ"].contains($0.key) }
         for (name, value) in start.environment { variables[name] = value.revealed }
-        process.environment = variables
-        pipes = (Pipe(), Pipe())
-        process.standardInput = pipes.input
-        process.standardOutput = pipes.output
-        input = pipes.input.fileHandleForWriting.fileDescriptor
-        output = pipes.output.fileHandleForReading.fileDescriptor
-        _ = fcntl(input, F_SETFL, fcntl(input, F_GETFL) | O_NONBLOCK)
         do {
-            try process.run()
+            process = try ChildProcess(
+                program, arguments: Array(start.command.dropFirst()), environment: variables)
         } catch {
-            throw Failure(description: "the program '\(program)' cannot be started: \(error)")
+            throw Failure(description: "the program '\(program)' cannot be started: \(error.reason)")
         }
-    }
-
-    deinit { end() }
-
-    /// A write to a program that has ended must be an error, not the end of this one.
-    private static let ignoringBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
-
-    /// Where a program is: as it is named, or in the PATH.
-    static func find(_ name: String) -> String? {
-        let candidates =
-            name.contains("/")
-            ? [name] : (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }
-        return candidates.first { !name.isEmpty && access($0, X_OK) == 0 }
     }
 
     /// Whether it can be talked to. That it has ended may be known before the system says so.
@@ -92,19 +67,7 @@ final class JSONLinesChild: @unchecked Sendable {
     private var hasFailed = false
 
     /// Closes its input, by which it knows that it may end, and sees to it that it does.
-    func end() {
-        try? pipes.input.fileHandleForWriting.close()
-        guard process.isRunning else { return }
-        let process = process
-        DispatchQueue.global().asyncAfter(deadline: .now() + 2) {
-            if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
-        }
-    }
-
-    /// Kills it: it cannot be trusted any more to answer what it is asked.
-    func kill() {
-        if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
-    }
+    func end() { process.end() }
 
     /// Sends lines and reads as many answers.
     ///
@@ -122,7 +85,8 @@ final class JSONLinesChild: @unchecked Sendable {
             return answers
         } catch {
             hasFailed = true
-            kill()
+            // It cannot be trusted any more to answer what it is asked.
+            process.kill()
             throw error is Failure ? error : Failure(description: "the program has ended: \(error)")
         }
     }
@@ -130,14 +94,16 @@ final class JSONLinesChild: @unchecked Sendable {
     private func write(_ line: [UInt8], until deadline: ContinuousClock.Instant) throws {
         var written = 0
         while written < line.count {
-            let count = line[written...].withUnsafeBytes { Foundation.write(input, $0.baseAddress, $0.count) }
+            let count = line[written...].withUnsafeBytes {
+                Glibc.write(process.input.descriptor, $0.baseAddress, $0.count)
+            }
             if count >= 0 {
                 written += count
             } else if errno == EAGAIN {
                 guard ContinuousClock.now < deadline else {
                     throw Failure(description: "the program did not read in time")
                 }
-                var descriptors = pollfd(fd: input, events: Int16(POLLOUT), revents: 0)
+                var descriptors = pollfd(fd: process.input.descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&descriptors, 1, 100)
             } else if errno != EINTR {
                 throw Failure(description: "the program has ended")
@@ -155,7 +121,7 @@ final class JSONLinesChild: @unchecked Sendable {
                 throw Failure(description: "the program answered with a line of more than \(Self.longestLine) bytes")
             }
             var isLate = false
-            let chunk = try FileDescriptorIO.readChunk(from: output) {
+            let chunk = try FileDescriptorIO.readChunk(from: process.output.descriptor) {
                 isLate = ContinuousClock.now >= deadline
                 return isLate
             }

@@ -1,6 +1,6 @@
-import Logging
-import PipelineKit
 import Locking
+import PipelineKit
+import Telemetry
 import Wire
 
 /// Reads a file's lines into a pipeline, one message each: what the `file` and `stdin` sources share.
@@ -29,7 +29,7 @@ final class LineReader: Sendable {
     ///
     /// - Parameter name: how messages name the file.
     /// - Throws: `StageError` at the end, where lines were refused.
-    func run(descriptor: Int32, name: String, into intake: Intake) async throws {
+    func run(file: OpenFile, name: String, into intake: Intake) async throws {
         var line: [UInt8] = []
         var number = 0
         var isTooLong = false
@@ -46,8 +46,8 @@ final class LineReader: Sendable {
             try await send(line, number, name, outstanding, into: intake)
         }
         reading: while true {
-            let chunk = try await FileDescriptorIO.blocking { [isStopped = self] in
-                try FileDescriptorIO.readChunk(from: descriptor) { isStopped.isStopped.load(ordering: .relaxed) }
+            let chunk = try await FileDescriptorIO.blocking { [self] in
+                try FileDescriptorIO.readChunk(from: file.descriptor) { isStopped.load(ordering: .relaxed) }
             }
             if chunk.isEmpty { break }
             var rest = chunk[...]

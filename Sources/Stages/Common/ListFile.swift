@@ -1,4 +1,5 @@
-import Foundation
+import Glibc
+import Locking
 import PipelineKit
 
 /// Lists and tables that are kept in files beside a pipeline's. They are read when the pipeline file is, so also at SIGHUP.
@@ -13,17 +14,17 @@ enum ListFile {
     static func lines(_ node: ConfigNode, _ diagnostics: inout Diagnostics) -> [Substring]? {
         guard let name = OptionType<String>.path.value(of: node, &diagnostics) else { return nil }
         let path = path(name, seenFrom: node.location.file)
-        guard let handle = FileHandle(forReadingAtPath: path), let data = try? handle.read(upToCount: largest + 1)
-        else {
+        let bytes: [UInt8]
+        do {
+            bytes = try Files.read(path, atMost: largest)
+        } catch let error as SystemError where error.code == EFBIG {
+            diagnostics.error("the file '\(path)' is larger than \(largest >> 20) MiB", at: node.location)
+            return nil
+        } catch {
             diagnostics.error("the file '\(path)' cannot be read", at: node.location)
             return nil
         }
-        try? handle.close()
-        guard data.count <= largest else {
-            diagnostics.error("the file '\(path)' is larger than \(largest >> 20) MiB", at: node.location)
-            return nil
-        }
-        guard let text = String(validating: data, as: UTF8.self) else {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
             diagnostics.error("the file '\(path)' is not UTF-8", at: node.location)
             return nil
         }

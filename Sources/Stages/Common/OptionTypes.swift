@@ -1,8 +1,4 @@
-import AsyncHTTPClient
 import HTTP
-import NIOCore
-import NIOPosix
-import NIOSSL
 import PipelineKit
 import Wire
 
@@ -36,30 +32,24 @@ extension OptionType where Value == HTTPAddress {
 
 /// The URL of a server: `http` or `https`, a host, perhaps a port and a path.
 struct HTTPAddress: Sendable, Hashable, CustomStringConvertible {
-    /// `http` or `https`.
-    let scheme: String
-    /// The host, for look-ups.
-    let host: String
-    /// The whole without a `/` at its end, ready to be continued.
+    /// What is asked for, without a `/` at the end of the path.
+    let url: WebURL
+    /// The whole as it was written, without a `/` at its end, ready to be continued.
     let description: String
 
+    /// `http` or `https`.
+    var scheme: String { url.scheme.rawValue }
+    /// The host, for look-ups.
+    var host: String { url.host }
+
     init?(_ text: String) {
-        guard let scheme = ["https", "http"].first(where: { text.lowercased().hasPrefix("\($0)://") }) else {
-            return nil
-        }
-        let rest = text.dropFirst(scheme.count + 3)
-        let authority = rest.prefix { $0 != "/" }
-        guard let host = URLHost.of(authority: authority), !authority.contains("@") else { return nil }
-        // Printable ASCII without what would begin a query or a fragment: it goes into a request line as it is.
-        guard rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
-        else {
-            return nil
-        }
-        var whole = "\(scheme)://\(rest)"
-        while whole.hasSuffix("/") { whole.removeLast() }
-        self.scheme = scheme
-        self.host = host
-        description = whole
+        // A Unix domain socket is no address that a pipeline file names, and what follows a `?` would not be continued.
+        guard let url = try? WebURL(text), url.scheme != .unix, url.query == nil else { return nil }
+        var rest = text.utf8.dropFirst(url.scheme.rawValue.utf8.count)
+        while rest.last == UInt8(ascii: "/") { rest.removeLast() }
+        description = url.scheme.rawValue + String(Substring(rest))
+        guard let shortened = try? WebURL(description) else { return nil }
+        self.url = shortened
     }
 }
 
@@ -76,48 +66,26 @@ struct ClientTLS: Sendable {
         Option(name, .group(name, [ca, certificate, key]), default: Options(), shown: "", help: help)
     }
 
-    private let ca: String?
-    private let certificate: String?
-    private let key: String?
+    /// What a connection trusts and shows.
+    let files: ClientTLSFiles
 
     init(_ options: Options) throws {
-        ca = options[Self.ca]
-        certificate = options[Self.certificate]
-        key = options[Self.key]
-        guard (certificate == nil) == (key == nil) else {
+        files = ClientTLSFiles(
+            ca: options[Self.ca], certificate: options[Self.certificate], key: options[Self.key])
+        guard (files.certificate == nil) == (files.key == nil) else {
             throw OptionError(
                 "'certificate' and 'key' go together",
                 at: options.location(of: Self.certificate) ?? options.location(of: Self.key))
         }
     }
 
-    /// What a connection trusts and shows.
-    ///
-    /// - Throws: where a file cannot be read.
-    func configuration() throws -> TLSConfiguration {
-        var tls = TLSConfiguration.makeClientConfiguration()
-        if let ca { tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(ca)) }
-        if let certificate, let key {
-            tls.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) }
-            tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))
-        }
-        return tls
-    }
-
-    /// A client that follows no redirects.
+    /// What a client is made with.
     ///
     /// - Parameter connections: the most connections to one host.
-    /// - Throws: where a file cannot be read.
-    func makeClient(connections: Int = 8) throws -> HTTPClient {
-        var configuration = HTTPClient.Configuration(
-            tlsConfiguration: try self.configuration(), redirectConfiguration: .disallow)
-        configuration.timeout.connect = .seconds(5)
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connections
-        // The client's own pauses between attempts to connect grow to a minute, in which a server that is back would not be
-        // noticed. When to try again is the runner's.
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.httpVersion = .http1Only
-        return HTTPClient(
-            eventLoopGroupProvider: .shared(MultiThreadedEventLoopGroup.singleton), configuration: configuration)
+    func configuration(connections: Int = 8) -> HTTPClient.Configuration {
+        var configuration = HTTPClient.Configuration()
+        configuration.tls = files
+        configuration.connectionsPerHost = connections
+        return configuration
     }
 }

@@ -1,5 +1,7 @@
 import CHecateZlib
-import Foundation
+import Dispatch
+import Glibc
+import Locking
 import PipelineKit
 import Wire
 
@@ -20,7 +22,7 @@ struct RotatingFile {
 
     private let path: String
     private let rule: Rule?
-    private var descriptor: Int32
+    private var file: OpenFile
     private var size: Int
     private var begun: Timestamp
 
@@ -28,17 +30,21 @@ struct RotatingFile {
     init(path: String, rule: Rule?, now: Timestamp) throws {
         self.path = path
         self.rule = rule
-        (descriptor, size, begun) = try Self.open(path, now)
+        (file, size, begun) = try Self.open(path, now)
     }
 
-    private static func open(_ path: String, _ now: Timestamp) throws -> (Int32, Int, Timestamp) {
-        let descriptor = Foundation.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw FileDescriptorIO.systemError("the file '\(path)' cannot be written") }
+    private static func open(_ path: String, _ now: Timestamp) throws -> (OpenFile, Int, Timestamp) {
+        let file: OpenFile
+        do {
+            file = try OpenFile(writing: path, appending: true, mode: 0o600)
+        } catch let error as SystemError {
+            throw FileDescriptorIO.systemError("the file '\(path)' cannot be written", error)
+        }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { return (descriptor, 0, now) }
+        guard fstat(file.descriptor, &status) == 0 else { return (file, 0, now) }
         // When it was begun nobody knows; it is no younger than its last change.
         let begun = status.st_size > 0 ? Timestamp(seconds: Int64(status.st_mtim.tv_sec)) : now
-        return (descriptor, Int(status.st_size), begun)
+        return (file, Int(status.st_size), begun)
     }
 
     /// Appends bytes, all of them or none; sets the file aside before where that is due.
@@ -48,28 +54,37 @@ struct RotatingFile {
             let isOld = rule.age.map { now - begun >= $0 } ?? false
             if isLarge || isOld { try rotate(rule, now) }
         }
-        let end = lseek(descriptor, 0, SEEK_END)
+        let end = lseek(file.descriptor, 0, SEEK_END)
         do {
-            try FileDescriptorIO.writeAll(bytes, to: descriptor)
-            if sync, fsync(descriptor) != 0 { throw FileDescriptorIO.systemError("fsync failed") }
+            try FileDescriptorIO.writeAll(bytes, to: file)
+            if sync { try synchronize() }
         } catch {
-            if end >= 0 { ftruncate(descriptor, end) }
+            // What cannot be cut off stays: a part of a line, which a reader refuses.
+            if end >= 0 { try? file.truncate(to: Int(end)) }
             throw error
         }
         size += bytes.count
     }
 
+    private func synchronize() throws {
+        do {
+            try file.synchronize()
+        } catch let error as SystemError {
+            throw FileDescriptorIO.systemError("fsync failed", error)
+        }
+    }
+
     /// Closes the file.
-    func close() { Foundation.close(descriptor) }
+    func close() { file.close() }
 
     // MARK: - Setting aside
 
     private mutating func rotate(_ rule: Rule, _ now: Timestamp) throws {
         let aside = asideName(now)
         guard rename(path, aside) == 0 else { throw FileDescriptorIO.systemError("'\(path)' cannot be set aside") }
-        let old = descriptor
-        (descriptor, size, begun) = try Self.open(path, now)
-        Foundation.close(old)
+        let old = file
+        (file, size, begun) = try Self.open(path, now)
+        old.close()
         let path = path
         // What was written is safe; whether it is compressed and how many are kept can take its time.
         DispatchQueue.global(qos: .utility).async {
@@ -84,27 +99,36 @@ struct RotatingFile {
         let time = RFC3339.format(Timestamp(seconds: now.seconds)).filter { $0 != "-" && $0 != ":" }
         for number in 0... {
             let name = "\(stem)-\(time)\(number == 0 ? "" : "-\(number)")\(suffix)"
-            if access(name, F_OK) != 0, access(name + ".gz", F_OK) != 0 { return name }
+            if !Files.exists(name), !Files.exists(name + ".gz") { return name }
         }
         return path + ".old"
     }
 
     private static func parts(of path: String) -> (stem: String, suffix: String) {
-        let name = path.split(separator: "/").last ?? ""
-        guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return (path, "") }
-        let suffix = String(name[dot...])
-        return (String(path.dropLast(suffix.count)), suffix)
+        let name = path.utf8.split(separator: UInt8(ascii: "/")).last ?? path.utf8[...]
+        guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot != name.startIndex else { return (path, "") }
+        return (String(path[..<dot]), String(path[dot..<name.endIndex]))
     }
 
     private static func compress(_ path: String) {
         let partial = path + ".gz.part"
-        guard let input = FileHandle(forReadingAtPath: path) else { return }
-        defer { try? input.close() }
-        let made = Foundation.open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard made >= 0, let output = gzdopen(made, "wb6") else { return }
+        guard let input = try? OpenFile(reading: path) else { return }
+        let made = Glibc.open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard made >= 0 else { return }
+        guard let output = gzdopen(made, "wb6") else {
+            Glibc.close(made)
+            return
+        }
         var isGood = true
-        while isGood, let chunk = try? input.read(upToCount: 256 << 10), !chunk.isEmpty {
-            isGood = chunk.withUnsafeBytes { gzwrite(output, $0.baseAddress, UInt32($0.count)) } == Int32(chunk.count)
+        do {
+            while isGood {
+                let chunk = try input.read(atMost: 256 << 10)
+                if chunk.isEmpty { break }
+                isGood =
+                    chunk.withUnsafeBytes { gzwrite(output, $0.baseAddress, UInt32($0.count)) } == Int32(chunk.count)
+            }
+        } catch {
+            isGood = false
         }
         isGood = gzclose(output) == Z_OK && isGood
         // Only when the whole is there the original goes.
@@ -112,16 +136,28 @@ struct RotatingFile {
     }
 
     private static func removeAllBut(_ keep: Int, of path: String) {
-        let url = URL(fileURLWithPath: path)
-        let (stem, suffix) = parts(of: url.lastPathComponent)
-        let folder = url.deletingLastPathComponent().path
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let folder = Files.parent(of: path)
+        let name = path.utf8.split(separator: UInt8(ascii: "/")).last.map { String(Substring($0)) }
+        let (stem, suffix) = parts(of: name ?? path)
+        // A folder that cannot be read is left as it is.
+        let names = (try? Files.list(folder)) ?? []
         let aside = names.filter { name in
             let bare = name.hasSuffix(".gz") ? String(name.dropLast(3)) : name
             guard bare.hasPrefix(stem + "-"), bare.hasSuffix(suffix) else { return false }
-            let time = bare.dropFirst(stem.count + 1).dropLast(suffix.count)
-            return time.wholeMatch(of: #/[0-9]{8}T[0-9]{6}Z(-[0-9]+)?/#) != nil
+            return isTime(bare.utf8.dropFirst(stem.utf8.count + 1).dropLast(suffix.utf8.count))
         }
         for name in aside.sorted().dropLast(keep) { unlink("\(folder)/\(name)") }
     }
+
+    /// `20260101T000000Z`, or with a number behind: `20260101T000000Z-1`.
+    private static func isTime(_ text: Substring.UTF8View) -> Bool {
+        let pattern = "00000000T000000Z".utf8
+        guard text.count >= pattern.count else { return false }
+        let isTime = zip(text, pattern).allSatisfy { isDigit($1) ? isDigit($0) : $0 == $1 }
+        let number = text.dropFirst(pattern.count)
+        guard isTime, !number.isEmpty else { return isTime }
+        return number.count > 1 && number.first == UInt8(ascii: "-") && number.dropFirst().allSatisfy(isDigit)
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 }

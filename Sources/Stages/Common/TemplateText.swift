@@ -1,5 +1,4 @@
 import AWS
-import Foundation
 import PipelineKit
 import Wire
 
@@ -29,35 +28,41 @@ struct TemplateText: Sendable {
     ///
     /// - Throws: `OptionError` where a gap is not as it has to be.
     init(_ text: String) throws {
-        var rest = Substring(text)
-        var plain = ""
-        while let character = rest.popFirst() {
-            if (character == "{" || character == "}"), rest.first == character {
-                plain.append(character)
+        let (opening, closing) = (UInt8(ascii: "{"), UInt8(ascii: "}"))
+        var rest = text.utf8[...]
+        var plain: [UInt8] = []
+        while let byte = rest.popFirst() {
+            if byte == opening || byte == closing, rest.first == byte {
+                plain.append(byte)
                 rest.removeFirst()
-            } else if character == "{" {
-                guard let end = rest.firstIndex(of: "}") else { throw OptionError("'{' without its '}' in '\(text)'") }
-                if !plain.isEmpty { parts.append(.text(plain)) }
-                plain = ""
+            } else if byte == opening {
+                guard let end = rest.firstIndex(of: closing) else {
+                    throw OptionError("'{' without its '}' in '\(text)'")
+                }
+                if !plain.isEmpty { parts.append(.text(plain.text)) }
+                plain = []
                 parts.append(.gap(try Self.gap(rest[..<end])))
                 rest = rest[rest.index(after: end)...]
-            } else if character == "}" {
+            } else if byte == closing {
                 throw OptionError("'}' without its '{' in '\(text)'; write '}}' for a brace")
             } else {
-                plain.append(character)
+                plain.append(byte)
             }
         }
-        if !plain.isEmpty { parts.append(.text(plain)) }
+        if !plain.isEmpty { parts.append(.text(plain.text)) }
     }
 
-    private static func gap(_ text: Substring) throws -> Gap {
-        var path = text
+    private static func gap(_ bytes: Substring.UTF8View) throws -> Gap {
+        let text = String(Substring(bytes))
+        var path = text.utf8[...]
         var fallback: String?
-        if let range = text.range(of: ":-") {
-            path = text[..<range.lowerBound]
-            fallback = String(text[range.upperBound...])
+        let mark = path.indices.first { path[$0...].starts(with: ":-".utf8) }
+        if let mark {
+            fallback = String(Substring(path[mark...].dropFirst(2)))
+            path = path[..<mark]
         }
-        let pieces = path.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
+        let pieces = path.split(separator: UInt8(ascii: "|"), omittingEmptySubsequences: false)
+            .map { String(Substring($0)) }
         guard let reference = Reference(pieces[0]) else {
             throw OptionError(
                 "'{\(text)}' is no gap such as {config.url}, {config.url|host}, {attributes.NAME} or {metadata.key}")
@@ -70,7 +75,7 @@ struct TemplateText: Sendable {
             }
             return modifier
         }
-        return Gap(reference: reference, modifiers: modifiers, fallback: fallback, written: String(text))
+        return Gap(reference: reference, modifiers: modifiers, fallback: fallback, written: text)
     }
 
     /// Whether it has no gaps.
@@ -84,6 +89,11 @@ struct TemplateText: Sendable {
         default: break
         }
         return nil
+    }
+
+    /// The text with the same in each gap.
+    func filled(with value: String) -> String {
+        parts.map { if case .text(let text) = $0 { text } else { value } }.joined()
     }
 
     /// The text in front of the first gap.

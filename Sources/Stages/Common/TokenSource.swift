@@ -1,9 +1,7 @@
 import AWS
-import AsyncHTTPClient
-import Foundation
-import NIOCore
-import PipelineKit
+import HTTP
 import Locking
+import PipelineKit
 import Wire
 
 /// Bearer tokens of a token endpoint (RFC 6749, section 4.4, client credentials), kept and renewed ahead of their end. Callers
@@ -33,77 +31,79 @@ final class TokenSource: Sendable {
 
     private struct State {
         var token: Token?
-        var request: Task<Token, any Error>?
+        var isFetching = false
+        /// Who waits for the token that is being fetched.
+        var waiting: [@Sendable (Result<String, Failure>) -> Void] = []
     }
 
     /// What a token lives whose endpoint does not say.
     private static let defaultLife: Int64 = 300
 
-    private let address: String
-    private let form: String
+    private let request: ClientRequest
     private let refreshBefore: Duration
     private let now: @Sendable () -> Timestamp
     private let state = Mutex(State())
 
     init(_ options: Options, now: @escaping @Sendable () -> Timestamp) {
-        address = options[Self.url].description
         let parameters =
             [
                 ("grant_type", "client_credentials"), ("client_id", options[Self.clientID]),
                 ("client_secret", options[Self.clientSecret].revealed),
             ] + (options[Self.scope].map { [("scope", $0)] } ?? [])
-        form = FormEncoding.form(parameters)
+        request = ClientRequest(
+            "POST", options[Self.url].url,
+            headers: ["Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"],
+            body: Array(FormEncoding.form(parameters).utf8))
         refreshBefore = options[Self.refreshBefore]
         self.now = now
     }
 
-    /// The value of `Authorization`. A token that ends soon is used on while a new one is fetched.
+    /// Tells the value of `Authorization`: at once where a token is at hand, also one that ends soon while a new one is fetched; else
+    /// on the client's loop when it was fetched.
     ///
-    /// - Throws: `Failure` where there is none.
-    func header(_ client: HTTPClient) async throws -> String {
+    /// - Parameter done: called once; must not block.
+    func header(_ client: HTTPClient, done: @escaping @Sendable (Result<String, Failure>) -> Void) {
         let now = now()
-        let (usable, request): (Token?, Task<Token, any Error>?) = state.withLock { state in
+        let (usable, isToFetch): (String?, Bool) = state.withLock { state in
             let token = state.token.flatMap { $0.end > now ? $0 : nil }
-            if let token, token.end > now + refreshBefore { return (token, nil) }
-            let request = state.request ?? Task { try await self.fetch(client) }
-            state.request = request
-            return (token, request)
+            if let token, token.end > now + refreshBefore { return (token.header, false) }
+            if token == nil { state.waiting.append(done) }
+            defer { state.isFetching = true }
+            return (token?.header, !state.isFetching)
         }
-        if let usable { return usable.header }
-        guard let request else { throw Failure(description: "there is no token") }
-        return try await request.value.header
+        if isToFetch { fetch(client) }
+        if let usable { done(.success(usable)) }
     }
 
     /// A token was refused: the next is a new one.
     func invalidate() { state.withLock { $0.token = nil } }
 
-    private func fetch(_ client: HTTPClient) async throws -> Token {
-        let result: Result<Token, any Error>
-        do {
-            var request = HTTPClientRequest(url: address)
-            request.method = .POST
-            request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
-            request.headers.add(name: "Accept", value: "application/json")
-            request.body = .bytes(ByteBuffer(string: form))
-            let response = try await client.execute(request, timeout: .seconds(10))
-            let body = Array(try await response.body.collect(upTo: 1 << 20).readableBytesView)
-            guard response.status == .ok else {
-                throw Failure(description: "the token endpoint answered \(response.status.code)")
+    private func fetch(_ client: HTTPClient) {
+        client.execute(request, within: .seconds(10), body: .whole(1 << 20)) { [self] answer in
+            let result = token(of: answer)
+            let waiting = state.withLock { state in
+                state.isFetching = false
+                if case .success(let token) = result { state.token = token }
+                defer { state.waiting = [] }
+                return state.waiting
             }
-            result = .success(try token(of: body))
-        } catch let failure as Failure {
-            result = .failure(failure)
-        } catch {
-            result = .failure(Failure(description: "the token endpoint does not answer: \(error)"))
+            for done in waiting { done(result.map(\.header)) }
         }
-        state.withLock { state in
-            state.request = nil
-            if case .success(let token) = result { state.token = token }
-        }
-        return try result.get()
     }
 
-    private func token(of json: [UInt8]) throws -> Token {
+    private func token(of answer: Result<ClientResponse, HTTPClientError>) -> Result<Token, Failure> {
+        switch answer {
+        case .success(let response):
+            guard response.status == 200 else {
+                return .failure(Failure(description: "the token endpoint answered \(response.status)"))
+            }
+            return Result { () throws(Failure) in try token(of: response.body) }
+        case .failure(let error):
+            return .failure(Failure(description: HTTPOutcome.silence(error, server: "the token endpoint")))
+        }
+    }
+
+    private func token(of json: [UInt8]) throws(Failure) -> Token {
         guard let token = try? FieldPath("access_token")?.text(in: json),
             !token.isEmpty, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
         else { throw Failure(description: "the token endpoint answered without a token") }

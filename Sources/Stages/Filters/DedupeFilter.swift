@@ -1,4 +1,3 @@
-import Collections
 import Locking
 public import PipelineKit
 import Wire
@@ -65,7 +64,7 @@ public final class DedupeFilter: OutcomeObserver {
             memory.seen[key] = now
             memory.order.append((key, now))
             while let oldest = memory.order.first, memory.order.count > size || now - oldest.at > window {
-                memory.order.removeFirst()
+                _ = memory.order.popFirst()
                 // It may have been written again since.
                 if memory.seen[oldest.key] == oldest.at { memory.seen[oldest.key] = nil }
             }

@@ -1,5 +1,6 @@
 import Locking
 public import PipelineKit
+import Wire
 
 /// Lets no more than so many messages a second through.
 public final class RateLimitFilter: Filter {

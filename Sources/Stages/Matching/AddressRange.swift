@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Addresses that share a prefix, as in `192.0.2.0/24` or `2001:db8::/32` (RFC 4632, RFC 4291).
 struct AddressRange: Sendable {

@@ -1,4 +1,4 @@
-import Foundation
+import Patterns
 import PipelineKit
 import Wire
 
@@ -19,7 +19,7 @@ indirect enum Condition: Sendable {
     enum Test: Sendable {
         case oneOf(Set<String>)
         case glob([Glob])
-        case regex([NSRegularExpression])
+        case regex([Pattern])
         case cidr([AddressRange])
         case number(Comparison, Double)
         case time(isAfter: Bool, Moment)
@@ -38,12 +38,12 @@ indirect enum Condition: Sendable {
 
     // MARK: - As options
 
-    private static let patterns = OptionType<[NSRegularExpression]>.list(
+    private static let patterns = OptionType<[Pattern]>.list(
         of: OptionType<String>.string.map(named: "regular expression") { text in
             do {
-                return try NSRegularExpression(pattern: text)
+                return try Pattern(text)
             } catch {
-                throw OptionError("'\(text)' is no regular expression")
+                throw OptionError("'\(text)' is no regular expression: \(error)")
             }
         })
     private static let ranges = ListFile.texts.map(named: "ranges of addresses, {file: ...}") { texts in
@@ -205,7 +205,7 @@ indirect enum Condition: Sendable {
 
     // MARK: - In use
 
-    /// The longest text a regular expression is tried on: some need time that grows out of all proportion to the text.
+    /// The longest text a regular expression is tried on.
     private static let longestForRegex = 4096
 
     /// Whether it holds for a message.
@@ -248,8 +248,7 @@ indirect enum Condition: Sendable {
             guard text.utf8.count <= longestForRegex else {
                 throw StageError("a field of more than \(longestForRegex) bytes is too long for a regular expression")
             }
-            let range = NSRange(location: 0, length: text.utf16.count)
-            return patterns.contains { $0.firstMatch(in: text, range: range) != nil }
+            return patterns.contains { $0.matches(anywhere: text) }
         case .cidr(let ranges):
             guard let address = AddressRange.address(text) else { return false }
             return ranges.contains { $0.contains(address) }

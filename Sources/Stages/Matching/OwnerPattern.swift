@@ -1,4 +1,4 @@
-import Foundation
+import Patterns
 import PipelineKit
 
 /// The regular expression that an Argus checks owners with.
@@ -8,7 +8,7 @@ struct OwnerPattern: Sendable, CustomStringConvertible {
 
     let description: String
     private let lengths: ClosedRange<Int>?
-    private let expression: NSRegularExpression?
+    private let expression: Pattern?
 
     private init(lengths: ClosedRange<Int>) {
         description = "^.{\(lengths.lowerBound),\(lengths.upperBound)}$"
@@ -19,17 +19,17 @@ struct OwnerPattern: Sendable, CustomStringConvertible {
     init(_ pattern: String) throws {
         description = pattern
         do {
-            expression = try NSRegularExpression(pattern: pattern)
+            expression = try Pattern(pattern)
             lengths = nil
         } catch {
-            throw OptionError("'\(pattern)' is no regular expression")
+            throw OptionError("'\(pattern)' is no regular expression: \(error)")
         }
     }
 
     static let type = OptionType<String>.string.map(named: "regular expression") { try OwnerPattern($0) }
 
     func matches(_ owner: String) -> Bool {
-        if let lengths { return lengths.contains(owner.count) }
-        return expression?.firstMatch(in: owner, range: NSRange(location: 0, length: owner.utf16.count)) != nil
+        if let lengths { return lengths.contains(owner.unicodeScalars.count) }
+        return expression?.matches(anywhere: owner) ?? false
     }
 }

@@ -1,16 +1,15 @@
-import Foundation
-import NIOCore
-import NIOHTTP1
-public import PipelineKit
+import HTTP
 import Locking
+public import PipelineKit
 import Spool
+import Telemetry
 import Webhooks
 import Wire
 
 /// Writes items into Argus: the last station of a webhook on its way.
 ///
 /// Source of the protocol: Argus 0.9 and 0.11, `PUT /api/v1/store/{bucket}/{id}`.
-public final class ArgusSink: Sink {
+public final class ArgusSink: CompletingSink {
     static let addresses = Option(
         "address", .list(of: .httpAddress),
         help: "the URL of Argus; of several, the next is used while one does not answer")
@@ -65,38 +64,19 @@ public final class ArgusSink: Sink {
     /// Only the newest state of a webhook matters, so one that waits gives way to a newer one.
     public let capabilities: SinkCapabilities
 
-    private let stores: [String]
-    private let headers: HTTPHeaders
-    private let connections: ArgusConnections
-    private let ownerHeaders: [String]
-    private let authorization: HTTPAuthorization
-    private let conflict: Conflict
-    private let tls: ClientTLS
-    /// For a look before anything is written.
     private let bucket: ArgusBucket
+    private let conflict: Conflict
     private let context: StageContext
     private let liveItems: LiveItems
     private let journal: ItemJournal?
     private let isJournalFailing = Atomic<Bool>(false)
-    /// For tokens, where they are fetched.
-    private let tokenClient = HTTPClientSlot()
-    private let current = Atomic<Int>(0)
+    /// nil while the sink is closed.
+    private let client = Mutex<ArgusClient?>(nil)
 
     /// A sink with options; nothing is connected yet.
     public init(_ options: Options, _ context: StageContext) throws {
-        let bucket = options[Self.bucket]
-        stores = options[Self.addresses].map { "\($0)/api/v1/store/\(bucket)/" }
-        guard !stores.isEmpty else { throw OptionError("'address' is empty", at: options.location(of: Self.addresses)) }
-        authorization = try HTTPAuthorization(options, now: context.now)
-        var headers: HTTPHeaders = ["Content-Type": "application/json"]
-        if let constant = authorization.constant { headers.add(name: "Authorization", value: constant) }
-        self.headers = headers
-        ownerHeaders = options[Self.ownerHeaders]
+        bucket = try ArgusBucket(options, timeout: options[Self.timeout], now: context.now)
         conflict = options[Self.conflict]
-        let timeout = options[Self.timeout]
-        tls = try ClientTLS(options[Self.tls])
-        connections = try ArgusConnections(stores: stores, tls: tls, timeout: .nanoseconds(timeout.inNanoseconds))
-        self.bucket = try ArgusBucket(options, timeout: timeout, now: context.now)
         capabilities = SinkCapabilities(batch: 1, inFlight: options[Self.inFlight], isUpsert: true)
         self.context = context
         liveItems = LiveItems(context)
@@ -106,108 +86,134 @@ public final class ArgusSink: Sink {
     /// Opens the journal; connections come with the first writes.
     public func open() async throws {
         try await journal?.open()
-        if authorization.isFetched { try await tokenClient.open(try tls.makeClient()) }
-        try connections.open()
+        let made = try ArgusClient(bucket, connections: capabilities.inFlight)
+        let previous = client.withLock { client in
+            defer { client = made }
+            return client
+        }
+        await previous?.shutDown()
         liveItems.startSweeping()
-    }
-
-    /// Writes an item; its ttl is that of this moment.
-    public func write(_ batch: [Message]) async -> [WriteOutcome] {
-        var outcomes: [WriteOutcome] = []
-        for message in batch { outcomes.append(await write(message)) }
-        return outcomes
     }
 
     /// Asks for the items of nobody: that Argus is there, knows the bucket and lets us in.
     public func probe() async throws -> String {
-        try await bucket.withClient { client in
-            for (index, store) in stores.enumerated() {
+        try await bucket.connected { client in
+            for (address, store) in bucket.stores.enumerated() {
                 do {
-                    _ = try await bucket.items(of: "", at: index, client)
-                } catch let error as StageError {
+                    _ = try await client.list(of: "", at: address)
+                } catch {
                     throw StageError("\(store): \(error)")
                 }
             }
         }
-        return stores.count == 1 ? "Argus answers and lets us in" : "all \(stores.count) addresses of Argus answer"
+        let count = bucket.stores.count
+        return count == 1 ? "Argus answers and lets us in" : "all \(count) addresses of Argus answer"
     }
 
     /// Closes the connections.
     public func close() async {
-        connections.close()
-        await tokenClient.close()
+        let last = client.withLock { client in
+            defer { client = nil }
+            return client
+        }
+        await last?.shutDown()
         await journal?.close()
         liveItems.stopSweeping()
     }
 
-    private func write(_ message: Message) async -> WriteOutcome {
+    // MARK: - Writing
+
+    /// Writes items; the ttl of each is that of the moment when it is sent. `done` is called on a loop, or here.
+    package func write(_ batch: [Message], done: @escaping @Sendable ([WriteOutcome]) -> Void) {
+        guard let client = client.withLock({ $0 }) else {
+            let closed = WriteOutcome.transient(reason: "the sink is closed", retryAfter: nil)
+            return done(Array(repeating: closed, count: batch.count))
+        }
+        OutcomeCollector.write(batch, { write($0, client, done: $1) }, done: done)
+    }
+
+    private func write(
+        _ message: Message, _ client: ArgusClient, done: @escaping @Sendable (WriteOutcome) -> Void
+    ) {
         guard let item = message.payload as? ArgusItem else {
-            return .permanent(reason: "the message is no item of Argus")
+            return done(.permanent(reason: "the message is no item of Argus"))
         }
         guard item.id.utf8.count == 64, item.id.utf8.allSatisfy(Self.isLowerHex) else {
-            return .permanent(reason: "'\(item.id.prefix(80))' is no id that Argus takes: 64 characters 0-9a-f")
+            return done(
+                .permanent(reason: "'\(item.id.prefix(80))' is no id that Argus takes: 64 characters 0-9a-f"))
         }
         let now = context.now()
-        if item.isExpired(at: now) { return .expired }
-        let store = current.load(ordering: .relaxed)
-        var headers = headers
-        if !item.owner.isEmpty {
-            for name in ownerHeaders { headers.add(name: name, value: item.owner) }
-        }
-        let outcome: WriteOutcome
-        do {
-            if authorization.isFetched {
-                guard let client = tokenClient.client else { throw ArgusConnections.Failure.notOpen }
-                if let header = try await authorization.header(client) {
-                    headers.add(name: "Authorization", value: header)
-                }
+        if item.isExpired(at: now) { return done(.expired) }
+        let write = ItemWrite(item: item, began: now, client: client, address: client.address, done: done)
+        client.fields(of: item.owner) { [self] fields in
+            switch fields {
+            case .success(let fields) where conflict == .newest: look(write, fields)
+            case .success(let fields): put(write, fields)
+            case .failure(let failure): end(write, .transient(reason: failure.description, retryAfter: nil))
             }
-            if conflict == .newest, let other = try await findNewer(than: item, at: store, headers) {
-                outcome = other
-            } else {
-                let answer = try await connections.execute(
-                    .PUT, item.id, at: store, headers: headers, body: item.body(at: context.now()))
-                outcome = judge(answer)
-                if outcome == .delivered { await note(item, wasCreated: answer.status == 201) }
-            }
-        } catch let failure as TokenSource.Failure {
-            outcome = .transient(reason: failure.description, retryAfter: nil)
-        } catch ArgusConnections.Failure.notOpen {
-            return .transient(reason: "the sink is closed", retryAfter: nil)
-        } catch {
-            outcome = .transient(reason: "Argus does not answer: \(error)", retryAfter: nil)
         }
+    }
+
+    /// One item on its way.
+    private struct ItemWrite: Sendable {
+        let item: ArgusItem
+        let began: Timestamp
+        let client: ArgusClient
+        /// The number of the address that it goes to.
+        let address: Int
+        let done: @Sendable (WriteOutcome) -> Void
+    }
+
+    private func put(_ write: ItemWrite, _ fields: HeaderFields) {
+        let body = write.item.body(at: context.now())
+        write.client.put(write.item.id, body, fields, at: write.address) { [self] answer in
+            let outcome = outcome(of: answer, write)
+            guard let journal, outcome == .delivered, let response = try? answer.get() else {
+                return end(write, outcome)
+            }
+            Task {
+                await note(write.item, wasCreated: response.status == 201, journal)
+                end(write, outcome)
+            }
+        }
+    }
+
+    /// Looks at what is there, and writes unless that decides it: it ends later than ours, or it cannot be read.
+    private func look(_ write: ItemWrite, _ fields: HeaderFields) {
+        write.client.get(write.item.id, fields, at: write.address) { [self] answer in
+            if case .success(let response) = answer, response.status == 404 { return put(write, fields) }
+            let outcome = outcome(of: answer, write)
+            guard outcome == .delivered, let response = try? answer.get() else { return end(write, outcome) }
+            do {
+                let left = try FieldPath("ttl")?.text(in: response.body).flatMap { Int64($0) } ?? 0
+                // What is left is told in whole seconds, so ours, sent a moment ago, may read as one more.
+                if left > write.item.lifetime.secondsLeft(at: context.now()) + 1 { return end(write, .superseded) }
+            } catch {
+                return end(write, .transient(reason: "Argus's answer is no item: \(error)", retryAfter: nil))
+            }
+            put(write, fields)
+        }
+    }
+
+    private func outcome(
+        of answer: Result<ClientResponse, HTTPClientError>, _ write: ItemWrite
+    ) -> WriteOutcome {
+        switch answer {
+        case .success(let response): write.client.outcome(of: response)
+        case .failure(let error): HTTPOutcome.of(error, server: "Argus")
+        }
+    }
+
+    private func end(_ write: ItemWrite, _ outcome: WriteOutcome) {
         switch outcome {
-        case .delivered: liveItems.note(item, now: now)
-        case .transient: moveOn(from: store)
+        case .delivered: liveItems.note(write.item, now: write.began)
+        case .transient: write.client.moveOn(from: write.address)
         case .expired, .superseded, .permanent: break
         }
-        return outcome
+        write.done(outcome)
     }
 
-    /// The outcome where what is there decides it: it ends later than ours, or it cannot be read. nil where ours is to be written.
-    private func findNewer(
-        than item: ArgusItem, at store: Int, _ headers: HTTPHeaders
-    ) async throws -> WriteOutcome? {
-        let answer = try await connections.execute(.GET, item.id, at: store, headers: headers)
-        guard answer.status != 404 else { return nil }
-        let outcome = judge(answer)
-        guard outcome == .delivered else { return outcome }
-        let left = try FieldPath("ttl")?.text(in: Array(answer.body.readableBytesView)).flatMap { Int64($0) } ?? 0
-        // What is left is told in whole seconds, so ours, sent a moment ago, may read as one more.
-        return left > item.lifetime.secondsLeft(at: context.now()) + 1 ? .superseded : nil
-    }
-
-    /// What an answer means here: a token may have been revoked, so another is asked for before a 401 is final.
-    private func judge(_ answer: ArgusConnections.Answer) -> WriteOutcome {
-        if answer.status == 401, authorization.refused() {
-            return .transient(reason: "Argus refused the token", retryAfter: nil)
-        }
-        return HTTPOutcome.of(answer.status, answer.headers, server: "Argus")
-    }
-
-    private func note(_ item: ArgusItem, wasCreated: Bool) async {
-        guard let journal else { return }
+    private func note(_ item: ArgusItem, wasCreated: Bool, _ journal: ItemJournal) async {
         let now = context.now()
         do {
             try await journal.note(
@@ -225,12 +231,6 @@ public final class ArgusSink: Sink {
 
     /// Where the journal of a sink of this kind is; nil where it keeps none.
     public static func journalPath(of sink: PipelineSpec.StageSpec) -> String? { sink.options[journal] }
-
-    /// Lets the next write go to the next address, unless another has seen to it.
-    private func moveOn(from store: Int) {
-        guard stores.count > 1 else { return }
-        _ = current.compareExchange(expected: store, desired: (store + 1) % stores.count, ordering: .relaxed)
-    }
 
     private static func isLowerHex(_ byte: UInt8) -> Bool {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)

@@ -1,4 +1,3 @@
-import Foundation
 import Locking
 public import PipelineKit
 import Wire
@@ -103,7 +102,7 @@ public final class ExecSink: Sink {
 
     /// Looks whether the program can be started; it is not.
     public func probe() async throws -> String {
-        guard let path = JSONLinesChild.find(program.command[0]) else {
+        guard let path = ChildProcess.find(program.command[0]) else {
             throw StageError("the program '\(program.command[0])' is not there, or may not be started")
         }
         return "\(path) can be started"

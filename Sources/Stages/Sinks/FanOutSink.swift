@@ -1,4 +1,3 @@
-import Collections
 import Locking
 public import PipelineKit
 
@@ -105,8 +104,8 @@ public final class FanOutSink: Sink {
         guard !done.isEmpty else { return }
         memory.withLock { memory in
             if memory.arrived.updateValue(done, forKey: identity) == nil { memory.order.append(identity) }
-            while memory.order.count > Self.mostRemembered {
-                memory.arrived[memory.order.removeFirst()] = nil
+            while memory.order.count > Self.mostRemembered, let oldest = memory.order.popFirst() {
+                memory.arrived[oldest] = nil
             }
         }
     }

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import Locking
 public import PipelineKit
 import Wire
@@ -92,9 +92,8 @@ public final class FileSink: Sink {
 
     /// Looks whether the file can be written, or made.
     public func probe() async throws -> String {
-        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
-        let isThere = access(path, F_OK) == 0
-        guard access(isThere ? path : folder, W_OK) == 0 else {
+        let isThere = Files.exists(path)
+        guard access(isThere ? path : Files.parent(of: path), W_OK) == 0 else {
             throw FileDescriptorIO.systemError("the file '\(path)' cannot be written")
         }
         return isThere ? "the file can be appended to" : "the file can be made"

@@ -1,12 +1,11 @@
 import AWS
-import AsyncHTTPClient
-import NIOCore
-import NIOHTTP1
+import HTTP
+import Locking
 public import PipelineKit
 import Wire
 
 /// Sends each message to an HTTP server.
-public final class HTTPSink: Sink {
+public final class HTTPSink: CompletingSink {
     enum Method: String, CaseIterable, Sendable {
         case post = "POST"
         case put = "PUT"
@@ -52,30 +51,39 @@ public final class HTTPSink: Sink {
     /// Many requests at once, one message each.
     public let capabilities: SinkCapabilities
     private let url: TemplateText
+    /// Where the URL is the same for every message.
+    private let constantURL: WebURL?
+    /// nil where a message does not name the host.
     private let hosts: HostSet?
     private let method: Method
     private let headers: [(name: String, value: TemplateText)]
     private let contentType: String
     private let body: TemplateText?
     private let authorization: HTTPAuthorization
-    private let timeout: TimeAmount
+    private let timeout: Duration
     private let tls: ClientTLS
     private let context: StageContext
-    private let slot = HTTPClientSlot()
+    /// nil while the sink is closed.
+    private let client = Mutex<HTTPClient?>(nil)
 
     /// A sink with options; nothing is connected yet.
     public init(_ options: Options, _ context: StageContext) throws {
         url = options[Self.url]
         // Up to the path the URL has to be known, or the hosts that it may name.
         let beginning = url.beginning
-        let authority = beginning.range(of: "://").map { beginning[$0.upperBound...] }
         let isConstant = url.isConstant
-        let isHostFixed = authority.map { $0.contains("/") || isConstant } ?? false
+        let isHostFixed = Self.authority(beginning).map { $0.utf8.contains(UInt8(ascii: "/")) || isConstant } ?? false
         let allowed = options[Self.hosts]
         if isHostFixed {
-            guard HTTPAddress(String(beginning.prefix { $0 != "?" })) != nil else {
+            guard HTTPAddress(Self.withoutQuery(beginning)) != nil else {
                 throw OptionError(
                     "'\(beginning)' is no URL such as http://localhost:8080/path", at: options.location(of: Self.url))
+            }
+            do {
+                let sample = try WebURL(url.filled(with: "x"))
+                constantURL = isConstant ? sample : nil
+            } catch {
+                throw OptionError("'\(beginning)' is no URL: \(error)", at: options.location(of: Self.url))
             }
             hosts = nil
         } else {
@@ -85,10 +93,11 @@ public final class HTTPSink: Sink {
                     at: options.location(of: Self.url))
             }
             hosts = HostSet(allowed)
+            constantURL = nil
         }
         method = options[Self.method]
         headers = try options[Self.headers].sorted { $0.key < $1.key }.map { name, value in
-            guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: ":") }) else {
+            guard HeaderFields.isName(name) else {
                 throw OptionError("'\(name)' is no name of a header", at: options.location(of: Self.headers))
             }
             return (name, value)
@@ -96,103 +105,142 @@ public final class HTTPSink: Sink {
         contentType = options[Self.contentType]
         body = options[Self.body]
         authorization = try HTTPAuthorization(options, now: context.now)
-        timeout = .nanoseconds(options[Self.timeout].inNanoseconds)
+        timeout = options[Self.timeout]
         tls = try ClientTLS(options[Self.tls])
         capabilities = SinkCapabilities(batch: 1, inFlight: options[Self.inFlight])
         self.context = context
     }
 
+    /// What stands behind `://`.
+    private static func authority(_ url: String) -> Substring? {
+        var rest = url[...]
+        while !rest.isEmpty {
+            if rest.utf8.starts(with: "://".utf8) { return Substring(rest.utf8.dropFirst(3)) }
+            rest = Substring(rest.utf8.dropFirst())
+        }
+        return nil
+    }
+
+    private static func withoutQuery(_ url: String) -> String {
+        String(Substring(url.utf8.prefix { $0 != UInt8(ascii: "?") }))
+    }
+
     /// Makes the client; connections come with the first messages.
     public func open() async throws {
-        try await slot.open(try tls.makeClient(connections: capabilities.inFlight))
-    }
-
-    /// Sends each message.
-    public func write(_ batch: [Message]) async -> [WriteOutcome] {
-        var outcomes: [WriteOutcome] = []
-        for message in batch { outcomes.append(await write(message)) }
-        return outcomes
-    }
-
-    private func write(_ message: Message) async -> WriteOutcome {
-        guard let client = slot.client else {
-            return .transient(reason: "the sink is closed", retryAfter: nil)
+        let made = try HTTPClient(tls.configuration(connections: capabilities.inFlight))
+        let previous = client.withLock { client in
+            defer { client = made }
+            return client
         }
+        await previous?.shutDown()
+    }
+
+    /// Sends each message. `done` is called on a loop, or here.
+    package func write(_ batch: [Message], done: @escaping @Sendable ([WriteOutcome]) -> Void) {
+        guard let client = client.withLock({ $0 }) else {
+            let closed = WriteOutcome.transient(reason: "the sink is closed", retryAfter: nil)
+            return done(Array(repeating: closed, count: batch.count))
+        }
+        OutcomeCollector.write(batch, { write($0, client, done: $1) }, done: done)
+    }
+
+    private func write(
+        _ message: Message, _ client: HTTPClient, done: @escaping @Sendable (WriteOutcome) -> Void
+    ) {
         let now = context.now()
-        if message.payload.isExpired(at: now) { return .expired }
-        var request: HTTPClientRequest
+        if message.payload.isExpired(at: now) { return done(.expired) }
+        let request: ClientRequest
         do {
             request = try self.request(for: message, at: now)
         } catch {
-            return .permanent(reason: "\(error)")
+            return done(.permanent(reason: "\(error)"))
         }
-        do {
-            if let header = try await authorization.header(client) {
-                request.headers.replaceOrAdd(name: "Authorization", value: header)
+        authorization.header(client) { [self] header in
+            switch header {
+            case .failure(let failure):
+                done(.transient(reason: HTTPOutcome.silence(failure, server: "the server"), retryAfter: nil))
+            case .success(let header):
+                var request = request
+                if let header { request.headers["Authorization"] = header }
+                client.execute(request, within: timeout, body: HTTPOutcome.uninteresting) { [self] answer in
+                    done(outcome(of: answer))
+                }
             }
-            let response = try await client.execute(request, timeout: timeout)
-            // What it says is of no interest, and may be of any length.
-            for try await _ in response.body.prefix(64) {}
-            if response.status == .unauthorized, authorization.refused() {
-                return .transient(reason: "the server refused the token", retryAfter: nil)
-            }
-            return HTTPOutcome.of(response.status.code, response.headers, server: "the server")
-        } catch {
-            return .transient(reason: "the server does not answer: \(error)", retryAfter: nil)
         }
     }
 
-    private func request(for message: Message, at now: Timestamp) throws -> HTTPClientRequest {
-        let record = RecordView(message, now: now)
-        // What names the host must not be encoded; the allow-list is what guards it.
-        let text: String
-        if let hosts {
-            text = try url.text(record)
-            guard let address = HTTPAddress(String(text.prefix { $0 != "?" })), hosts.contains(HostName(address.host))
-            else {
-                throw StageError("'\(text.prefix(200))' is no URL of one of the hosts that are allowed")
+    private func outcome(of answer: Result<ClientResponse, HTTPClientError>) -> WriteOutcome {
+        switch answer {
+        case .success(let response):
+            if response.status == 401, authorization.refused() {
+                return .transient(reason: "the server refused the token", retryAfter: nil)
             }
-        } else {
-            text = try url.text(record, escape: FormEncoding.encode)
+            return HTTPOutcome.of(response, server: "the server")
+        case .failure(let error): return HTTPOutcome.of(error, server: "the server")
         }
-        // A server may take these for the way up, out of what the operator wrote.
-        let segments = text.prefix { $0 != "?" }.split(separator: "/")
-        guard !segments.contains(".."), !segments.contains(".") else {
-            throw StageError("the URL would hold '.' or '..' as a part of its path")
-        }
-        var request = HTTPClientRequest(url: text)
-        request.method = .init(rawValue: method.rawValue)
+    }
+
+    private func request(for message: Message, at now: Timestamp) throws -> ClientRequest {
+        let record = RecordView(message, now: now)
+        var request = ClientRequest(method.rawValue, try constantURL ?? target(of: record))
         for (name, template) in headers {
             let value = try template.text(record)
             guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
                 throw StageError("the header \(name) would hold a character that must not stand in one")
             }
-            request.headers.replaceOrAdd(name: name, value: value)
+            request.headers[name] = value
         }
-        if !request.headers.contains(name: "Content-Type") {
-            request.headers.add(name: "Content-Type", value: contentType)
-        }
+        if request.headers["Content-Type"] == nil { request.headers.add("Content-Type", contentType) }
         if method != .get, method != .delete || body != nil {
-            let bytes = try body.map { Array(try $0.text(record).utf8) } ?? message.payload.bytes(at: now)
-            request.body = .bytes(ByteBuffer(bytes: bytes))
+            request.body = try body.map { Array(try $0.text(record).utf8) } ?? message.payload.bytes(at: now)
         }
         return request
     }
 
+    /// Where a message is sent to.
+    private func target(of record: RecordView) throws -> WebURL {
+        let target: WebURL
+        // What names the host must not be encoded; the allow-list is what guards it.
+        if let hosts {
+            let text = try url.text(record)
+            // What is compared is what is connected to: nothing reads the URL in another way afterwards.
+            guard let url = try? WebURL(text), url.scheme != .unix, hosts.contains(HostName(url.host)) else {
+                throw StageError("'\(text.prefix(200))' is no URL of one of the hosts that are allowed")
+            }
+            target = url
+        } else {
+            do {
+                target = try WebURL(try url.text(record, escape: FormEncoding.encode))
+            } catch let error as WebURL.Invalid {
+                throw StageError("the URL cannot be used: \(error)")
+            }
+        }
+        // A server may take these for the way up, out of what the operator wrote.
+        let segments = target.path.utf8.split(separator: UInt8(ascii: "/"))
+        guard !segments.contains(where: { $0.elementsEqual("..".utf8) || $0.elementsEqual(".".utf8) }) else {
+            throw StageError("the URL would hold '.' or '..' as a part of its path")
+        }
+        return target
+    }
+
     /// Closes the connections.
     public func close() async {
-        await slot.close()
+        let last = client.withLock { client in
+            defer { client = nil }
+            return client
+        }
+        await last?.shutDown()
     }
 
     /// Looks whether the server takes a connection and answers something; where a message names it, nothing can be looked at.
     public func probe() async throws -> String {
-        guard hosts == nil, let address = HTTPAddress(String(url.beginning.prefix { $0 != "?" })) else {
+        guard hosts == nil, let address = HTTPAddress(Self.withoutQuery(url.beginning)) else {
             return "messages name the host: nothing to look at"
         }
-        let status = try await HTTPClientSlot.with(try tls.makeClient()) { client in
-            var request = HTTPClientRequest(url: address.description)
-            request.method = .OPTIONS
-            return try await client.execute(request, timeout: timeout).status.code
+        let status = try await HTTPClient.with(tls.configuration()) { client in
+            try await client.execute(
+                ClientRequest("OPTIONS", address.url), within: timeout, body: HTTPOutcome.uninteresting
+            ).status
         }
         return "the server answers (\(status) to OPTIONS)"
     }

@@ -1,6 +1,6 @@
-import Metrics
-import PipelineKit
 import Locking
+import PipelineKit
+import Telemetry
 import Webhooks
 import Wire
 

@@ -1,5 +1,5 @@
-import Logging
 public import PipelineKit
+import Telemetry
 
 /// Writes a line of the log for each message.
 public struct LogSink: Sink {

@@ -1,8 +1,6 @@
-import Collections
 import Locking
-import Logging
-import Metrics
 public import PipelineKit
+import Telemetry
 
 /// Writes each message into a sink, and a copy of what arrived there into another that may fail.
 public final class MirrorSink: Sink {
@@ -75,7 +73,7 @@ public final class MirrorSink: Sink {
         let tooMany = copies.withLock { copies in
             guard !copies.isClosed else { return messages.count }
             let room = max(0, limit - copies.waiting.count)
-            copies.waiting.append(contentsOf: messages.prefix(room))
+            for message in messages.prefix(room) { copies.waiting.append(message) }
             if copies.writer == nil { copies.writer = Task { await writeCopies() } }
             return max(0, messages.count - room)
         }
@@ -85,8 +83,10 @@ public final class MirrorSink: Sink {
     private func writeCopies() async {
         while true {
             let batch: [Message] = copies.withLock { copies in
-                let batch = Array(copies.waiting.prefix(max(1, copy.capabilities.batch)))
-                copies.waiting.removeFirst(batch.count)
+                var batch: [Message] = []
+                while batch.count < max(1, copy.capabilities.batch), let next = copies.waiting.popFirst() {
+                    batch.append(next)
+                }
                 if batch.isEmpty { copies.writer = nil }
                 return batch
             }

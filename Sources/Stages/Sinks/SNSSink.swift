@@ -1,8 +1,8 @@
 import AWS
-import AsyncHTTPClient
+import HTTP
 import Locking
-import Metrics
 public import PipelineKit
+import Telemetry
 import Wire
 
 /// Publishes messages to an Amazon SNS topic, up to ten in a call.
@@ -41,8 +41,8 @@ public final class SNSSink: Sink {
     private let access: AWSAccess
     private let context: StageContext
     private let sent: Counter
-    private let slot = HTTPClientSlot()
-    private let service = Mutex<SNSClient?>(nil)
+    /// nil while the sink is closed.
+    private let connected = Mutex<(http: HTTPClient, service: SNSClient)?>(nil)
 
     /// A sink with options; nothing is called yet.
     public init(_ options: Options, _ context: StageContext) throws {
@@ -67,14 +67,18 @@ public final class SNSSink: Sink {
 
     /// Makes the client.
     public func open() async throws {
-        let made = try access.makeClient()
-        service.withLock { $0 = client(made) }
-        try await slot.open(made)
+        let http = try HTTPClient(access.configuration())
+        let made = (http, client(http))
+        let previous = connected.withLock { connected in
+            defer { connected = made }
+            return connected
+        }
+        await previous?.http.shutDown()
     }
 
     /// Publishes the messages.
     public func write(_ batch: [Message]) async -> [WriteOutcome] {
-        guard slot.client != nil, let sns = service.withLock({ $0 }) else {
+        guard let sns = connected.withLock({ $0?.service }) else {
             return Array(repeating: .transient(reason: "the sink is closed", retryAfter: nil), count: batch.count)
         }
         let now = context.now()
@@ -97,12 +101,16 @@ public final class SNSSink: Sink {
 
     /// Closes the connections.
     public func close() async {
-        await slot.close()
+        let last = connected.withLock { connected in
+            defer { connected = nil }
+            return connected
+        }
+        await last?.http.shutDown()
     }
 
     /// Looks whether the topic is there.
     public func probe() async throws -> String {
-        try await HTTPClientSlot.with(try access.makeClient()) {
+        try await HTTPClient.with(access.configuration()) {
             try await client($0).topicIsThere(topic.description)
         }
         return "the topic is there"

@@ -1,5 +1,5 @@
 import AWS
-import AsyncHTTPClient
+import HTTP
 import Locking
 public import PipelineKit
 import Wire
@@ -28,8 +28,8 @@ public final class SQSSink: Sink {
     private let queue: QueueURL
     private let access: AWSAccess
     private let context: StageContext
-    private let slot = HTTPClientSlot()
-    private let service = Mutex<SQSClient?>(nil)
+    /// nil while the sink is closed.
+    private let connected = Mutex<(http: HTTPClient, service: SQSClient)?>(nil)
 
     /// A sink with options; nothing is called yet.
     public init(_ options: Options, _ context: StageContext) throws {
@@ -48,14 +48,18 @@ public final class SQSSink: Sink {
 
     /// Makes the client.
     public func open() async throws {
-        let made = try access.makeClient()
-        service.withLock { $0 = client(made) }
-        try await slot.open(made)
+        let http = try HTTPClient(access.configuration())
+        let made = (http, client(http))
+        let previous = connected.withLock { connected in
+            defer { connected = made }
+            return connected
+        }
+        await previous?.http.shutDown()
     }
 
     /// Sends the messages.
     public func write(_ batch: [Message]) async -> [WriteOutcome] {
-        guard slot.client != nil, let sqs = service.withLock({ $0 }) else {
+        guard let sqs = connected.withLock({ $0?.service }) else {
             return Array(repeating: .transient(reason: "the sink is closed", retryAfter: nil), count: batch.count)
         }
         return await BatchedPublishing.write(batch, at: context.now()) { entries in
@@ -68,12 +72,16 @@ public final class SQSSink: Sink {
 
     /// Closes the connections.
     public func close() async {
-        await slot.close()
+        let last = connected.withLock { connected in
+            defer { connected = nil }
+            return connected
+        }
+        await last?.http.shutDown()
     }
 
     /// Asks how many messages wait.
     public func probe() async throws -> String {
-        let depth = try await HTTPClientSlot.with(try access.makeClient()) { try await client($0).approximateDepth() }
+        let depth = try await HTTPClient.with(access.configuration()) { try await client($0).approximateDepth() }
         return "the queue is there; about \(depth) messages wait"
     }
 }

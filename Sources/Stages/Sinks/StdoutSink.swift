@@ -1,3 +1,4 @@
+import Locking
 public import PipelineKit
 import Wire
 
@@ -15,14 +16,14 @@ public struct StdoutSink: Sink {
     /// One batch at a time, so that lines stay in order.
     public let capabilities = SinkCapabilities(batch: 256, inFlight: 1)
     private let context: StageContext
-    private let descriptor: Int32
+    private let file: OpenFile
 
     /// A sink.
-    public init(_ options: Options, _ context: StageContext) throws { self.init(context, descriptor: 1) }
+    public init(_ options: Options, _ context: StageContext) throws { self.init(context, file: .standardOutput) }
 
-    init(_ context: StageContext, descriptor: Int32) {
+    init(_ context: StageContext, file: OpenFile) {
         self.context = context
-        self.descriptor = descriptor
+        self.file = file
     }
 
     /// Writes a line for each message.
@@ -31,8 +32,8 @@ public struct StdoutSink: Sink {
         var lines: [UInt8] = []
         for message in batch { JSONLine.append(message.payload.bytes(at: now), to: &lines) }
         do {
-            try await FileDescriptorIO.blocking { [lines, descriptor] in
-                try FileDescriptorIO.writeAll(lines, to: descriptor)
+            try await FileDescriptorIO.blocking { [lines, file] in
+                try FileDescriptorIO.writeAll(lines, to: file)
             }
             return Array(repeating: .delivered, count: batch.count)
         } catch {

@@ -1,7 +1,8 @@
+import Dispatch
 import HTTP
 import Locking
-import Metrics
 public import PipelineKit
+import Telemetry
 import Webhooks
 import Wire
 
@@ -94,7 +95,12 @@ public final class WebhookListSink: Sink {
                 try await ListenerPool.shared.serve(
                     listen, path: path, tls: nil, limits: HTTPLimits(bodyBytes: 0), logger: context.logger, until: stop,
                     onListening: { listening.continuation.yield(.success(())) },
-                    handler: { [weak self] in self?.answer($0) ?? .init(status: 503) })
+                    handler: { [weak self] request, responder in
+                        // A long list takes its time, in which a loop would serve nobody else.
+                        DispatchQueue.global().async { [weak self] in
+                            responder.respond(self?.answer(request) ?? .init(status: 503))
+                        }
+                    })
             } catch {
                 listening.continuation.yield(.failure(error))
                 throw error
@@ -171,7 +177,7 @@ public final class WebhookListSink: Sink {
         }
     }
 
-    private func answer(_ request: HTTPServiceRequest) -> HTTPServiceResponse {
+    private func answer(_ request: ServerRequest) -> ServerResponse {
         guard request.path == path else { return .text(404, "the list is at \(path)") }
         guard ["GET", "HEAD"].contains(request.method) else {
             return .text(405, "only GET is answered here", headers: ["Allow": "GET"])
@@ -187,6 +193,6 @@ public final class WebhookListSink: Sink {
             output += webhook.record(schema: .webhook)
         }
         output.append(UInt8(ascii: "]"))
-        return HTTPServiceResponse(status: 200, contentType: "application/json", body: output)
+        return ServerResponse(status: 200, contentType: "application/json", body: output)
     }
 }

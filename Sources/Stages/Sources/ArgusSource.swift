@@ -1,7 +1,7 @@
-import AsyncHTTPClient
-import Crypto
+import Cryptography
 import Locking
 public import PipelineKit
+import Telemetry
 import Wire
 
 /// Polls a bucket of Argus and takes what has changed.
@@ -88,17 +88,14 @@ public final class ArgusSource: Source {
 
     /// Looks again and again, until it is stopped, or has seen all where that is asked for.
     public func run(into intake: Intake) async throws {
-        try await bucket.withClient { try await run($0, intake) }
+        try await bucket.connected { try await run($0, intake) }
     }
 
-    private func run(_ client: HTTPClient, _ intake: Intake) async throws {
-        var address = 0
+    private func run(_ client: ArgusClient, _ intake: Intake) async throws {
         while !state.withLock({ $0.isStopped }) {
             do {
                 var failed = 0
-                for owner in owners {
-                    failed += try await look(for: owner, at: address, client, intake)
-                }
+                for owner in owners { failed += try await look(for: owner, client, intake) }
                 state.withLock { ($0.lastError, $0.hasSeenAll) = (nil, true) }
                 if once {
                     if failed > 0 { throw StageError("\(failed) items were refused; the log says which and why") }
@@ -116,7 +113,6 @@ public final class ArgusSource: Source {
                 context.logger.log(
                     level: isNews ? .error : .debug, "Argus cannot be asked; it is tried again",
                     metadata: ["error": "\(error)"])
-                address = (address + 1) % bucket.addressCount
             }
             await nap()
         }
@@ -144,19 +140,17 @@ public final class ArgusSource: Source {
 
     /// Looks once and takes nothing.
     public func probe() async throws -> String {
-        let count = try await bucket.withClient { client in
+        let count = try await bucket.connected { client in
             var count = 0
-            for owner in owners { count += try await bucket.items(of: owner, at: 0, client).items.count }
+            for owner in owners { count += try await client.items(of: owner).items.count }
             return count
         }
         return "Argus lists \(count) items"
     }
 
     /// - Returns: how many were refused.
-    private func look(
-        for owner: String, at address: Int, _ client: HTTPClient, _ intake: Intake
-    ) async throws -> Int {
-        let listing = try await bucket.items(of: owner, at: address, client)
+    private func look(for owner: String, _ client: ArgusClient, _ intake: Intake) async throws -> Int {
+        let listing = try await client.list(of: owner)
         let known = state.withLock { $0.known[owner] ?? [:] }
         let outstanding = Outstanding()
         var present: Set<String> = []
@@ -165,7 +159,7 @@ public final class ArgusSource: Source {
             present.insert(id)
             let left = Duration.seconds(item.ttl ?? 0)
             var current = Known(
-                digest: Array(SHA256.hash(data: item.data.canonical.bytes)),
+                digest: Digest.sha256(item.data.canonical.bytes),
                 latestEnd: listing.answered + left + .seconds(1))
             let change: String
             switch known[id] {

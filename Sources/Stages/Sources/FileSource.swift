@@ -1,4 +1,5 @@
-import Foundation
+import Glibc
+import Locking
 public import PipelineKit
 
 /// Reads messages from a file, one a line.
@@ -28,10 +29,13 @@ public final class FileSource: Source {
 
     /// Reads to the end of the file.
     public func run(into intake: Intake) async throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw FileDescriptorIO.systemError("the file '\(path)' cannot be read") }
-        defer { close(descriptor) }
-        try await reader.run(descriptor: descriptor, name: path, into: intake)
+        let file: OpenFile
+        do {
+            file = try OpenFile(reading: path)
+        } catch let error as SystemError {
+            throw FileDescriptorIO.systemError("the file '\(path)' cannot be read", error)
+        }
+        try await reader.run(file: file, name: path, into: intake)
     }
 
     /// Looks whether the file can be read.

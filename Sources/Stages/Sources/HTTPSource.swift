@@ -1,7 +1,7 @@
-import Foundation
 import HTTP
 import Locking
 public import PipelineKit
+import Telemetry
 import Wire
 
 /// Takes messages over HTTP.
@@ -87,7 +87,7 @@ public final class HTTPSource: Source {
                     "listening", metadata: ["address": "\(self.listen)", "path": "\(self.path)"])
                 self.isListening.store(true, ordering: .relaxed)
             },
-            handler: { await self.answer($0, intake) })
+            handler: { request, responder in self.answer(request, intake) { responder.respond($0) } })
     }
 
     /// Accepts no more connections; requests that have come are answered.
@@ -95,30 +95,45 @@ public final class HTTPSource: Source {
 
     /// Tries to listen.
     public func probe() async throws -> String {
-        let listener = HTTPListener(address: listen, limits: limits, logger: context.logger) { _ in .init(status: 503) }
+        let listener = HTTPListener(address: listen, limits: limits, logger: context.logger) {
+            $1.respond(.init(status: 503))
+        }
         try await listener.run { await listener.stop() }
         return "\(listen) can be listened on"
     }
 
-    func answer(_ request: HTTPServiceRequest, _ intake: Intake) async -> HTTPServiceResponse {
-        guard request.path == path else { return .text(404, "nothing is taken at this path") }
-        guard request.method == "POST" else { return .text(405, "only POST is taken here", headers: ["Allow": "POST"]) }
-        if let refusal = gate.refusal(of: request) { return refusal }
+    /// Answers a request once: here, or on another thread when all of its messages have ended. Does not block.
+    func answer(
+        _ request: ServerRequest, _ intake: Intake, _ answer: @escaping @Sendable (ServerResponse) -> Void
+    ) {
+        if let refusal = refusal(of: request) { return answer(refusal) }
         let messages: [Message]
         do {
             messages = try self.messages(of: request)
         } catch {
-            return .text(400, "\(error)")
+            return answer(.text(400, "\(error)"))
         }
-        let settlements = await withTaskGroup(of: Settlement.self) { [answerWithin] group in
-            for message in messages { group.addTask { await intake.submit(message, within: answerWithin) } }
-            return await group.reduce(into: [Settlement]()) { $0.append($1) }
+        guard !messages.isEmpty else { return answer(Self.response([])) }
+        let ended = Mutex<[Settlement]>([])
+        for message in messages {
+            intake.submit(message, within: answerWithin) { settlement in
+                let all: [Settlement]? = ended.withLock { ended in
+                    ended.append(settlement)
+                    return ended.count == messages.count ? ended : nil
+                }
+                if let all { answer(Self.response(all)) }
+            }
         }
-        return Self.response(settlements)
+    }
+
+    private func refusal(of request: ServerRequest) -> ServerResponse? {
+        guard request.path == path else { return .text(404, "nothing is taken at this path") }
+        guard request.method == "POST" else { return .text(405, "only POST is taken here", headers: ["Allow": "POST"]) }
+        return gate.refusal(of: request)
     }
 
     /// The answer for all messages of a request: the worst of what became of them.
-    private static func response(_ settlements: [Settlement]) -> HTTPServiceResponse {
+    private static func response(_ settlements: [Settlement]) -> ServerResponse {
         var retryAfter: Duration?
         var failure: String?
         for case .failed(let reason, let pause) in settlements {
@@ -131,16 +146,12 @@ public final class HTTPSource: Source {
             return .text(503, failure, headers: ["Retry-After": "\(seconds)"])
         }
         for case .refused(let stage, let reason, _) in settlements { return .text(400, "\(stage): \(reason)") }
-        return HTTPServiceResponse(status: 200)
+        return ServerResponse(status: 200)
     }
 
-    private func messages(of request: HTTPServiceRequest) throws -> [Message] {
-        let id = request.header("X-Hecate-Id") ?? UUID().uuidString.lowercased()
-        var attributes: [String: String] = [:]
-        let prefix = "x-hecate-attribute-"
-        for field in request.headers where field.name.canonicalName.hasPrefix(prefix) {
-            attributes[String(field.name.rawName.dropFirst(prefix.count))] = field.value
-        }
+    private func messages(of request: ServerRequest) throws -> [Message] {
+        let id = request.header("X-Hecate-Id") ?? RandomID.make()
+        var attributes = Self.attributes(request.headers)
         if let address = request.remoteAddress { attributes["http.remoteAddress"] = address }
         let bodies = try bodies(of: request.body)
         return bodies.enumerated().map { index, body in
@@ -150,6 +161,16 @@ public final class HTTPSource: Source {
                 key: (isOnly ? request.header("X-Hecate-Key") : nil) ?? (try? key.text(in: body)) ?? nil,
                 payload: Bytes(body), attributes: attributes, receivedAt: context.now())
         }
+    }
+
+    private static func attributes(_ headers: HeaderFields) -> [String: String] {
+        let prefix = "x-hecate-attribute-".utf8
+        var attributes: [String: String] = [:]
+        for field in headers where field.name.utf8.count >= prefix.count {
+            let begins = zip(field.name.utf8, prefix).allSatisfy { $0 == $1 || ($0 | 0x20 == $1 && $0 & 0x40 != 0) }
+            if begins { attributes[String(Substring(field.name.utf8.dropFirst(prefix.count)))] = field.value }
+        }
+        return attributes
     }
 
     private func bodies(of body: [UInt8]) throws -> [[UInt8]] {

@@ -1,10 +1,8 @@
 import AWS
-import AsyncHTTPClient
-import Foundation
 import HTTP
-import Logging
-public import PipelineKit
 import Locking
+public import PipelineKit
+import Telemetry
 import Wire
 
 /// Takes what Amazon SNS publishes to a topic, over HTTP: the first station of a webhook on its way.
@@ -64,8 +62,12 @@ public final class SNSSource: Source {
 
     /// Listens and takes notifications until it is stopped.
     public func run(into intake: Intake) async throws {
-        let client = try options.access.makeClient()
-        let transport = HTTPTransport.client(client)
+        try await HTTPClient.with(options.access.configuration()) { client in
+            try await run(into: intake, HTTPTransport.client(client))
+        }
+    }
+
+    private func run(into intake: Intake, _ transport: HTTPTransport) async throws {
         let subscription = options.subscribes ? makeSubscription(transport) : nil
         let endpoint = SNSEndpoint(
             options: options, context: context, metrics: metrics,
@@ -84,13 +86,12 @@ public final class SNSSource: Source {
                     self.running.withLock { $0.isListening = true }
                     subscription?.start()
                 },
-                handler: { await endpoint.answer($0) })
+                handler: { request, responder in endpoint.answer(request) { responder.respond($0) } })
             result = .success(())
         } catch {
             result = .failure(error)
         }
         await subscription?.stop(endsSubscription: !ListenerPool.shared.isHandingOver)
-        try await client.shutdown()
         try result.get()
     }
 
@@ -101,7 +102,7 @@ public final class SNSSource: Source {
     /// Looks whether the topic can be seen with these credentials; nothing is subscribed.
     public func probe() async throws -> String {
         guard options.subscribes else { return "somebody else looks after the subscription: nothing to look at" }
-        let count = try await HTTPClientSlot.with(try options.access.makeClient()) { client in
+        let count = try await HTTPClient.with(options.access.configuration()) { client in
             try await self.sns(HTTPTransport.client(client)).subscriptions(topicARN: options.topicARN).count
         }
         return "the topic is there and has \(count) subscriptions"
@@ -114,33 +115,55 @@ public final class SNSSource: Source {
     }
 
     private func makeSubscription(_ transport: HTTPTransport) -> SNSSubscription {
-        return SNSSubscription(options: options, context: context, client: sns(transport), metrics: metrics)
+        SNSSubscription(options: options, context: context, client: sns(transport), metrics: metrics)
     }
 }
 
 /// Answers what SNS posts. From here a webhook goes into the pipeline's intake.
-struct SNSEndpoint: Sendable {
-    let options: SNSSourceOptions
-    let context: StageContext
-    let metrics: SNSSourceMetrics
-    let verifier: SNSVerifier
-    let subscription: SNSSubscription?
-    let intake: Intake
+final class SNSEndpoint: Sendable {
+    private let options: SNSSourceOptions
+    private let context: StageContext
+    private let metrics: SNSSourceMetrics
+    private let verifier: SNSVerifier
+    private let subscription: SNSSubscription?
+    private let intake: Intake
+
+    init(
+        options: SNSSourceOptions, context: StageContext, metrics: SNSSourceMetrics, verifier: SNSVerifier,
+        subscription: SNSSubscription?, intake: Intake
+    ) {
+        self.options = options
+        self.context = context
+        self.metrics = metrics
+        self.verifier = verifier
+        self.subscription = subscription
+        self.intake = intake
+    }
 
     /// The path that is subscribed.
     var path: String { subscription?.path ?? options.path }
 
-    func answer(_ request: HTTPServiceRequest) async -> HTTPServiceResponse {
-        guard isOurs(request.path) else { return .text(404, "nothing is taken at this path") }
-        guard request.method == "POST" else { return .text(405, "only POST is taken here", headers: ["Allow": "POST"]) }
-        let response = await take(request)
-        metrics.received(response.status)
-        if response.status >= 400 {
-            context.logger.log(
-                level: response.status == 503 ? .info : .warning, "a notification was not taken",
-                metadata: ["status": "\(response.status)", "reason": "\(response.body.text.prefix(500).dropLast())"])
+    /// How a request is answered.
+    typealias Answer = @Sendable (ServerResponse) -> Void
+
+    /// Answers a request once: here, or on another thread when its message has ended. Does not block.
+    func answer(_ request: ServerRequest, _ answer: @escaping Answer) {
+        guard isOurs(request.path) else { return answer(.text(404, "nothing is taken at this path")) }
+        guard request.method == "POST" else {
+            return answer(.text(405, "only POST is taken here", headers: ["Allow": "POST"]))
         }
-        return response
+        take(request) { [self] response in
+            note(response)
+            answer(response)
+        }
+    }
+
+    private func note(_ response: ServerResponse) {
+        metrics.received(response.status)
+        guard response.status >= 400 else { return }
+        context.logger.log(
+            level: response.status == 503 ? .info : .warning, "a notification was not taken",
+            metadata: ["status": "\(response.status)", "reason": "\(response.body.text.prefix(500).dropLast())"])
     }
 
     /// The path itself, and with unique paths those of earlier starts, at which SNS may still be delivering.
@@ -151,110 +174,125 @@ struct SNSEndpoint: Sendable {
         return !suffix.isEmpty && suffix.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
     }
 
-    private func take(_ request: HTTPServiceRequest) async -> HTTPServiceResponse {
-        if request.header("x-amz-sns-rawdelivery") == "true" { return await takeRaw(request) }
+    private func take(_ request: ServerRequest, _ answer: @escaping Answer) {
+        if request.header("x-amz-sns-rawdelivery") == "true" { return takeRaw(request, answer) }
         let envelope: SNSEnvelope
         do {
             envelope = try SNSEnvelope(json: request.body)
         } catch {
             metrics.unreadable()
-            return .text(400, "\(error)")
+            return answer(.text(400, "\(error)"))
         }
-        guard envelope.topicARN == options.topicARN else { return .text(403, "the message belongs to another topic") }
-        if options.verifiesSignature {
-            do throws(SNSVerifier.Failure) {
-                try await verifier.verify(envelope)
-            } catch {
-                switch error {
-                case .forged(let reason): return .text(403, reason)
-                case .unavailable(let reason): return Self.again(reason)
-                }
+        guard envelope.topicARN == options.topicARN else {
+            return answer(.text(403, "the message belongs to another topic"))
+        }
+        guard options.verifiesSignature else { return take(envelope, at: request.path, answer) }
+        verifier.verify(envelope) { [self] verified in
+            switch verified {
+            case .success: take(envelope, at: request.path, answer)
+            case .failure(.forged(let reason)): answer(.text(403, reason))
+            case .failure(.unavailable(let reason)): answer(Self.again(reason))
             }
         }
+    }
+
+    /// Takes an envelope that is believed.
+    private func take(_ envelope: SNSEnvelope, at path: String, _ answer: @escaping Answer) {
         switch envelope.kind {
-        case .notification: return await takeNotification(envelope, at: request.path)
-        case .subscriptionConfirmation: return await confirm(envelope, at: request.path)
+        case .notification: takeNotification(envelope, at: path, answer)
+        case .subscriptionConfirmation: confirm(envelope, at: path, answer)
         case .unsubscribeConfirmation:
             metrics.unsubscribed()
             context.logger.warning(
-                "SNS says that a subscription of this endpoint has ended", metadata: ["path": "\(request.path)"])
-            if request.path == path { subscription?.check() }
-            return .text(200, "noted")
+                "SNS says that a subscription of this endpoint has ended", metadata: ["path": "\(path)"])
+            if path == self.path { subscription?.check() }
+            answer(.text(200, "noted"))
         }
     }
 
-    private func takeNotification(_ envelope: SNSEnvelope, at path: String) async -> HTTPServiceResponse {
+    private func takeNotification(_ envelope: SNSEnvelope, at path: String, _ answer: @escaping Answer) {
         if let environment = options.environment {
             guard envelope.attributes["scytale.env"] == environment else {
-                return .text(
-                    403, "the message is for another environment: its attribute scytale.env is not '\(environment)'")
+                return answer(
+                    .text(
+                        403, "the message is for another environment: its attribute scytale.env is not '\(environment)'"
+                    ))
             }
         }
         if let subscription, path == self.path, !subscription.isConfirmed {
-            return Self.again("the subscription is not confirmed yet")
+            return answer(Self.again("the subscription is not confirmed yet"))
         }
-        return await deliver(
+        let record = Array(envelope.message.utf8)
+        deliver(
             Message(
-                id: envelope.messageID, key: key(of: Array(envelope.message.utf8)),
-                payload: Bytes(Array(envelope.message.utf8)), topic: envelope.topicARN, attributes: envelope.attributes,
-                publishedAt: RFC3339.parse(envelope.timestamp)?.timestamp, receivedAt: context.now()))
+                id: envelope.messageID, key: key(of: record), payload: Bytes(record), topic: envelope.topicARN,
+                attributes: envelope.attributes, publishedAt: RFC3339.parse(envelope.timestamp)?.timestamp,
+                receivedAt: context.now()), answer)
     }
 
     /// With raw delivery the body is the message, the rest stands in headers, and nothing is signed.
-    private func takeRaw(_ request: HTTPServiceRequest) async -> HTTPServiceResponse {
+    private func takeRaw(_ request: ServerRequest, _ answer: @escaping Answer) {
         guard !options.verifiesSignature else {
-            return .text(
-                403,
-                "raw message delivery carries no signature: turn it off at the subscription, or set verifySignature: false"
-            )
+            return answer(
+                .text(
+                    403,
+                    "raw message delivery carries no signature: turn it off at the subscription, or set verifySignature: false"
+                ))
         }
         guard request.header("x-amz-sns-topic-arn") == options.topicARN else {
-            return .text(403, "the message belongs to another topic")
+            return answer(.text(403, "the message belongs to another topic"))
         }
         guard options.environment == nil else {
-            return .text(403, "raw message delivery carries no attributes, so the environment cannot be checked")
+            return answer(
+                .text(403, "raw message delivery carries no attributes, so the environment cannot be checked"))
         }
         guard let id = request.header("x-amz-sns-message-id"), !id.isEmpty else {
-            return .text(400, "the header x-amz-sns-message-id is missing")
+            return answer(.text(400, "the header x-amz-sns-message-id is missing"))
         }
-        return await deliver(
+        deliver(
             Message(
                 id: id, key: key(of: request.body), payload: Bytes(request.body), topic: options.topicARN,
-                receivedAt: context.now()))
+                receivedAt: context.now()), answer)
     }
 
     /// What the message is kept in order by: for a webhook its URL, of which the item's id is the hash. A record that cannot
     /// be read has its order to itself; the transform will say what is wrong with it.
     private func key(of record: [UInt8]) -> String? { (try? options.keyField.text(in: record)) ?? nil }
 
-    private func deliver(_ message: Message) async -> HTTPServiceResponse {
-        if context.isDryRun && !options.subscribes { return Self.again("this is a dry run: nothing is written") }
-        switch await intake.submit(message, within: options.answerWithin) {
-        case .refused(let stage, let reason, _): return .text(400, "\(stage): \(reason)")
-        case .failed(let reason, let retryAfter): return Self.again(reason, after: retryAfter)
-        case .delivered, .spooled, .filtered, .expired, .superseded, .deadLettered:
-            return HTTPServiceResponse(status: 200)
+    private func deliver(_ message: Message, _ answer: @escaping Answer) {
+        if context.isDryRun && !options.subscribes {
+            return answer(Self.again("this is a dry run: nothing is written"))
+        }
+        intake.submit(message, within: options.answerWithin) { settlement in
+            switch settlement {
+            case .refused(let stage, let reason, _): answer(.text(400, "\(stage): \(reason)"))
+            case .failed(let reason, let retryAfter): answer(Self.again(reason, after: retryAfter))
+            case .delivered, .spooled, .filtered, .expired, .superseded, .deadLettered:
+                answer(ServerResponse(status: 200))
+            }
         }
     }
 
-    private func confirm(_ envelope: SNSEnvelope, at path: String) async -> HTTPServiceResponse {
+    private func confirm(_ envelope: SNSEnvelope, at path: String, _ answer: @escaping Answer) {
         guard let subscription else {
             context.logger.notice(
                 "SNS asks to confirm a subscription; with subscribe: false that is left to whoever made it")
-            return .text(200, "left to whoever made the subscription")
+            return answer(.text(200, "left to whoever made the subscription"))
         }
         guard path == self.path, let token = envelope.token else {
-            return .text(404, "nothing is to be confirmed at this path")
+            return answer(.text(404, "nothing is to be confirmed at this path"))
         }
-        do {
-            try await subscription.confirm(token: token)
-            return .text(200, "confirmed")
-        } catch {
-            return Self.again("the subscription could not be confirmed: \(error)")
+        Task {
+            do {
+                try await subscription.confirm(token: token)
+                answer(.text(200, "confirmed"))
+            } catch {
+                answer(Self.again("the subscription could not be confirmed: \(error)"))
+            }
         }
     }
 
-    private static func again(_ reason: String, after pause: Duration? = nil) -> HTTPServiceResponse {
+    private static func again(_ reason: String, after pause: Duration? = nil) -> ServerResponse {
         let seconds = max(1, Int((pause ?? .seconds(5)).inSeconds.rounded(.up)))
         return .text(503, reason, headers: ["Retry-After": "\(seconds)"])
     }

@@ -1,5 +1,5 @@
-import Metrics
 import PipelineKit
+import Telemetry
 
 /// What the `sns` source says of itself, under the names that dashboards of this ecosystem already graph.
 final class SNSSourceMetrics: Sendable {

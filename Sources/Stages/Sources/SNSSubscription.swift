@@ -1,8 +1,10 @@
 import AWS
-import Foundation
-import Logging
-import PipelineKit
+import Dispatch
+import Glibc
 import Locking
+import PipelineKit
+import Telemetry
+import Wire
 
 /// Keeps the endpoint of an `sns` source subscribed: subscribes, confirms when SNS asks, ends what earlier starts left
 /// behind, and subscribes again when SNS says that it has ended. May be used from any thread.

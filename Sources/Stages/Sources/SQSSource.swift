@@ -1,10 +1,8 @@
 import AWS
-import AsyncHTTPClient
-import Foundation
+import HTTP
 import Locking
-import Logging
-import Metrics
 public import PipelineKit
+import Telemetry
 import Wire
 
 /// Takes messages from an Amazon SQS queue, by long polling.
@@ -111,7 +109,8 @@ public final class SQSSource: Source {
 
     /// Polls until it is stopped; returns when everything that was taken is answered.
     public func run(into intake: Intake) async throws {
-        try await HTTPClientSlot.with(try access.makeClient()) { client in
+        // Each poller holds a connection while it waits; others are for what is deleted and prolonged meanwhile.
+        try await HTTPClient.with(access.configuration(connections: pollers + 8)) { client in
             let transport = HTTPTransport.client(client)
             let sqs = self.client(transport)
             let verifier = SNSVerifier(policy: policy, transport: transport, now: context.now)
@@ -134,7 +133,7 @@ public final class SQSSource: Source {
 
     /// Asks how many messages wait.
     public func probe() async throws -> String {
-        let depth = try await HTTPClientSlot.with(try access.makeClient()) {
+        let depth = try await HTTPClient.with(access.configuration()) {
             try await client(HTTPTransport.client($0)).approximateDepth()
         }
         return "the queue is there; about \(depth) messages wait"

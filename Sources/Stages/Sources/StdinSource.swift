@@ -1,3 +1,4 @@
+import Locking
 public import PipelineKit
 
 /// Reads messages from standard input, one a line.
@@ -14,21 +15,21 @@ public final class StdinSource: Source {
             """)
 
     private let reader: LineReader
-    private let descriptor: Int32
+    private let file: OpenFile
 
     /// A source with options.
     public convenience init(_ options: Options, _ context: StageContext) throws {
-        self.init(options, context, descriptor: 0)
+        self.init(options, context, file: .standardInput)
     }
 
-    init(_ options: Options, _ context: StageContext, descriptor: Int32) {
+    init(_ options: Options, _ context: StageContext, file: OpenFile) {
         reader = LineReader(options, context)
-        self.descriptor = descriptor
+        self.file = file
     }
 
     /// Reads to the end of the input.
     public func run(into intake: Intake) async throws {
-        try await reader.run(descriptor: descriptor, name: "stdin", into: intake)
+        try await reader.run(file: file, name: "stdin", into: intake)
     }
 
     /// Reads no further.
