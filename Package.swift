@@ -134,7 +134,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ArgusStoreTests",
-            dependencies: ["ArgusStore", "HTTP", "Telemetry", "TestServers", "TestSupport", "Wire"],
+            dependencies: ["ArgusStore", "HTTP", "Patterns", "TestServers", "TestSupport", "Wire"],
             swiftSettings: settings),
         .testTarget(
             name: "StagesTests",
@@ -209,6 +209,9 @@ let ported: Set<String> = [
     "AWS",
     "AWSTests",
     "Stages",
+    "ArgusStore",
+    "TestServers",
+    "ArgusStoreTests",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }

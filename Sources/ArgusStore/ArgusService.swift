@@ -1,5 +1,7 @@
-public import Foundation
+import Cryptography
+import Dispatch
 public import HTTP
+public import Patterns
 public import Wire
 
 /// Answers as Argus does over HTTP: `/api/v1/store/{bucket}` and `/api/v1/store/{bucket}/{id}`.
@@ -10,17 +12,19 @@ public struct ArgusService: Sendable {
     public struct Settings: Sendable {
         /// `user:password`; nil to let everybody in.
         public var auth: String?
-        /// What an owner has to look like.
-        public var ownerPattern: NSRegularExpression
+        /// What is found in an owner that is taken.
+        public var ownerPattern: Pattern
         /// The longest ttl, in seconds; what items without one are given.
         public var longestTTL: Int64
 
         /// Settings; Argus's own by default.
         ///
-        /// - Throws: where the pattern is no regular expression.
-        public init(auth: String? = nil, ownerPattern: String = "^.{10,60}$", longestTTL: Int64 = 86_400) throws {
+        /// - Throws: why the pattern is no regular expression.
+        public init(
+            auth: String? = nil, ownerPattern: String = "^.{10,60}$", longestTTL: Int64 = 86_400
+        ) throws(PatternError) {
             self.auth = auth
-            self.ownerPattern = try NSRegularExpression(pattern: ownerPattern)
+            self.ownerPattern = try Pattern(ownerPattern)
             self.longestTTL = longestTTL
         }
     }
@@ -29,67 +33,102 @@ public struct ArgusService: Sendable {
 
     private let store: ItemStore
     private let settings: Settings
-    private let authorization: String?
+    private let authorization: [UInt8]?
     private let now: @Sendable () -> Timestamp
 
     /// A service on a store.
     public init(store: ItemStore, settings: Settings, now: @escaping @Sendable () -> Timestamp = { .now() }) {
         self.store = store
         self.settings = settings
-        authorization = settings.auth.map { "Basic " + Data($0.utf8).base64EncodedString() }
+        authorization = settings.auth.map { Array("Basic \(Base64.encode($0.utf8))".utf8) }
         self.now = now
     }
 
     /// Answers a request.
-    public func answer(_ request: HTTPServiceRequest) async -> HTTPServiceResponse {
-        guard request.path.hasPrefix(Self.root) else { return Self.notFound }
-        let parts = request.path.dropFirst(Self.root.count).split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count <= 2, parts.allSatisfy({ !$0.isEmpty }) else { return Self.notFound }
-        let bucket = String(parts[0])
-        let id = parts.count == 2 ? String(parts[1]) : nil
-        guard (id == nil ? ["GET"] : ["GET", "PUT", "DELETE"]).contains(request.method) else {
-            return HTTPServiceResponse(status: 405)
-        }
-        guard isAuthorized(request) else { return HTTPServiceResponse(status: 401) }
-        if let id, !Self.isID(id) {
-            return Self.badRequest("Invalid ID format. Expecting the format of a SHA-256 message digest.")
-        }
-        guard Self.isBucket(bucket) else { return Self.badRequest("Invalid bucket format.") }
-        let owner = request.header("X-Midt-Owner") ?? request.header("X-Xmidt-Owner") ?? ""
-        guard owner.isEmpty || matchesOwnerPattern(owner) else { return Self.badRequest("Invalid Owner format.") }
-        guard let id else { return list(bucket, owner) }
-        do {
-            switch request.method {
-            case "PUT": return try await put(bucket, id, owner, request.body)
-            case "DELETE": return answer(try await store.delete(bucket, id, owner: owner, now: now()), id)
-            default: return answer(store.get(bucket, id, owner: owner, now: now()), id)
-            }
-        } catch {
-            return Self.failed(500, "the item could not be stored: \(error)")
+    public func answer(_ request: ServerRequest) async -> ServerResponse {
+        await withCheckedContinuation { continuation in
+            answer(request) { continuation.resume(returning: $0) }
         }
     }
 
-    private func put(_ bucket: String, _ id: String, _ owner: String, _ bytes: [UInt8]) async throws
-        -> HTTPServiceResponse
-    {
+    /// Answers a request of a listener, whose loop it does not hold up.
+    public func answer(_ request: ServerRequest, _ responder: Responder) {
+        answer(request) { responder.respond($0) }
+    }
+
+    /// Answers a request.
+    ///
+    /// - Parameter done: called once, with most answers before this returns; with lists, and where something is written to a file, later
+    ///   and on another thread.
+    private func answer(_ request: ServerRequest, done: @escaping @Sendable (ServerResponse) -> Void) {
+        guard let (bucket, id) = Self.target(of: request.path) else { return done(Self.notFound) }
+        let methods = id == nil ? ["GET"] : ["GET", "PUT", "DELETE"]
+        guard methods.contains(request.method) else {
+            return done(ServerResponse(status: 405, headers: ["Allow": methods.joined(separator: ", ")]))
+        }
+        guard isAuthorized(request) else {
+            return done(ServerResponse(status: 401, headers: ["WWW-Authenticate": "Basic realm=\"argus\""]))
+        }
+        if let id, !Self.isID(id) {
+            return done(Self.badRequest("Invalid ID format. Expecting the format of a SHA-256 message digest."))
+        }
+        guard Self.isBucket(bucket) else { return done(Self.badRequest("Invalid bucket format.")) }
+        let owner = request.header("X-Midt-Owner") ?? request.header("X-Xmidt-Owner") ?? ""
+        guard owner.isEmpty || settings.ownerPattern.matches(anywhere: owner) else {
+            return done(Self.badRequest("Invalid Owner format."))
+        }
+        guard let id else {
+            // A list may have a million items.
+            return DispatchQueue.global().async { done(list(bucket, owner)) }
+        }
+        switch request.method {
+        case "PUT": put(bucket, id, owner, request.body, done)
+        case "DELETE":
+            store.delete(bucket, id, owner: owner, now: now()) { result in
+                switch result {
+                case .success(let found): done(answer(found, id))
+                case .failure(let error): done(Self.notStored(error))
+                }
+            }
+        default: done(answer(store.get(bucket, id, owner: owner, now: now()), id))
+        }
+    }
+
+    /// The bucket and the item of a path; nil where it leads elsewhere.
+    private static func target(of path: String) -> (bucket: String, id: String?)? {
+        guard path.hasPrefix(root) else { return nil }
+        let parts = path.utf8.dropFirst(root.utf8.count).split(
+            separator: UInt8(ascii: "/"), omittingEmptySubsequences: false
+        ).map { String(Substring($0)) }
+        guard parts.count <= 2, parts.allSatisfy({ !$0.isEmpty }) else { return nil }
+        return (parts[0], parts.count == 2 ? parts[1] : nil)
+    }
+
+    private func put(
+        _ bucket: String, _ id: String, _ owner: String, _ bytes: [UInt8],
+        _ done: @escaping @Sendable (ServerResponse) -> Void
+    ) {
         let body: PutBody
         do {
             body = try PutBody(bytes, id: id)
         } catch {
-            return Self.badRequest(error.rawValue)
+            return done(Self.badRequest(error.rawValue))
         }
         let now = now()
         let ttl = min(body.ttl ?? settings.longestTTL, settings.longestTTL)
         let item = StoredItem(owner: owner, data: body.data, end: now + .seconds(ttl))
-        switch try await store.put(bucket, id, item, now: now) {
-        case .created: return HTTPServiceResponse(status: 201)
-        case .updated: return HTTPServiceResponse(status: 200)
-        case .forbidden: return HTTPServiceResponse(status: 403)
-        case .full: return Self.failed(507, "the store is full")
+        store.put(bucket, id, item, now: now) { result in
+            switch result {
+            case .success(.created): done(ServerResponse(status: 201))
+            case .success(.updated): done(ServerResponse(status: 200))
+            case .success(.forbidden): done(ServerResponse(status: 403))
+            case .success(.full): done(Self.failed(507, "the store is full"))
+            case .failure(let error): done(Self.notStored(error))
+            }
         }
     }
 
-    private func list(_ bucket: String, _ owner: String) -> HTTPServiceResponse {
+    private func list(_ bucket: String, _ owner: String) -> ServerResponse {
         let now = now()
         var output: [UInt8] = [UInt8(ascii: "[")]
         for (index, (id, item)) in store.list(bucket, owner: owner, now: now).enumerated() {
@@ -100,10 +139,10 @@ public struct ArgusService: Sendable {
         return Self.json(output)
     }
 
-    private func answer(_ result: ItemStore.FindResult, _ id: String) -> HTTPServiceResponse {
+    private func answer(_ result: ItemStore.FindResult, _ id: String) -> ServerResponse {
         switch result {
         case .absent: return Self.failed(404, "Item not found")
-        case .forbidden: return HTTPServiceResponse(status: 403)
+        case .forbidden: return ServerResponse(status: 403)
         case .found(let item):
             var output: [UInt8] = []
             Self.append(id, item, now(), to: &output)
@@ -121,18 +160,9 @@ public struct ArgusService: Sendable {
         JSONWriter.append("}", to: &output)
     }
 
-    private func isAuthorized(_ request: HTTPServiceRequest) -> Bool {
+    private func isAuthorized(_ request: ServerRequest) -> Bool {
         guard let authorization else { return true }
-        let given = Array((request.header("Authorization") ?? "").utf8)
-        let expected = Array(authorization.utf8)
-        // Every byte is looked at, so that the time it takes tells nothing of how many were right.
-        var difference = UInt8(given.count == expected.count ? 0 : 1)
-        for index in expected.indices { difference |= expected[index] ^ (index < given.count ? given[index] : 0) }
-        return difference == 0
-    }
-
-    private func matchesOwnerPattern(_ owner: String) -> Bool {
-        settings.ownerPattern.firstMatch(in: owner, range: NSRange(location: 0, length: owner.utf16.count)) != nil
+        return isEqualInConstantTime(Array((request.header("Authorization") ?? "").utf8), authorization)
     }
 
     /// `^[0-9a-f]{64}$`
@@ -151,17 +181,21 @@ public struct ArgusService: Sendable {
 
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
-    private static func json(_ body: [UInt8]) -> HTTPServiceResponse {
-        HTTPServiceResponse(status: 200, contentType: "application/json", body: body)
+    private static func json(_ body: [UInt8]) -> ServerResponse {
+        ServerResponse(status: 200, contentType: "application/json", body: body)
     }
 
-    private static func badRequest(_ reason: String) -> HTTPServiceResponse { failed(400, reason) }
+    private static func notStored(_ error: any Error) -> ServerResponse {
+        failed(500, "the item could not be stored: \(error)")
+    }
+
+    private static func badRequest(_ reason: String) -> ServerResponse { failed(400, reason) }
 
     /// The reason under both names that generations of Argus give it.
-    private static func failed(_ status: Int, _ reason: String) -> HTTPServiceResponse {
-        HTTPServiceResponse(status: status, headers: ["X-Midt-Error": reason, "X-Xmidt-Error": reason])
+    private static func failed(_ status: Int, _ reason: String) -> ServerResponse {
+        ServerResponse(status: status, headers: ["X-Midt-Error": reason, "X-Xmidt-Error": reason])
     }
 
     /// What Go's router says of a path it does not know.
-    private static let notFound = HTTPServiceResponse.text(404, "404 page not found")
+    private static let notFound = ServerResponse.text(404, "404 page not found")
 }

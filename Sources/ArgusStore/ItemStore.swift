@@ -67,27 +67,54 @@ public final class ItemStore: Sendable {
 
     /// Writes an item. With a file, it is on the disk when this returns.
     public func put(_ bucket: String, _ id: String, _ item: StoredItem, now: Timestamp) async throws -> PutResult {
-        try await changing(bucket, id) { state in
-            let existing = state.buckets[bucket]?[id]
-            if let existing, existing.end > now, existing.owner != item.owner { return (.forbidden, nil) }
-            if existing == nil {
-                guard state.count < Self.mostItems else { return (.full, nil) }
-                state.count += 1
-            }
-            state.buckets[bucket, default: [:]][id] = item
-            return ((existing?.end ?? now) > now ? .updated : .created, .put(bucket, id, item))
+        try await withCheckedThrowingContinuation { continuation in
+            put(bucket, id, item, now: now) { continuation.resume(with: $0) }
         }
+    }
+
+    /// Writes an item.
+    ///
+    /// - Parameter done: called once. Without a file before this returns; with one on a queue of the store's, when the item is on the
+    ///   disk or cannot be.
+    public func put(
+        _ bucket: String, _ id: String, _ item: StoredItem, now: Timestamp,
+        done: @escaping @Sendable (Result<PutResult, any Error>) -> Void
+    ) {
+        change(
+            { state in
+                let existing = state.buckets[bucket]?[id]
+                if let existing, existing.end > now, existing.owner != item.owner { return (.forbidden, nil) }
+                if existing == nil {
+                    guard state.count < Self.mostItems else { return (.full, nil) }
+                    state.count += 1
+                }
+                state.buckets[bucket, default: [:]][id] = item
+                return ((existing?.end ?? now) > now ? .updated : .created, .put(bucket, id, item))
+            }, done)
     }
 
     /// Takes an item out. With a file, that is on the disk when this returns.
     public func delete(_ bucket: String, _ id: String, owner: String, now: Timestamp) async throws -> FindResult {
-        try await changing(bucket, id) { state in
-            let result = Self.find(state, bucket, id, owner, now)
-            guard case .found = result else { return (result, nil) }
-            state.buckets[bucket]?[id] = nil
-            state.count -= 1
-            return (result, .delete(bucket, id))
+        try await withCheckedThrowingContinuation { continuation in
+            delete(bucket, id, owner: owner, now: now) { continuation.resume(with: $0) }
         }
+    }
+
+    /// Takes an item out.
+    ///
+    /// - Parameter done: as for `put`.
+    public func delete(
+        _ bucket: String, _ id: String, owner: String, now: Timestamp,
+        done: @escaping @Sendable (Result<FindResult, any Error>) -> Void
+    ) {
+        change(
+            { state in
+                let result = Self.find(state, bucket, id, owner, now)
+                guard case .found = result else { return (result, nil) }
+                state.buckets[bucket]?[id] = nil
+                state.count -= 1
+                return (result, .delete(bucket, id))
+            }, done)
     }
 
     /// Looks an item up.
@@ -124,16 +151,17 @@ public final class ItemStore: Sendable {
     }
 
     /// Changes the items and, in the same order, the journal.
-    private func changing<Result: Sendable>(
-        _ bucket: String, _ id: String, _ change: (inout State) -> (Result, Journal.Change?)
-    ) async throws -> Result {
-        guard let journal else { return state.withLock { change(&$0).0 } }
-        return try await withCheckedThrowingContinuation { continuation in
-            state.withLock { state in
-                let (result, entry) = change(&state)
-                guard let entry else { return continuation.resume(returning: result) }
-                journal.append(entry) { continuation.resume(with: $0.map { result }) }
-            }
+    private func change<Outcome: Sendable>(
+        _ change: (inout State) -> (Outcome, Journal.Change?),
+        _ done: @escaping @Sendable (Result<Outcome, any Error>) -> Void
+    ) {
+        // What is written to the journal is told by it; the rest here, without the lock.
+        let outcome: Outcome? = state.withLock { state in
+            let (outcome, entry) = change(&state)
+            guard let journal, let entry else { return outcome }
+            journal.append(entry) { done($0.map { outcome }) }
+            return nil
         }
+        if let outcome { done(.success(outcome)) }
     }
 }

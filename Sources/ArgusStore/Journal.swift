@@ -1,6 +1,5 @@
+import Database
 import Dispatch
-import Foundation
-import GRDB
 import Locking
 import Wire
 
@@ -14,88 +13,81 @@ final class Journal: Sendable {
 
     typealias Done = @Sendable (Result<Void, any Error>) -> Void
 
-    private struct Pending {
-        var changes: [(Change, Done)] = []
-        var isScheduled = false
-    }
-
-    private let database: DatabaseQueue
+    private let connection: Connection
     private let queue = DispatchQueue(label: "hecate.argus.journal")
-    private let pending = Mutex(Pending())
+    private let pending = Mutex<[(change: Change, done: Done)]>([])
 
     /// - Throws: where the file cannot be opened or is no such file.
     init(path: String) throws {
-        var configuration = Configuration()
-        configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA journal_mode = WAL")
-            try database.execute(sql: "PRAGMA synchronous = FULL")
-        }
-        database = try DatabaseQueue(path: path, configuration: configuration)
-        try database.write { database in
-            try database.execute(
-                sql: """
-                    CREATE TABLE IF NOT EXISTS item (
-                        bucket TEXT NOT NULL, id TEXT NOT NULL, owner TEXT NOT NULL, data BLOB NOT NULL,
-                        end INTEGER NOT NULL, PRIMARY KEY (bucket, id)
-                    ) WITHOUT ROWID
-                    """)
+        let (queue, connection) = (queue, try Connection(path: path, queue: queue))
+        self.connection = connection
+        try queue.sync {
+            try connection.transaction {
+                try connection.execute(
+                    script: """
+                        CREATE TABLE IF NOT EXISTS item (
+                            bucket TEXT NOT NULL, id TEXT NOT NULL, owner TEXT NOT NULL, data BLOB NOT NULL,
+                            end INTEGER NOT NULL, PRIMARY KEY (bucket, id)
+                        ) WITHOUT ROWID
+                        """)
+            }
         }
     }
 
     /// Hands over every item that has not ended.
     func load(after now: Timestamp, _ item: (String, String, StoredItem) -> Void) throws {
-        try database.read { database in
-            let rows = try Row.fetchCursor(
-                database, sql: "SELECT bucket, id, owner, data, end FROM item WHERE end > ?", arguments: [now.seconds])
-            while let row = try rows.next() {
-                let data: Data = row["data"]
-                let stored = StoredItem(owner: row["owner"], data: [UInt8](data), end: Timestamp(seconds: row["end"]))
-                item(row["bucket"], row["id"], stored)
+        try queue.sync {
+            try connection.forEach(
+                "SELECT bucket, id, owner, data, end FROM item WHERE end > ?", [.integer(now.seconds)]
+            ) { row in
+                let stored = StoredItem(
+                    owner: row.text(2), data: row.blob(3), end: Timestamp(seconds: row.integer(4)))
+                item(row.text(0), row.text(1), stored)
             }
         }
     }
 
     /// Writes a change. `done` is called, on a queue of this object, when it is on the disk or cannot be.
     func append(_ change: Change, done: @escaping Done) {
-        let needsWakeUp = pending.withLock { pending in
-            pending.changes.append((change, done))
-            defer { pending.isScheduled = true }
-            return !pending.isScheduled
+        let isFirst = pending.withLock { pending in
+            pending.append((change, done))
+            return pending.count == 1
         }
-        if needsWakeUp { queue.async { self.write() } }
+        if isFirst { queue.async { self.write() } }
     }
 
     /// Forgets what has ended.
     func sweep(before now: Timestamp) {
-        queue.async { [database] in
+        queue.async { [connection] in
             // What could not be deleted now is left out by the next load, and deleted by the next sweep.
-            try? database.write { try $0.execute(sql: "DELETE FROM item WHERE end <= ?", arguments: [now.seconds]) }
+            try? connection.transaction {
+                try connection.execute("DELETE FROM item WHERE end <= ?", [.integer(now.seconds)])
+            }
         }
     }
 
     private func write() {
         let changes = pending.withLock { pending in
-            pending.isScheduled = false
-            defer { pending.changes = [] }
-            return pending.changes
+            defer { pending = [] }
+            return pending
         }
         let result = Result {
-            try database.write { database in
-                for (change, _) in changes { try Self.apply(change, database) }
+            try connection.transaction {
+                for (change, _) in changes { try apply(change) }
             }
         }
         for (_, done) in changes { done(result) }
     }
 
-    private static func apply(_ change: Change, _ database: Database) throws {
+    private func apply(_ change: Change) throws {
         switch change {
         case .put(let bucket, let id, let item):
-            let statement = try database.cachedStatement(
-                sql: "INSERT OR REPLACE INTO item (bucket, id, owner, data, end) VALUES (?, ?, ?, ?, ?)")
-            try statement.execute(arguments: [bucket, id, item.owner, Data(item.data), item.end.seconds])
+            try connection.execute(
+                "INSERT OR REPLACE INTO item (bucket, id, owner, data, end) VALUES (?, ?, ?, ?, ?)",
+                [.text(bucket), .text(id), .text(item.owner), .blob(item.data), .integer(item.end.seconds)])
         case .delete(let bucket, let id):
-            let statement = try database.cachedStatement(sql: "DELETE FROM item WHERE bucket = ? AND id = ?")
-            try statement.execute(arguments: [bucket, id])
+            try connection.execute(
+                "DELETE FROM item WHERE bucket = ? AND id = ?", [.text(bucket), .text(id)])
         }
     }
 }

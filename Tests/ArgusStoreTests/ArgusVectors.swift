@@ -1,9 +1,7 @@
 import ArgusStore
-import AsyncHTTPClient
 import Foundation
 import HTTP
-import Logging
-import NIOCore
+import TestServers
 import TestSupport
 import Testing
 import Wire
@@ -37,17 +35,16 @@ import Wire
         try await Loopback.serve({ await service.answer($0) }) { base, client in
             // One after the other: each builds on what those before it have stored.
             for vector in vectors {
-                var request = HTTPClientRequest(url: base + vector.request.path)
-                request.method = .init(rawValue: vector.request.method)
-                for (name, value) in vector.request.headers { request.headers.add(name: name, value: value) }
-                if let body = vector.request.body { request.body = .bytes(Array(body.utf8)) }
-                let response = try await client.execute(request, timeout: .seconds(60))
-                let body = Array(try await response.body.collect(upTo: 1 << 20).readableBytesView)
+                var headers = HeaderFields()
+                for (name, value) in vector.request.headers { headers.add(name, value) }
+                let response = try await client.send(
+                    vector.request.method, base + vector.request.path, headers: headers,
+                    body: vector.request.body.map { Array($0.utf8) })
                 let expected = vector.response
-                #expect(Int(response.status.code) == expected.status, "\(vector.name)")
-                #expect(response.headers.first(name: "X-Midt-Error") == expected.error, "\(vector.name)")
-                #expect(response.headers.first(name: "Content-Type") == expected.contentType, "\(vector.name)")
-                try Self.compare(body, Array(expected.body.utf8), vector.name)
+                #expect(response.status == expected.status, "\(vector.name)")
+                #expect(response.headers["X-Midt-Error"] == expected.error, "\(vector.name)")
+                #expect(response.headers["Content-Type"] == expected.contentType, "\(vector.name)")
+                try Self.compare(response.body, Array(expected.body.utf8), vector.name)
             }
         }
     }

@@ -1,9 +1,11 @@
-@testable import ArgusStore
 import Foundation
 import HTTP
+import Patterns
 import TestSupport
 import Testing
 import Wire
+
+@testable import ArgusStore
 
 @Suite struct ItemStoreTests {
     private let now = Timestamp(seconds: 1000)
@@ -64,19 +66,67 @@ import Wire
         #expect(found.map(\.item) == expected.map(\.item))
     }
 
+    /// A file that the program wrote when it stood on GRDB.
+    @Test func aFormerFileIsRead() throws {
+        let folder = try FileFolder()
+        let path = "\(folder.path)/argus.sqlite"
+        try FileManager.default.copyItem(
+            at: Fixtures.directory.appendingPathComponent("databases/argus.sqlite"), to: URL(fileURLWithPath: path))
+        let then = Timestamp(seconds: 1_795_872_414)
+        let items = try ItemStore(path: path, now: then).list("webhooks", owner: "ArgusArgus", now: then)
+        #expect(items.count == 30)
+        let item = try #require(items.first { $0.id.hasPrefix("001c268f") }).item
+        #expect(item.end == Timestamp(seconds: 1_795_876_013))
+        #expect(
+            try JSONValue(parsing: item.data)["Webhook"]?["config"]?["url"]
+                == .string("http://generated.example/hook/4"))
+    }
+
+    @Test func textsAndBytesOfEveryKindAreInTheFile() async throws {
+        let folder = try FileFolder()
+        let path = "\(folder.path)/items.sqlite"
+        let odd = StoredItem(owner: "o\0é", data: [], end: now + .seconds(100))
+        let store = try ItemStore(path: path, now: now)
+        #expect(try await store.put("b\0", "x\0y", odd, now: now) == .created)
+        #expect(try await store.put("b\0", "x", odd, now: now) == .created)
+        let again = try ItemStore(path: path, now: now)
+        #expect(again.list("b\0", owner: odd.owner, now: now).map(\.id) == ["x", "x\0y"])
+        #expect(again.get("b\0", "x\0y", owner: odd.owner, now: now) == .found(odd))
+    }
+
+    @Test func theFileIsClosedWithTheStore() async throws {
+        let folder = try FileFolder()
+        let path = "\(folder.path)/items.sqlite"
+        do {
+            let store = try ItemStore(path: path, now: now)
+            _ = try await store.put("b", "x", item(), now: now)
+            #expect(FileManager.default.fileExists(atPath: path + "-wal"))
+            store.sweep(now: now)
+        }
+        // What is on the queue yet holds the file for a moment longer.
+        for _ in 0..<6000 where FileManager.default.fileExists(atPath: path + "-wal") {
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(!FileManager.default.fileExists(atPath: path + "-wal"))
+    }
+
     @Test func aFileThatIsNoStoreIsRefused() throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("no-\(UUID().uuidString).sqlite").path
         try Data("this is no database, only some text that is long enough to be looked at".utf8).write(
             to: URL(fileURLWithPath: path))
         defer { try? FileManager.default.removeItem(atPath: path) }
-        #expect(throws: (any Error).self) { try ItemStore(path: path) }
+        #expect {
+            try ItemStore(path: path)
+        } throws: {
+            "\($0)" == "SQLite error 26: file is not a database - while executing `PRAGMA journal_mode = WAL`"
+        }
     }
 }
 
 @Suite struct ArgusServiceTests {
     private static let id = String(repeating: "a", count: 64)
 
-    private func put(_ body: String, settings: ArgusService.Settings) async throws -> HTTPServiceResponse {
+    private func put(_ body: String, settings: ArgusService.Settings) async throws -> ServerResponse {
         let service = ArgusService(store: try ItemStore(), settings: settings)
         return await service.answer(
             .init(
@@ -95,6 +145,51 @@ import Wire
         let body = body.replacingOccurrences(of: "\"ID\":\"ID\"", with: "\"ID\":\"\(Self.id)\"")
             .replacingOccurrences(of: "\"id\":\"ID\"", with: "\"id\":\"\(Self.id)\"")
         #expect(try await put(body, settings: try .init()).status == status)
+    }
+
+    @Test func aPatternThatIsNoneIsRefused() {
+        #expect(throws: PatternError(reason: "missing ): (a")) { try ArgusService.Settings(ownerPattern: "(a") }
+    }
+
+    @Test func ownersAreLookedAtWithThePattern() async throws {
+        let service = ArgusService(
+            store: try ItemStore(), settings: try .init(ownerPattern: "^(tenant-[0-9]+|.*@example\\.net)$"))
+        for (owner, status) in [
+            ("tenant-17", 200), ("tenant-", 400), ("a@example.net", 200), ("a@examplexnet", 400), ("", 200),
+            ("tenant-1 ", 400), ("xtenant-1", 400),
+        ] {
+            let response = await service.answer(
+                .init(method: "GET", path: "/api/v1/store/webhooks", headers: ["X-Midt-Owner": owner]))
+            #expect(response.status == status, "\(owner)")
+        }
+    }
+
+    @Test func whoIsNotLetInIsToldHow() async throws {
+        let service = ArgusService(store: try ItemStore(), settings: try .init(auth: "user:pass"))
+        for given in [nil, "", "Basic", "Basic dXNlcjpwYXN", "Basic dXNlcjpwYXNzz"] as [String?] {
+            var headers = HeaderFields()
+            if let given { headers.add("Authorization", given) }
+            let response = await service.answer(.init(method: "GET", path: "/api/v1/store/webhooks", headers: headers))
+            #expect(response.status == 401 && response.headers["WWW-Authenticate"] == "Basic realm=\"argus\"")
+        }
+        let headers: HeaderFields = ["Authorization": "Basic dXNlcjpwYXNz"]
+        #expect(
+            await service.answer(.init(method: "GET", path: "/api/v1/store/webhooks", headers: headers)).status == 200)
+        let wrong = await service.answer(.init(method: "POST", path: "/api/v1/store/webhooks"))
+        #expect(wrong.status == 405 && wrong.headers["Allow"] == "GET")
+        let item = await service.answer(.init(method: "PATCH", path: "/api/v1/store/webhooks/\(Self.id)"))
+        #expect(item.status == 405 && item.headers["Allow"] == "GET, PUT, DELETE")
+    }
+
+    @Test func anAnswerThatNeedsNoDiskIsGivenAtOnce() async throws {
+        let service = ArgusService(store: try ItemStore(), settings: try .init())
+        let answers = Protected<[Int]>([])
+        let body = Array("{\"id\":\"\(Self.id)\",\"data\":{\"a\":1}}".utf8)
+        for method in ["GET", "PUT", "GET", "DELETE"] {
+            let request = ServerRequest(method: method, path: "/api/v1/store/webhooks/\(Self.id)", body: body)
+            service.answer(request, Responder { answer in answers.with { $0.append(answer.status) } })
+        }
+        #expect(answers.with { $0 } == [404, 201, 200, 200])
     }
 
     @Test func theLongestTTLHolds() async throws {

@@ -1,6 +1,6 @@
 package import HTTP
 import Telemetry
-package import Wire
+import Wire
 
 /// A server on a free port of the loopback, for as long as a test needs it.
 package enum Loopback {
@@ -11,7 +11,8 @@ package enum Loopback {
         _ body: @escaping @Sendable (_ base: String, _ client: HTTPClient) async throws -> Void
     ) async throws {
         let listener = HTTPListener(
-            address: ListenAddress("127.0.0.1:0")!, limits: limits, logger: Logger(label: "test") { _ in SilentLogHandler() },
+            address: ListenAddress("127.0.0.1:0")!, limits: limits,
+            logger: Logger(label: "test") { _ in SilentLogHandler() },
             handler: HTTPListener.asynchronous(handler))
         let listening = AsyncStream.makeStream(of: Void.self)
         let server = Task { try await listener.run { listening.continuation.finish() } }
