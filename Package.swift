@@ -184,6 +184,8 @@ let ported: Set<String> = [
     "Locking",
     "Wire",
     "TestSupport",
+    "TestServers",
+    "StagesTests",
     "Telemetry",
     "LockingTests",
     "TelemetryTests",

@@ -40,15 +40,19 @@ import Wire
     }
 
     private func put(_ client: ArgusClient, _ id: String = "id") async throws -> ClientResponse {
-        let result = await withCheckedContinuation { continuation in
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<ClientResponse, any Error>, Never>) in
             client.fields(of: "me") { fields in
-                guard case .success(let fields) = fields else { return continuation.resume(returning: nil) }
-                client.put(id, Array("{}".utf8), fields, at: client.address) {
-                    continuation.resume(returning: Optional($0))
+                do {
+                    client.put(id, Array("{}".utf8), try fields.get(), at: client.address) { answer in
+                        continuation.resume(returning: answer.mapError { $0 })
+                    }
+                } catch {
+                    continuation.resume(returning: .failure(error))
                 }
             }
         }
-        return try #require(result).get()
+        return try result.get()
     }
 
     private func failure(_ client: ArgusClient, at address: Int = 0) async -> String {
@@ -62,7 +66,7 @@ import Wire
     }
 
     @Test func aRequestIsWhatArgusExpects() async throws {
-        try await withClient({ _, _ in .send(Self.created) }) { client, server in
+        try await withClient({ _, _ in .send(Self.created) }) { (client, server) async throws in
             #expect(try await put(client, "abc").status == 201)
             let text = server.requests[0].text
             #expect(text.hasPrefix("PUT /base/api/v1/store/webhooks/abc HTTP/1.1\r\n"))
@@ -76,14 +80,14 @@ import Wire
     }
 
     @Test func oneConnectionServesOneRequestAfterTheOther() async throws {
-        try await withClient({ _, _ in .send(Self.created) }) { client, server in
+        try await withClient({ _, _ in .send(Self.created) }) { (client, server) async throws in
             for _ in 0..<20 { #expect(try await put(client).status == 201) }
             #expect(Set(server.requests.map(\.connection)) == [1])
         }
     }
 
     @Test func requestsAtOnceShareTheConnectionsThatThereMayBe() async throws {
-        try await withClient(connections: 4, { _, _ in .send(Self.created) }) { client, server in
+        try await withClient(connections: 4, { _, _ in .send(Self.created) }) { (client, server) async throws in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<200 { group.addTask { _ = try await put(client, "\(number)") } }
                 try await group.waitForAll()
@@ -96,7 +100,8 @@ import Wire
     @Test func aKeptConnectionThatWasClosedCostsNothing() async throws {
         // Each connection answers one request and is then gone, in all the ways in which it may be.
         for last in [ScriptedServer.Action.close, .sendAndClose(""), .reset] {
-            try await withClient({ _, request in request == 1 ? .send(Self.created) : last }) { client, server in
+            try await withClient({ _, request in request == 1 ? .send(Self.created) : last }) {
+                (client, server) async throws in
                 for _ in 0..<6 { #expect(try await put(client).status == 201) }
                 #expect(server.requests.filter { $0.connection == 1 }.count == 2)
             }
@@ -105,7 +110,7 @@ import Wire
 
     @Test func aConnectionThatIsSaidToEndIsNotUsedAgain() async throws {
         let ending = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
-        try await withClient({ _, _ in .send(ending) }) { client, server in
+        try await withClient({ _, _ in .send(ending) }) { (client, server) async throws in
             for _ in 0..<3 { #expect(try await put(client).body.text == "ok") }
             #expect(server.requests.map(\.connection) == [1, 2, 3])
         }
@@ -115,7 +120,7 @@ import Wire
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
     ]) func answersInEveryFormAreRead(answer: String) async throws {
-        try await withClient({ _, _ in .send(answer) }) { client, server in
+        try await withClient({ _, _ in .send(answer) }) { (client, server) async throws in
             for _ in 0..<3 {
                 let answer = try await put(client)
                 #expect(answer.status == 200 && answer.body.text == "hello")
@@ -127,7 +132,7 @@ import Wire
     @Test func anAnswerThatNobodyAskedForEndsTheConnection() async throws {
         // Two answers to one request: the second must never be taken for that to another.
         let twice = Self.created + "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-        try await withClient({ _, _ in .send(twice) }) { client, _ in
+        try await withClient({ _, _ in .send(twice) }) { (client, _) async throws in
             for _ in 0..<20 { #expect(try await put(client).status == 201) }
         }
     }
@@ -143,7 +148,7 @@ import Wire
             ),
             (.send("HTTP/1.1 200 OK\r\nX: " + String(repeating: "x", count: 200_000) + "\r\n\r\n"), "too large"),
         ] {
-            try await withClient({ _, _ in action }) { client, _ in
+            try await withClient({ _, _ in action }) { (client, _) async throws in
                 let seen = await failure(client)
                 #expect(!seen.hasPrefix("answered") && seen.contains(reason), "\(seen)")
             }
@@ -152,7 +157,7 @@ import Wire
 
     @Test func aStatusIsNotLostBecauseThereIsALongBodyBehindIt() async throws {
         let long = "HTTP/1.1 201 Created\r\nContent-Length: 2000000\r\n\r\n" + String(repeating: "x", count: 2_000_000)
-        try await withClient({ _, _ in .send(long) }) { client, server in
+        try await withClient({ _, _ in .send(long) }) { (client, server) async throws in
             for _ in 0..<2 { #expect(try await put(client).status == 201) }
             #expect(server.requests.map(\.connection) == [1, 2])
         }
@@ -161,7 +166,7 @@ import Wire
     @Test func nobodyIsWaitedForLongerThanIsSaid() async throws {
         // Whether the time ends while connecting, before the answer or within it: that depends on the machine.
         for action in [ScriptedServer.Action.nothing, .send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")] {
-            try await withClient(timeout: .milliseconds(200), { _, _ in action }) { client, _ in
+            try await withClient(timeout: .milliseconds(200), { _, _ in action }) { (client, _) async throws in
                 let seen = await failure(client)
                 #expect(seen == "no answer in time" || seen == "no connection in time; nothing was sent")
             }

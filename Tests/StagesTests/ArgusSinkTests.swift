@@ -131,10 +131,12 @@ import Wire
     }
 
     @Test func aServerThatSaysNothingIsGivenUp() async throws {
+        let given = AsyncStream.makeStream(of: Void.self)
         try await Loopback.serve({ _ in
-            try? await Task.sleep(for: .seconds(5))
+            for await _ in given.stream {}
             return .init(status: 200)
         }) { base, _ in
+            defer { given.continuation.finish() }
             let sink = try sink(base, timeout: "100ms")
             try await sink.open()
             let outcome = await sink.write([message()])

@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import Locking
 import StageTestKit
 import TestServers
 import TestSupport
@@ -53,9 +54,9 @@ import Wire
     @Test func sinksThatWriteNowhere() async throws {
         do { let found = await SinkConformance(DropSink.self).check(); #expect(found == []) }
         do { let found = await SinkConformance(LogSink.self).check(); #expect(found == []) }
-        let null = try #require(FileHandle(forWritingAtPath: "/dev/null"))
+        let null = try OpenFile(writing: "/dev/null")
         let stdout = SinkConformance(
-            StdoutSink.self, make: { StdoutSink($1, descriptor: null.fileDescriptor) })
+            StdoutSink.self, make: { StdoutSink($1, file: null) })
         do { let found = await stdout.check(); #expect(found == []) }
     }
 
@@ -185,8 +186,7 @@ import Wire
                 #expect(found == [])
             }
             let stdin = SourceConformance(StdinSource.self, options: "{}") { options, context in
-                // Left to the end of the process: the source that reads it outlives this closure.
-                StdinSource(options, context, descriptor: open(path, O_RDONLY | O_CLOEXEC))
+                StdinSource(options, context, file: try OpenFile(reading: path))
             }
             do { let found = await stdin.check(); #expect(found == []) }
         }
