@@ -107,6 +107,12 @@ public final class HTTPSource: Source {
         _ request: ServerRequest, _ intake: Intake, _ answer: @escaping @Sendable (ServerResponse) -> Void
     ) {
         if let refusal = refusal(of: request) { return answer(refusal) }
+        LongWork.run(bodyBytes: request.body.count) { [self] in take(request, intake, answer) }
+    }
+
+    private func take(
+        _ request: ServerRequest, _ intake: Intake, _ answer: @escaping @Sendable (ServerResponse) -> Void
+    ) {
         let messages: [Message]
         do {
             messages = try self.messages(of: request)

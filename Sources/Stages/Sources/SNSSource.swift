@@ -152,9 +152,11 @@ final class SNSEndpoint: Sendable {
         guard request.method == "POST" else {
             return answer(.text(405, "only POST is taken here", headers: ["Allow": "POST"]))
         }
-        take(request) { [self] response in
-            note(response)
-            answer(response)
+        LongWork.run(bodyBytes: request.body.count) { [self] in
+            take(request) { [self] response in
+                note(response)
+                answer(response)
+            }
         }
     }
 
