@@ -23,9 +23,9 @@ struct ReceivedHead: Equatable {
 
 /// Why a request is not taken: the status of the answer, after which the connection is closed, and the reason for people. Where a
 /// request ends cannot be known any more.
-struct Refusal: Error, Equatable {
-    let status: Int
-    let reason: String
+package struct Refusal: Error, Equatable {
+    package let status: Int
+    package let reason: String
 
     init(_ status: Int, _ reason: String) { (self.status, self.reason) = (status, reason) }
 }

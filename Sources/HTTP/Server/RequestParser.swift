@@ -3,9 +3,9 @@
 ///
 /// Incremental: what is not a whole line, or body, yet stays with the caller, who brings it again with more behind it. The outcome does
 /// not depend on where the input is cut.
-struct RequestParser {
+package struct RequestParser {
     /// What may be asked of the parser next.
-    enum Progress: Equatable {
+    package enum Progress: Equatable {
         /// More bytes.
         case needsMore
         /// The head is there: `allowBody(upTo:)` before going on.
@@ -15,13 +15,18 @@ struct RequestParser {
     }
 
     /// Bounds on a request's head.
-    struct Limits {
+    package struct Limits {
         /// The bytes of the request line and the fields; also of a chunked body's trailer.
-        var headerBytes = 32 << 10
+        package var headerBytes: Int
         /// The number of fields.
-        var fields = 100
+        package var fields: Int
         /// The bytes of the request line.
-        var requestLineBytes = 16 << 10
+        package var requestLineBytes: Int
+
+        /// Bounds; by default those of a listener.
+        package init(headerBytes: Int = 32 << 10, fields: Int = 100, requestLineBytes: Int = 16 << 10) {
+            (self.headerBytes, self.fields, self.requestLineBytes) = (headerBytes, fields, requestLineBytes)
+        }
     }
 
     private enum State {
@@ -71,7 +76,8 @@ struct RequestParser {
         var saysKeepAlive = false
     }
 
-    init(_ limits: Limits = Limits()) { self.limits = limits }
+    /// A parser before its first request.
+    package init(_ limits: Limits = Limits()) { self.limits = limits }
 
     /// Whether nothing of a request was read yet.
     var isBetweenRequests: Bool {
@@ -90,7 +96,7 @@ struct RequestParser {
     /// Reads on from a place in the input, which moves to behind what was read.
     ///
     /// - Throws: `Refusal`, after which the parser is of no use any more.
-    mutating func parse(_ input: Span<UInt8>, _ place: inout Int) throws(Refusal) -> Progress {
+    package mutating func parse(_ input: Span<UInt8>, _ place: inout Int) throws(Refusal) -> Progress {
         while true {
             switch state {
             case .start:
@@ -138,14 +144,14 @@ struct RequestParser {
     /// Says how large the body of the request whose head is there may be.
     ///
     /// - Throws: `Refusal` where it says itself that it is larger.
-    mutating func allowBody(upTo most: Int) throws(Refusal) {
+    package mutating func allowBody(upTo most: Int) throws(Refusal) {
         mostBody = most
         guard case .length(let count) = head.framing, count > most else { return }
         throw bodyTooLarge
     }
 
     /// Takes the request that has come, and makes ready for the next.
-    mutating func takeRequest(from remoteAddress: String?) -> ServerRequest {
+    package mutating func takeRequest(from remoteAddress: String?) -> ServerRequest {
         let request = ServerRequest(
             method: head.method, path: head.path, query: head.query, headers: head.headers, body: body,
             remoteAddress: remoteAddress)

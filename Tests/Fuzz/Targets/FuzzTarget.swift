@@ -16,7 +16,7 @@ package struct FuzzTarget: Sendable {
 
     /// All of them.
     package static let all = [
-        yaml, envelope, webhook, stages, duration, dateTime, argus, url, certificate, response,
+        yaml, envelope, webhook, stages, duration, dateTime, argus, url, certificate, request, response,
     ]
 
     init(name: String, corpus: [[UInt8]], run: @escaping @Sendable ([UInt8]) async -> Void) {
