@@ -212,8 +212,9 @@ let ported: Set<String> = [
     "AWSTests",
     "Stages",
     "ArgusStore",
-    "TestServers",
     "ArgusStoreTests",
+    "FuzzTargets",
+    "FuzzTests",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }
