@@ -154,7 +154,7 @@ private struct Roff {
         text += "\\fB\(Self.escaped(command.name))\\fR\n"
         if !command.subcommands.isEmpty { return text += "\\fIsubcommand\\fR\n" }
         for argument in command.arguments where !BuiltIn.specs(isRoot: true, hasVersion: true).contains(argument) {
-            let dots = argument.isRepeated ? " ..." : ""
+            let dots = argument.isRepeated ? " ...\\&" : ""
             let label = Self.label(of: argument, names: argument.names.suffix(1)) + dots
             line(Substring(argument.isRequired ? label : "[\(label)]"))
         }

@@ -110,8 +110,9 @@ private struct Parser {
         let command = type.init()
         var parser = Parser(spec: spec, arguments: command.boundArguments)
         try parser.readOptions(words)
-        try parser.readPositionals()
+        let rest = try parser.readPositionals()
         try parser.checkRequired()
+        guard rest.isEmpty else { throw Self.unexpected(rest, in: spec) }
         do {
             try command.validateAll()
         } catch let error as ValidationError {
@@ -157,7 +158,8 @@ private struct Parser {
         }
     }
 
-    private mutating func readPositionals() throws {
+    /// - Returns: the words for which there is no place.
+    private mutating func readPositionals() throws -> [String] {
         var rest = positionals[...]
         for (index, argument) in arguments.enumerated() where argument.spec.isPositional {
             while let word = rest.popFirst() {
@@ -166,7 +168,7 @@ private struct Parser {
                 if !argument.spec.isRepeated { break }
             }
         }
-        guard rest.isEmpty else { throw Self.unexpected(Array(rest), in: spec) }
+        return Array(rest)
     }
 
     private func checkRequired() throws {

@@ -18,10 +18,10 @@ import Testing
                 those who want them
                 .SH SYNOPSIS
                 \fBtool copy\fR
-                \fIfile\fR ...
+                \fIfile\fR ...\&
                 [\fB\-\-log\-level\fR \fIlog\-level\fR]
                 [\fB\-\-output\fR \fIoutput\fR]
-                [\fB\-\-set\fR \fIpath=value\fR ...]
+                [\fB\-\-set\fR \fIpath=value\fR ...\&]
                 [\fB\-\-dry\-run\fR]
                 .SH DESCRIPTION
                 Copy files, one after the other, to where they are wanted by those who want

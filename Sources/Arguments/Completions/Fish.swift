@@ -110,9 +110,9 @@ extension CompletionScript {
         case .values: return "\(requires)-f -a \(Self.fishQuoted(argument.values.joined(separator: " ")))"
         case .file(let extensions) where extensions.isEmpty: return "\(requires)-F"
         case .file(let extensions):
-            // Files with another ending are told where there are none with these.
-            let endings = extensions.map { ".\($0)" }.joined(separator: " ")
-            return "\(requires)-f -k -a \(Self.fishQuoted("(__fish_complete_suffix \(endings))"))"
+            // Those with these endings come first.
+            let calls = extensions.map { "__fish_complete_suffix .\($0)" }.joined(separator: "; ")
+            return "\(requires)-f -k -a \(Self.fishQuoted("(\(calls))"))"
         case .directory: return "\(requires)-f -a '(__fish_complete_directories)'"
         }
     }

@@ -39,7 +39,7 @@ extension CompletionScript {
             "            \(subcommand.path[subcommand.path.count - 1])) \(name(ofFunctionFor: subcommand)) ;;"
         }
         if command.path == root.path {
-            cases.append("            \(BuiltIn.helpCommand)) \(prefix)__subcommands ;;")
+            cases.append("            \(BuiltIn.helpCommand)) \(prefix)__subcommands 2 ;;")
         }
         return """
             \(name(ofFunctionFor: command))() {
@@ -64,7 +64,7 @@ extension CompletionScript {
             """
     }
 
-    /// The names of commands behind `help` and `--generate-man-page`.
+    /// The names of commands behind `help`, which is the first of the words, and `--generate-man-page`, which is not.
     private var zshHelp: String {
         guard !root.subcommands.isEmpty else { return "" }
         let cases = root.all.filter { !$0.subcommands.isEmpty }.map { command in
@@ -73,7 +73,7 @@ extension CompletionScript {
         }
         return """
             \(prefix)__subcommands() {
-                case "${(j: :)words[2,CURRENT-1]}" in
+                case "${(j: :)words[$1,CURRENT-1]}" in
             \(cases.joined(separator: "\n"))
                 esac
             }
@@ -84,7 +84,7 @@ extension CompletionScript {
     private func zshSpecs(_ argument: ArgumentSpec) -> [String] {
         if argument == BuiltIn.manPage, !root.subcommands.isEmpty {
             return [
-                Self.quoted("(- :)\(argument.names[0])[\(Self.zshText(argument.help))]:*:: :\(prefix)__subcommands")
+                Self.quoted("(- :)\(argument.names[0])[\(Self.zshText(argument.help))]:*:: :\(prefix)__subcommands 1")
             ]
         }
         let value = argument.valueName.map { ":\(Self.zshEscaped($0)):\(zshAction(argument))" } ?? ""
