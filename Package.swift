@@ -146,8 +146,7 @@ let package = Package(
         .testTarget(
             name: "HecateCommandTests",
             dependencies: [
-                "HecateCommand", "PipelineFile", "PipelineKit", "Stages", "Telemetry", "TestServers", "TestSupport",
-                "Wire",
+                "Arguments", "HecateCommand", "Locking", "PipelineFile", "PipelineKit", "Stages", "TestSupport",
             ], swiftSettings: settings),
         .testTarget(
             name: "OperationsTests", dependencies: ["HTTP", "Operations", "Telemetry", "Wire"],

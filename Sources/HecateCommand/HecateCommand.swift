@@ -1,5 +1,6 @@
-import ArgumentParser
-import Foundation
+import Arguments
+import Glibc
+import Locking
 public import PipelineKit
 
 /// The command line. A package with stages of its own calls `main` with its registry.
@@ -11,46 +12,17 @@ public enum HecateCommand {
     /// not, 2 where the arguments or a file are not as they have to be.
     public static func main(registry: StageRegistry) async -> Never {
         signal(SIGPIPE, SIG_IGN)
-        let status = await $registry.withValue(registry) { await run() }
-        exit(status)
-    }
-
-    private static func run() async -> Int32 {
-        do {
-            let command = try RootCommand.parseAsRoot()
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
-            } else {
-                var command = command
-                try command.run()
-            }
-            return 0
-        } catch let code as ExitCode {
-            return code.rawValue
-        } catch let failure as CommandFailure {
-            Console.error("error: \(failure.description)")
-            return failure.status.rawValue
-        } catch {
-            switch RootCommand.exitCode(for: error) {
-            case .success:
-                print(RootCommand.fullMessage(for: error))
-                return 0
-            case .validationFailure:
-                Console.error(RootCommand.fullMessage(for: error))
-                return ExitCode.badConfiguration.rawValue
-            default:
-                Console.error("error: \(error)")
-                return 1
-            }
-        }
+        let words = Array(CommandLine.arguments.dropFirst())
+        exit(await $registry.withValue(registry) { await RootCommand.run(words) })
     }
 }
 
 /// `hecate` itself.
-private struct RootCommand: AsyncParsableCommand {
+struct RootCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "hecate",
         abstract: "Carries webhook registrations from Amazon SNS into Argus, through pipelines.",
+        version: VersionCommand.text,
         subcommands: [
             RunCommand.self, HealthCommand.self, ValidateCommand.self, RenderCommand.self, DiffCommand.self,
             PlanCommand.self,
@@ -63,23 +35,15 @@ private struct RootCommand: AsyncParsableCommand {
 
 extension ExitCode {
     /// The arguments or a file are not as they have to be.
-    static let badConfiguration = ExitCode(2)
-}
-
-/// Why a command could not do its work, for people.
-struct CommandFailure: Error, CustomStringConvertible {
-    let description: String
-    let status: ExitCode
-
-    init(_ description: String, status: ExitCode = .failure) {
-        self.description = description
-        self.status = status
-    }
+    static let badConfiguration = ExitCode.usage
 }
 
 /// Standard error, for what is not the command's result.
 enum Console {
-    static func error(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
+    static func error(_ text: String) { show("\(text)\n") }
+
+    /// Writes text as it is. Where nobody listens there is nothing to be done.
+    static func show(_ text: String) { try? OpenFile.standardError.write(text.utf8) }
 
     /// A text from outside without what a terminal would take for a command.
     static func printable(_ text: String) -> String {

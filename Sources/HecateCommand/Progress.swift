@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import Locking
 
 /// Says on a terminal that something goes on, when it takes longer than two seconds; nothing where no terminal looks on. May be
@@ -47,7 +47,7 @@ final class Progress: Sendable {
             state.isEnded = true
             return state.isShown
         }
-        if wasShown { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
+        if wasShown { Console.show("\r\u{1b}[K") }
     }
 
     private static func bar(_ done: Int, of total: Int) -> String {
@@ -66,6 +66,6 @@ final class Progress: Sendable {
         let seconds = Int((ContinuousClock.now - begun) / .seconds(1))
         let count = total.map { "\(Self.bar(done, of: $0)) \(done) of \($0)" } ?? (done > 0 ? "\(done)" : "")
         let text = "\(what)\(count.isEmpty ? "" : " \(count)") … \(seconds) s"
-        FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8))
+        Console.show("\r\u{1b}[K\(text)")
     }
 }

@@ -1,11 +1,14 @@
-import ArgumentParser
+import Arguments
 
 /// `hecate version`.
-struct VersionCommand: AsyncParsableCommand {
+struct VersionCommand: Command {
     static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
 
     /// The version of this tree.
     static let version = "0.1.0"
 
-    func run() async throws { print("hecate \(Self.version)") }
+    /// What is printed of it.
+    static let text = "hecate \(version)"
+
+    func run() async throws { print(Self.text) }
 }

@@ -1,9 +1,9 @@
-import ArgumentParser
+import Arguments
 import PipelineFile
 
 /// `hecate graph`: a pipeline as a drawing.
-struct GraphCommand: AsyncParsableCommand {
-    enum Format: String, CaseIterable, ExpressibleByArgument { case text, mermaid, dot, svg }
+struct GraphCommand: Command {
+    enum Format: String, CaseIterable, ArgumentValue { case text, mermaid, dot, svg }
 
     static let configuration = CommandConfiguration(
         commandName: "graph", abstract: "Draw a pipeline: its stages, and which way messages go.",
@@ -12,7 +12,7 @@ struct GraphCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The pipeline file.", valueName: "file"), completion: .file(extensions: ["yaml"]))
     var file: String
     @OptionGroup var set: SettingArguments
-    @ArgumentParser.Option(help: "How it is drawn: text, mermaid, dot or svg.") var format = Format.text
+    @Arguments.Option(help: "How it is drawn: text, mermaid, dot or svg.") var format = Format.text
 
     func run() async throws {
         let graph = PipelineGraph(try PipelineFile.loadOne(file, settings: set.settings).pipeline)

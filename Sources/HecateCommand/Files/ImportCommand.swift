@@ -1,11 +1,11 @@
-import ArgumentParser
-import Foundation
+import Arguments
+import Locking
 import PipelineFile
 import PipelineKit
 import Wire
 
 /// `hecate import`: the original gateway's configuration as a pipeline file.
-struct ImportCommand: AsyncParsableCommand {
+struct ImportCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Turn the original gateway's hecate.yaml into a pipeline file.",
         discussion: """
@@ -17,7 +17,7 @@ struct ImportCommand: AsyncParsableCommand {
         help: ArgumentHelp("The original's configuration.", valueName: "hecate.yaml"),
         completion: .file(extensions: ["yaml"]))
     var file: String
-    @ArgumentParser.Option(
+    @Arguments.Option(
         name: .shortAndLong, help: "Write into this file, which must not be there yet; else standard output.",
         completion: .file())
     var output: String?
@@ -38,11 +38,11 @@ struct ImportCommand: AsyncParsableCommand {
         }
         let imported = OriginalConfiguration(root)
         if let output {
-            guard !FileManager.default.fileExists(atPath: output) else {
+            guard !Files.exists(output) else {
                 Console.error("error: '\(output)' is there already")
                 throw ExitCode.failure
             }
-            try imported.pipeline.write(toFile: output, atomically: true, encoding: .utf8)
+            try Files.replace(output, with: Array(imported.pipeline.utf8))
         } else {
             print(imported.pipeline, terminator: "")
         }
@@ -94,7 +94,7 @@ struct OriginalConfiguration {
 
     /// A text as it reads again, `$` too.
     private func quoted(_ text: String) -> String {
-        JSONWriter.quoted(text.replacingOccurrences(of: "$", with: "$$"))
+        JSONWriter.quoted(text.replacing(["$": "$$"]))
     }
 
     private mutating func write() {

@@ -1,9 +1,9 @@
-import ArgumentParser
+import Arguments
 import PipelineFile
 import PipelineKit
 
 /// Pipeline files, and what the command line sets of them.
-struct PipelineArguments: ParsableArguments {
+struct PipelineArguments: ArgumentGroup {
     @Argument(help: ArgumentHelp("Pipeline files.", valueName: "file"), completion: .file(extensions: ["yaml", "yml"]))
     var files: [String]
 
@@ -13,8 +13,8 @@ struct PipelineArguments: ParsableArguments {
 }
 
 /// Values that are laid over those of the files.
-struct SettingArguments: ParsableArguments {
-    @ArgumentParser.Option(
+struct SettingArguments: ArgumentGroup {
+    @Arguments.Option(
         name: .customLong("set"),
         help: ArgumentHelp(
             "Sets an option over what the file says, as in source.sns.topicArn=arn:..., or stages.NAME.filter.sample.percent=20. May be repeated.",

@@ -90,7 +90,7 @@ struct PipelineGraph {
     var mermaid: String {
         var lines = ["flowchart TD"]
         for node in nodes {
-            let text = Self.escaped(label(node), ["\"": "#quot;", "<": "#lt;", ">": "#gt;"])
+            let text = label(node).replacing(["\"": "#quot;", "<": "#lt;", ">": "#gt;"])
             let shape =
                 switch node.role {
                 case .source: "([\"\(text)\"])"
@@ -109,7 +109,7 @@ struct PipelineGraph {
 
     /// For Graphviz.
     var dot: String {
-        func quoted(_ text: String) -> String { "\"\(Self.escaped(text, ["\\": "\\\\", "\"": "\\\""]))\"" }
+        func quoted(_ text: String) -> String { "\"\(text.replacing(["\\": "\\\\", "\"": "\\\""]))\"" }
         var lines = ["digraph \(quoted(pipeline)) {", "    node [shape=box, fontname=\"sans-serif\"]"]
         for node in nodes {
             let shape =
@@ -151,7 +151,7 @@ struct PipelineGraph {
         let width = x(columns) - gap.x + margin, height = y(row) - gap.y + margin
         var lines = [
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\(width)\" height=\"\(height)\" viewBox=\"0 0 \(width) \(height)\" font-family=\"sans-serif\" font-size=\"13\">",
-            "<title>\(Self.xml(pipeline))</title>",
+            "<title>\(pipeline.escapedForXML)</title>",
             "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"#555\"/></marker></defs>",
             "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>",
         ]
@@ -189,20 +189,12 @@ struct PipelineGraph {
                 "<rect x=\"\(left)\" y=\"\(top)\" width=\"\(size.width)\" height=\"\(size.height)\" rx=\"6\" fill=\"\(color)\" stroke=\"#555\"/>"
             )
             lines.append(
-                "<text x=\"\(left + 12)\" y=\"\(top + 20)\" font-weight=\"bold\">\(Self.xml(Self.short(node.name)))</text>"
+                "<text x=\"\(left + 12)\" y=\"\(top + 20)\" font-weight=\"bold\">\(Self.short(node.name).escapedForXML)</text>"
             )
-            lines.append("<text x=\"\(left + 12)\" y=\"\(top + 38)\" fill=\"#444\">\(Self.xml(node.title))</text>")
+            lines.append("<text x=\"\(left + 12)\" y=\"\(top + 38)\" fill=\"#444\">\(node.title.escapedForXML)</text>")
         }
         return (lines + ["</svg>"]).joined(separator: "\n")
     }
 
     private static func short(_ text: String) -> String { text.count > 34 ? text.prefix(33) + "…" : text }
-
-    private static func xml(_ text: String) -> String {
-        escaped(text, ["&": "&amp;", "<": "&lt;", ">": "&gt;", "\"": "&quot;"])
-    }
-
-    private static func escaped(_ text: String, _ replacements: [Character: String]) -> String {
-        text.map { replacements[$0] ?? String($0) }.joined()
-    }
 }

@@ -1,5 +1,4 @@
 import AWS
-import Foundation
 import PipelineFile
 import PipelineKit
 import Wire
@@ -150,7 +149,7 @@ struct PipelineTestFile {
         let options = Options.read(root, declarations: declarations, owner: "a test file", &diagnostics)
         report.diagnostics.append(contentsOf: diagnostics.all)
         guard let options else { return (nil, report) }
-        let stem = path.replacing(#/\.test\.(yaml|yml)$/#) { ".\($0.output.1)" }
+        let stem = pipeline(of: path)
         let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
         let (files, said) = PipelineFile.load(
             [options[pipelineOption].map { $0.hasPrefix("/") ? $0 : folder + $0 } ?? stem], registry: registry,
@@ -163,6 +162,14 @@ struct PipelineTestFile {
         for (index, node) in options[tests].enumerated() { result.add(node, number: index + 1, &problems) }
         report.diagnostics.append(contentsOf: problems.all)
         return (report.hasErrors ? nil : result, report)
+    }
+
+    /// The pipeline beside a file of tests: `wave-1.yaml` for `wave-1.test.yaml`.
+    private static func pipeline(of path: String) -> String {
+        for ending in ["yaml", "yml"] where path.hasSuffix(".test.\(ending)") {
+            return path.dropLast(".test.\(ending)".count) + ".\(ending)"
+        }
+        return path
     }
 
     private init(path: String, pipeline: PipelineSpec, now: Timestamp) {
@@ -212,7 +219,7 @@ struct PipelineTestFile {
         let input = options[Self.input]
         let found: [[UInt8]?] = [
             input[Self.webhook]?.bytes, input[Self.anyJSON]?.bytes, input[Self.text].map { Array($0.utf8) },
-            input[Self.base64].flatMap { Data(base64Encoded: $0) }.map { [UInt8]($0) },
+            input[Self.base64].flatMap { Base64.decode($0) },
         ]
         let payloads = found.compactMap { $0 }
         var message: Message

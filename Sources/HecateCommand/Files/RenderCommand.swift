@@ -1,8 +1,8 @@
-import ArgumentParser
+import Arguments
 import PipelineFile
 
 /// `hecate render`: the effective pipeline of a file.
-struct RenderCommand: AsyncParsableCommand {
+struct RenderCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "render", abstract: "Print the effective pipeline, with where each value comes from.",
         discussion: """
@@ -31,7 +31,7 @@ struct RenderCommand: AsyncParsableCommand {
 }
 
 /// `hecate diff`: what differs between two environments.
-struct DiffCommand: AsyncParsableCommand {
+struct DiffCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "Show what differs between two pipelines.",
         discussion: """
@@ -61,7 +61,7 @@ struct DiffCommand: AsyncParsableCommand {
 }
 
 /// `hecate schema`: the JSON Schema of pipeline files.
-struct SchemaCommand: AsyncParsableCommand {
+struct SchemaCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "schema", abstract: "Print the JSON Schema of pipeline files, for editors.",
         discussion: """

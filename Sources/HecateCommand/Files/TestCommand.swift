@@ -1,12 +1,13 @@
-import ArgumentParser
-import Foundation
-import Logging
+import Arguments
+import Glibc
+import Locking
+import Telemetry
 import PipelineFile
 import PipelineKit
 import Wire
 
 /// `hecate test`: runs tests of pipelines.
-struct TestCommand: AsyncParsableCommand {
+struct TestCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "test",
         abstract: "Run tests of pipelines: what becomes of a message, at a time of one's choosing.",
@@ -18,10 +19,17 @@ struct TestCommand: AsyncParsableCommand {
               variables: {ARGUS_URL: "http://argus"}        # what ${ARGUS_URL} stands for
               tests:
                 - name: a partner of the wave
-                  input: {webhook: {config: {url: "https://a.example/hook"}, events: [".*"]}}
-                  delivers: {owner: xmidt-migration, ttl: 300, contains: {data: {PartnerIDs: []}}}
+                  input:
+                    webhook: {config: {url: "https://a.example/hook"}, events: [".*"]}
+                  delivers:
+                    owner: xmidt-migration
+                    ttl: 300
+                    contains: {data: {PartnerIDs: []}}
                 - name: somebody else
-                  input: {sns: {Message: {config: {url: "https://b.example"}, events: [x]}, MessageAttributes: {}}}
+                  input:
+                    sns:
+                      Message: {config: {url: "https://b.example"}, events: [x]}
+                      MessageAttributes: {}
                   drops: {by: partners-of-wave-1}
                 - name: no registration
                   input: {text: "{}"}                         # or json, base64
@@ -37,7 +45,7 @@ struct TestCommand: AsyncParsableCommand {
         completion: .file(extensions: ["yaml"]))
     var files: [String]
     @Flag(help: "Write what was seen into the files where it is not what was expected.") var update = false
-    @ArgumentParser.Option(help: ArgumentHelp("Also write the results as JUnit XML.", valueName: "file"))
+    @Arguments.Option(help: ArgumentHelp("Also write the results as JUnit XML.", valueName: "file"))
     var junit: String?
 
     private struct Result {
@@ -75,10 +83,8 @@ struct TestCommand: AsyncParsableCommand {
     private func expand(_ names: [String]) throws -> [String] {
         var paths: [String] = []
         for name in names {
-            var isFolder: ObjCBool = false
-            if FileManager.default.fileExists(atPath: name, isDirectory: &isFolder), isFolder.boolValue {
-                let inside = FileManager.default.enumerator(atPath: name)?.compactMap { $0 as? String } ?? []
-                paths += inside.filter { $0.hasSuffix(".test.yaml") || $0.hasSuffix(".test.yml") }.sorted()
+            if Files.isDirectory(name) {
+                paths += try Self.inside(name, below: "").filter(Self.isTest).sorted()
                     .map { "\(name.hasSuffix("/") ? String(name.dropLast()) : name)/\($0)" }
             } else {
                 paths.append(name)
@@ -91,8 +97,21 @@ struct TestCommand: AsyncParsableCommand {
         return paths
     }
 
+    private static func isTest(_ name: String) -> Bool { name.hasSuffix(".test.yaml") || name.hasSuffix(".test.yml") }
+
+    /// The files in a folder and in those within it, seen from it. Links to folders are not followed, since they may lead back.
+    private static func inside(_ folder: String, below path: String) throws -> [String] {
+        try Files.list("\(folder)/\(path)").flatMap { name in
+            var status = stat()
+            guard lstat("\(folder)/\(path)\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+                return ["\(path)\(name)"]
+            }
+            return try inside(folder, below: "\(path)\(name)/")
+        }
+    }
+
     private func run(_ file: PipelineTestFile) throws -> [Result] {
-        let logger = Logger(label: "hecate") { _ in SwiftLogNoOpLogHandler() }
+        let logger = Logger(label: "hecate") { _ in SilentLogHandler() }
         var results: [Result] = []
         var updates: [(PipelineTestFile.Case, PipelineTestOutcome)] = []
         for test in file.cases {
@@ -115,8 +134,11 @@ struct TestCommand: AsyncParsableCommand {
     private func rewrite(
         _ file: PipelineTestFile, _ updates: [(PipelineTestFile.Case, PipelineTestOutcome)]
     ) throws {
-        let text = try String(contentsOfFile: file.path, encoding: .utf8)
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        // Not by characters: CR LF is one of them.
+        let bytes = try Files.text(file.path).utf8.split(
+            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        var lines = bytes.map { String(Substring($0)) }
+        let ending = lines[0].utf8.last == UInt8(ascii: "\r") ? "\r" : ""
         if lines.last?.isEmpty == true { lines.removeLast() }
         for (test, outcome) in updates.reversed() {
             let indent = test.location.column - 1
@@ -132,9 +154,9 @@ struct TestCommand: AsyncParsableCommand {
                 end = start
             }
             guard test.location.line - 1 < start else { throw unwritable(file, test) }
-            lines.replaceSubrange(start..<end, with: outcome.yaml(indent: indent))
+            lines.replaceSubrange(start..<end, with: outcome.yaml(indent: indent).map { $0 + ending })
         }
-        try (lines.joined(separator: "\n") + "\n").write(toFile: file.path, atomically: true, encoding: .utf8)
+        try Files.rewrite(file.path, lines.joined(separator: "\n") + "\n")
     }
 
     private func unwritable(_ file: PipelineTestFile, _ test: PipelineTestFile.Case) -> any Error {
@@ -152,7 +174,7 @@ struct TestCommand: AsyncParsableCommand {
         var end = start + 1
         var index = end
         while index < lines.count {
-            let line = lines[index].trimmingCharacters(in: .whitespaces)
+            let line = lines[index].trimmed
             if line.isEmpty || line.hasPrefix("#") {
                 index += 1
                 continue
@@ -172,7 +194,7 @@ struct TestCommand: AsyncParsableCommand {
         var end = start + 1
         var index = end
         while index < lines.count {
-            let line = lines[index].trimmingCharacters(in: .whitespaces)
+            let line = lines[index].trimmed
             if !line.isEmpty, !line.hasPrefix("#") {
                 guard Self.indent(of: lines[index]) >= indent else { break }
                 end = index + 1
@@ -183,11 +205,7 @@ struct TestCommand: AsyncParsableCommand {
     }
 
     private func write(_ results: [Result], to path: String) throws {
-        func xml(_ text: String) -> String {
-            Console.printable(text).replacingOccurrences(of: "&", with: "&amp;")
-                .replacingOccurrences(of: "<", with: "&lt;").replacingOccurrences(of: ">", with: "&gt;")
-                .replacingOccurrences(of: "\"", with: "&quot;")
-        }
+        func xml(_ text: String) -> String { Console.printable(text).escapedForXML }
         let byFile = Dictionary(grouping: results, by: \.file).sorted { $0.key < $1.key }
         var lines = ["<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<testsuites>"]
         for (file, results) in byFile {
@@ -208,6 +226,6 @@ struct TestCommand: AsyncParsableCommand {
             lines.append("  </testsuite>")
         }
         lines.append("</testsuites>")
-        try (lines.joined(separator: "\n") + "\n").write(toFile: path, atomically: true, encoding: .utf8)
+        try Files.write(Array((lines.joined(separator: "\n") + "\n").utf8), to: path)
     }
 }

@@ -1,10 +1,10 @@
-import ArgumentParser
-import Logging
+import Arguments
+import Telemetry
 import PipelineFile
 import PipelineKit
 
 /// `hecate validate`: says whether pipeline files are as they have to be.
-struct ValidateCommand: AsyncParsableCommand {
+struct ValidateCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "validate", abstract: "Check pipeline files without running them.",
         discussion: """
@@ -18,7 +18,7 @@ struct ValidateCommand: AsyncParsableCommand {
     var connect = false
 
     func run() async throws {
-        let logger = Logger(label: "hecate") { _ in SwiftLogNoOpLogHandler() }
+        let logger = Logger(label: "hecate") { _ in SilentLogHandler() }
         let loaded = try LoadedPipelines(files, logger: logger)
         var isGood = true
         for file in loaded.files {

@@ -1,9 +1,9 @@
-import ArgumentParser
+import Arguments
 import PipelineFile
 import PipelineKit
 
 /// `hecate describe`: everything about one kind of stage, or about a pipeline file as a whole.
-struct DescribeCommand: AsyncParsableCommand {
+struct DescribeCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "describe", abstract: "Explain a kind of stage with its options, or 'pipeline'.")
 

@@ -1,8 +1,8 @@
-import ArgumentParser
+import Arguments
 import PipelineKit
 
 /// `hecate list`: the kinds of stages there are.
-struct ListCommand: AsyncParsableCommand {
+struct ListCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the kinds of sources, filters, transforms and sinks.")
 

@@ -1,9 +1,10 @@
-import ArgumentParser
-import Foundation
+import Arguments
+import Locking
+import PipelineKit
 
 /// `hecate new`: the beginning of a stage of one's own.
-struct NewCommand: AsyncParsableCommand {
-    enum Role: String, CaseIterable, ExpressibleByArgument { case sink }
+struct NewCommand: Command {
+    enum Role: String, CaseIterable, ArgumentValue { case sink }
 
     static let configuration = CommandConfiguration(
         commandName: "new",
@@ -14,38 +15,37 @@ struct NewCommand: AsyncParsableCommand {
 
     @Argument(help: "What to begin: sink.") var role: Role
     @Argument(help: "Its name, as it is to be written in pipeline files, such as my-store.") var name: String
-    @ArgumentParser.Option(help: "The checkout; else the one we are in.", completion: .directory) var checkout: String =
+    @Arguments.Option(help: "The checkout; else the one we are in.", completion: .directory) var checkout: String =
         "."
 
     func run() async throws {
-        guard name.wholeMatch(of: #/[a-z][a-z0-9]*(-[a-z0-9]+)*/#) != nil, name.count <= 40 else {
+        guard Self.isName(name) else {
             throw ValidationError("'\(name)' is no name such as my-store: small letters, digits, and - between them")
         }
         let registry = "\(checkout)/Sources/Stages/StandardStages.swift"
-        guard let lines = try? String(contentsOfFile: registry, encoding: .utf8) else {
+        guard let lines = try? Files.text(registry) else {
             Console.error(
                 "error: '\(checkout)' is no checkout of Hecate: there is no Sources/Stages/StandardStages.swift")
             throw ExitCode.failure
         }
-        let type = name.split(separator: "-").map(\.capitalized).joined() + "Sink"
+        let type = name.split(separator: "-").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined() + "Sink"
         let source = "\(checkout)/Sources/Stages/Sinks/\(type).swift"
         let test = "\(checkout)/Tests/StagesTests/\(type)Tests.swift"
         let registration = "        registry.register(\(type).self)\n"
         let known = HecateCommand.registry.kind(.sink, name) != nil || lines.contains(registration)
-        guard !known, !FileManager.default.fileExists(atPath: source), !FileManager.default.fileExists(atPath: test)
-        else {
+        guard !known, !Files.exists(source), !Files.exists(test) else {
             Console.error("error: there is a sink '\(name)' already")
             throw ExitCode.failure
         }
-        guard let end = lines.range(of: "        return registry\n") else {
+        guard let end = lines.utf8.firstRange(of: "        return registry\n".utf8) else {
             Console.error("error: \(registry) has no 'return registry' to put the new line in front of")
             throw ExitCode.failure
         }
-        try Self.source(name, type).write(toFile: source, atomically: true, encoding: .utf8)
-        try Self.test(name, type).write(toFile: test, atomically: true, encoding: .utf8)
+        try Files.write(Array(Self.source(name, type).utf8), to: source)
+        try Files.write(Array(Self.test(name, type).utf8), to: test)
         var changed = lines
         changed.insert(contentsOf: registration, at: end.lowerBound)
-        try changed.write(toFile: registry, atomically: true, encoding: .utf8)
+        try Files.rewrite(registry, changed)
         print(
             """
             wrote \(source)
@@ -53,6 +53,15 @@ struct NewCommand: AsyncParsableCommand {
             added \(type) to \(registry)
             now: swift build && swift test --filter \(type)
             """)
+    }
+
+    /// Words of small letters and digits with `-` between them, the first of which begins with a letter.
+    private static func isName(_ name: String) -> Bool {
+        let words = name.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
+        func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) }
+        func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+        return name.utf8.count <= 40 && name.utf8.first.map(isLetter) ?? false
+            && words.allSatisfy { word in !word.isEmpty && word.allSatisfy { isLetter($0) || isDigit($0) } }
     }
 
     private static func source(_ name: String, _ type: String) -> String {

@@ -1,14 +1,15 @@
-import ArgumentParser
-import Crypto
-import Foundation
-import Logging
+import Arguments
+import Cryptography
+import Glibc
+import Locking
+import Telemetry
 import PipelineFile
 import PipelineKit
 import Stages
 import Wire
 
 /// `hecate backfill`: carries over once what was registered before the gateway came.
-struct BackfillCommand: AsyncParsableCommand {
+struct BackfillCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "backfill",
         abstract: "Carry over once what was registered before the gateway came.",
@@ -21,16 +22,16 @@ struct BackfillCommand: AsyncParsableCommand {
             What was interrupted is gone on with by the same command.
             """)
 
-    @ArgumentParser.Option(
+    @Arguments.Option(
         help: "The list: a URL such as http://tr1d1um:6100/api/v2/hooks, a file, or - for standard input.",
         completion: .file())
     var from: String
     @OptionGroup var listAuthorization: ListAuthorization
-    @ArgumentParser.Option(help: "The pipeline file.", completion: .file(extensions: ["yaml"])) var pipeline: String
+    @Arguments.Option(help: "The pipeline file.", completion: .file(extensions: ["yaml"])) var pipeline: String
     @OptionGroup var set: SettingArguments
     @OptionGroup var attributeArguments: AttributeArguments
-    @ArgumentParser.Option(help: "The most registrations a second.") var rate = 100.0
-    @ArgumentParser.Option(
+    @Arguments.Option(help: "The most registrations a second.") var rate = 100.0
+    @Arguments.Option(
         help: ArgumentHelp(
             "Where it is kept what is done, for going on after an interruption; else below ~/.local/state/hecate.",
             valueName: "file"))
@@ -119,21 +120,21 @@ struct MigrationPipeline {
 
 /// What is done of a backfill, in a file: the hash of each registration that has ended well, a line each.
 private final class BackfillState: Sendable {
+    /// The largest file that is read: some millions of lines.
+    private static let largest = 1 << 30
+
     private let path: String
     private let before: Set<String>
-    private let handle: FileHandle
+    private let file: OpenFile
+    private let cannotBeKept = StopFlag()
 
     init(path: String?, from: String, pipeline: String) throws {
-        let absolute = URL(fileURLWithPath: pipeline).standardizedFileURL.path
-        self.path = path ?? Self.defaultPath(of: "\(from)\n\(absolute)")
-        let url = URL(fileURLWithPath: self.path)
+        self.path = path ?? Self.defaultPath(of: "\(from)\n\(Files.absolute(pipeline))")
         do {
-            try FileManager.default.createDirectory(
-                at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-            if !FileManager.default.fileExists(atPath: self.path) { try Data().write(to: url) }
-            before = Set(try String(contentsOf: url, encoding: .utf8).split(separator: "\n").map(String.init))
-            handle = try FileHandle(forUpdating: url)
-            try handle.seekToEnd()
+            try Files.makeDirectory(Files.parent(of: self.path), intermediate: true)
+            file = try OpenFile(updating: self.path)
+            let lines = try file.readToEnd(atMost: Self.largest).split(separator: UInt8(ascii: "\n"))
+            before = Set(lines.map { String(decoding: $0, as: UTF8.self) })
         } catch {
             throw CommandFailure(
                 "'\(self.path)', where is kept what is done, cannot be used: \(error); name another with --state")
@@ -141,20 +142,33 @@ private final class BackfillState: Sendable {
     }
 
     private static func defaultPath(of what: String) -> String {
-        let variables = ProcessInfo.processInfo.environment
-        let base = variables["XDG_STATE_HOME"] ?? "\(NSHomeDirectory())/.local/state"
+        let base = environment("XDG_STATE_HOME") ?? "\(Self.home)/.local/state"
         return "\(base)/hecate/backfill-\(hash(Array(what.utf8)).prefix(16)).done"
     }
 
-    private static func hash(_ bytes: [UInt8]) -> String { Hex.encode(SHA256.hash(data: bytes)) }
+    /// The user's folder.
+    private static var home: String {
+        if let home = environment("HOME"), !home.isEmpty { return home }
+        return getpwuid(getuid()).map { String(cString: $0.pointee.pw_dir) } ?? "/"
+    }
+
+    private static func hash(_ bytes: [UInt8]) -> String { Hex.encode(Digest.sha256(bytes)) }
 
     func contains(_ entry: RegistrationList.Entry) -> Bool { before.contains(Self.hash(entry.record)) }
 
     /// Notes one that has ended well. From any thread; a line is written at once, so none is torn by another.
-    func add(_ entry: RegistrationList.Entry) { handle.write(Data("\(Self.hash(entry.record))\n".utf8)) }
+    func add(_ entry: RegistrationList.Entry) {
+        do {
+            try file.write("\(Self.hash(entry.record))\n".utf8)
+        } catch {
+            guard !cannotBeKept.isSet else { return }
+            cannotBeKept.set()
+            Console.error("what is done cannot be kept any more, and would be done again: \(error)")
+        }
+    }
 
     func remove() {
-        try? handle.close()
+        file.close()
         unlink(path)
     }
 }

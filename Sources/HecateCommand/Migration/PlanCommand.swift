@@ -1,6 +1,5 @@
-import ArgumentParser
-import Foundation
-import Logging
+import Arguments
+import Telemetry
 import PipelineFile
 import PipelineKit
 import Stages
@@ -8,7 +7,7 @@ import Webhooks
 import Wire
 
 /// `hecate plan`: what a pipeline would make of a list of registrations.
-struct PlanCommand: AsyncParsableCommand {
+struct PlanCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "plan",
         abstract: "Say which registrations of a list would migrate, as what, and which not and why.",
@@ -21,12 +20,12 @@ struct PlanCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The pipeline file.", valueName: "file"), completion: .file(extensions: ["yaml"]))
     var file: String
     @OptionGroup var set: SettingArguments
-    @ArgumentParser.Option(
+    @Arguments.Option(
         help: "The list of registrations: a file, - or a URL such as http://tr1d1um:6100/api/v2/hooks.",
         completion: .file())
     var input: String
     @OptionGroup var listAuthorization: ListAuthorization
-    @ArgumentParser.Option(help: "The time that it is meant for, as 2026-01-01T00:00:00Z; else now.") var now: String?
+    @Arguments.Option(help: "The time that it is meant for, as 2026-01-01T00:00:00Z; else now.") var now: String?
     @OptionGroup var attributeArguments: AttributeArguments
     @Flag(help: "As JSON: an array of decisions.") var json = false
 
@@ -34,7 +33,7 @@ struct PlanCommand: AsyncParsableCommand {
         let pipeline = try PipelineFile.loadOne(file, settings: set.settings).pipeline
         let time = try self.time()
         var diagnostics = Diagnostics()
-        let logger = Logger(label: "hecate") { _ in SwiftLogNoOpLogHandler() }
+        let logger = Logger(label: "hecate") { _ in SilentLogHandler() }
         guard let trial = pipeline.makeTrial(logger: logger, now: { time }, &diagnostics) else {
             for diagnostic in diagnostics.all { Console.error("error: \(diagnostic.message)") }
             throw ExitCode.badConfiguration
@@ -113,8 +112,7 @@ struct MigrationPlan {
         }
         let widths = heads.indices.map { column in min(60, cells.map { $0[column].count }.max() ?? 0) }
         let lines = cells.map { row in
-            zip(row, widths).map { $0.padding(toLength: max($1, $0.count), withPad: " ", startingAt: 0) }
-                .joined(separator: "  ").trimmingCharacters(in: .whitespaces)
+            zip(row, widths).map { $0.padded(to: $1) }.joined(separator: "  ").trimmed
         }
         return (lines + ["", summary]).joined(separator: "\n")
     }

@@ -1,6 +1,7 @@
-import ArgumentParser
-import AsyncHTTPClient
-import Foundation
+import Arguments
+import Glibc
+import HTTP
+import Locking
 import PipelineFile
 import PipelineKit
 import Stages
@@ -53,37 +54,35 @@ struct RegistrationList: Sendable {
         if origin.lowercased().hasPrefix("http://") || origin.lowercased().hasPrefix("https://") {
             return try await fetch(origin, authorization)
         }
-        let handle = origin == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: origin)
-        guard let handle, let data = try? handle.read(upToCount: largest + 1) ?? Data() else {
+        do {
+            let file = try origin == "-" ? OpenFile.standardInput : OpenFile(reading: origin)
+            return try file.readToEnd(atMost: largest)
+        } catch let error as SystemError where error.code == EFBIG {
+            throw CommandFailure("the list '\(origin)' is larger than \(largest) bytes")
+        } catch {
             throw CommandFailure("the list '\(origin)' cannot be read", status: .badConfiguration)
         }
-        guard data.count <= largest else {
-            throw CommandFailure("the list '\(origin)' is larger than \(largest) bytes")
-        }
-        return [UInt8](data)
     }
 
     private static func fetch(_ url: String, _ authorization: ListAuthorization) async throws -> [UInt8] {
-        var request = HTTPClientRequest(url: url)
-        request.headers.add(name: "Accept", value: "application/json")
-        if let header = try authorization.header() { request.headers.add(name: "Authorization", value: header) }
-        let status: UInt
-        let body: [UInt8]
+        var headers: HeaderFields = ["Accept": "application/json"]
+        if let header = try authorization.header() { headers.add("Authorization", header) }
+        let response: ClientResponse
         do {
-            (status, body) = try await ShortClient.with { client in
-                let response = try await client.execute(request, timeout: .nanoseconds(timeout.inNanoseconds))
-                let body = try await response.body.collect(upTo: largest)
-                return (response.status.code, Array(body.readableBytesView))
+            let request = ClientRequest("GET", try WebURL(url), headers: headers)
+            response = try await HTTPClient.with { client in
+                try await client.execute(request, within: timeout, body: .whole(largest))
             }
         } catch {
             throw CommandFailure("the list at \(url) cannot be had: \(error)")
         }
-        switch status {
-        case 200: return body
+        switch response.status {
+        case 200: return response.body
         case 401, 403:
             throw CommandFailure(
-                "the list at \(url) is answered with \(status): say who you are with --list-auth user:password")
-        default: throw CommandFailure("the list at \(url) is answered with \(status)")
+                "the list at \(url) is answered with \(response.status): say who you are with --list-auth user:password"
+            )
+        default: throw CommandFailure("the list at \(url) is answered with \(response.status)")
         }
     }
 
@@ -119,8 +118,8 @@ extension UInt8 {
 }
 
 /// How a server is asked for a list.
-struct ListAuthorization: ParsableArguments {
-    @ArgumentParser.Option(
+struct ListAuthorization: ArgumentGroup {
+    @Arguments.Option(
         name: .customLong("list-auth"),
         help: ArgumentHelp(
             "Who asks for a list that is a URL: user:password or \"Bearer TOKEN\", better as '${VAR}' or '${file:PATH}', which others do not see.",
@@ -142,7 +141,7 @@ struct ListAuthorization: ParsableArguments {
         guard secret.contains(":") else {
             throw CommandFailure("--list-auth: user:password is expected, or \"Bearer TOKEN\"")
         }
-        return "Basic " + Data(secret.utf8).base64EncodedString()
+        return "Basic " + Base64.encode(secret.utf8)
     }
 }
 
@@ -156,8 +155,8 @@ extension RegistrationList.Entry {
 }
 
 /// Attributes that every message of a list is given.
-struct AttributeArguments: ParsableArguments {
-    @ArgumentParser.Option(
+struct AttributeArguments: ArgumentGroup {
+    @Arguments.Option(
         name: .customLong("attribute"),
         help: ArgumentHelp("An attribute that every message has. May be repeated.", valueName: "name=value"))
     var attributes: [String] = []

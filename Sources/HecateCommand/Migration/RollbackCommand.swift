@@ -1,5 +1,6 @@
-import ArgumentParser
-import Foundation
+import Arguments
+import Glibc
+import Locking
 import PipelineFile
 import PipelineKit
 import Spool
@@ -7,7 +8,7 @@ import Stages
 import Wire
 
 /// `hecate rollback`: takes back what a gateway has put into Argus.
-struct RollbackCommand: AsyncParsableCommand {
+struct RollbackCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "rollback",
         abstract: "List the items that a gateway created in Argus, and delete them with --delete.",
@@ -95,7 +96,7 @@ struct RollbackCommand: AsyncParsableCommand {
             }
             return nil
         }
-        guard FileManager.default.fileExists(atPath: path) else {
+        guard Files.exists(path) else {
             guard byOwner else { throw CommandFailure("the journal '\(path)' does not exist: nothing was written") }
             return nil
         }
@@ -176,7 +177,7 @@ struct RollbackCommand: AsyncParsableCommand {
 
     private static func table(_ rows: [Row]) -> String {
         let lines = rows.map { row in
-            let what = row.standing.rawValue.padding(toLength: 7, withPad: " ", startingAt: 0)
+            let what = row.standing.rawValue.padded(to: 7)
             let url = Console.printable(row.url.isEmpty ? row.item.id : row.url)
             let owner = Console.printable(row.owner.isEmpty ? "(nobody)" : row.owner)
             return

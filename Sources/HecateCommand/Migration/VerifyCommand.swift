@@ -1,13 +1,12 @@
-import ArgumentParser
-import Foundation
-import Logging
+import Arguments
+import Telemetry
 import PipelineFile
 import PipelineKit
 import Stages
 import Wire
 
 /// `hecate verify`: compares what is live on one side with Argus.
-struct VerifyCommand: AsyncParsableCommand {
+struct VerifyCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "verify",
         abstract: "Compare the webhooks of a list with what is in Argus.",
@@ -20,17 +19,17 @@ struct VerifyCommand: AsyncParsableCommand {
             --settle apart, have shown it.
             """)
 
-    @ArgumentParser.Option(
+    @Arguments.Option(
         help: "The list: a URL such as http://tr1d1um:6100/api/v2/hooks, a file, or - for standard input.",
         completion: .file())
     var from: String
     @OptionGroup var listAuthorization: ListAuthorization
     @OptionGroup var target: ArgusTarget
     @OptionGroup var attributeArguments: AttributeArguments
-    @ArgumentParser.Option(help: "How far apart two ends may lie, as 5s.") var tolerance = "5s"
-    @ArgumentParser.Option(help: "How long between two looks, as 2s; 0s for only one look.") var settle = "2s"
+    @Arguments.Option(help: "How far apart two ends may lie, as 5s.") var tolerance = "5s"
+    @Arguments.Option(help: "How long between two looks, as 2s; 0s for only one look.") var settle = "2s"
     @Flag(help: "Go on until both sides are equal.") var watch = false
-    @ArgumentParser.Option(help: "End --watch with 1 after this time, as 10m.") var timeout: String?
+    @Arguments.Option(help: "End --watch with 1 after this time, as 10m.") var timeout: String?
     @Flag(help: "Push what is missing, different or ends too early through the pipeline, and look again.")
     var repair = false
     @Flag(help: "As JSON.") var json = false
@@ -94,22 +93,22 @@ struct VerifyCommand: AsyncParsableCommand {
 }
 
 /// Which bucket of which Argus, and whose items in it.
-struct ArgusTarget: ParsableArguments {
-    @ArgumentParser.Option(
+struct ArgusTarget: ArgumentGroup {
+    @Arguments.Option(
         help: "The pipeline that migrates: it says which are to be in Argus, with which owner, and where Argus is.",
         completion: .file(extensions: ["yaml"]))
     var pipeline: String?
     @OptionGroup var set: SettingArguments
-    @ArgumentParser.Option(
+    @Arguments.Option(
         name: .customLong("to"),
         help: ArgumentHelp("Argus, as http://argus:6600; else that of the pipeline.", valueName: "URL"))
     var address: String?
-    @ArgumentParser.Option(
+    @Arguments.Option(
         name: .customLong("to-auth"),
         help: ArgumentHelp("Who asks Argus: user:password; better as '${VAR}' or '${file:PATH}'.", valueName: "auth"))
     var authorization: String?
-    @ArgumentParser.Option(help: "The bucket; else that of the pipeline, else webhooks.") var bucket: String?
-    @ArgumentParser.Option(
+    @Arguments.Option(help: "The bucket; else that of the pipeline, else webhooks.") var bucket: String?
+    @Arguments.Option(
         name: .customLong("owner"),
         help: "Whose items to look at; may be repeated. Else those whom the pipeline makes owners.")
     var owners: [String] = []
@@ -187,12 +186,12 @@ private struct VerifySides: Sendable {
         trial = { now in
             guard let file else { return nil }
             var diagnostics = Diagnostics()
-            let logger = Logger(label: "hecate") { _ in SwiftLogNoOpLogHandler() }
+            let logger = Logger(label: "hecate") { _ in SilentLogHandler() }
             return file.pipeline.makeTrial(logger: logger, now: { now }, &diagnostics)
         }
         if let file {
             var diagnostics = Diagnostics()
-            let logger = Logger(label: "hecate") { _ in SwiftLogNoOpLogHandler() }
+            let logger = Logger(label: "hecate") { _ in SilentLogHandler() }
             guard file.pipeline.makeTrial(logger: logger, now: { .now() }, &diagnostics) != nil else {
                 throw CommandFailure(diagnostics.all.map(\.message).joined(separator: "\n"), status: .badConfiguration)
             }
@@ -242,7 +241,7 @@ extension Comparison {
     var table: String {
         let lines = differences.map { difference in
             let details = difference.details.isEmpty ? "" : "  " + difference.details.joined(separator: "; ")
-            let kind = difference.kind.rawValue.padding(toLength: 9, withPad: " ", startingAt: 0)
+            let kind = difference.kind.rawValue.padded(to: 9)
             return "\(kind)  \(Console.printable(difference.url.isEmpty ? difference.id : difference.url))"
                 + Console.printable(details)
         }

@@ -1,4 +1,4 @@
-import Foundation
+import Locking
 import PipelineKit
 import Wire
 
@@ -18,7 +18,7 @@ struct DryRunSink: Sink {
             lines += "would write \(type(of: message.payload).kind) \(message.key): \(SecretMask.masked(bytes).text)\n"
         }
         do {
-            try FileHandle.standardOutput.write(contentsOf: Data(lines.utf8))
+            try OpenFile.standardOutput.write(lines.utf8)
         } catch {
             return Array(repeating: .transient(reason: "\(error)", retryAfter: nil), count: batch.count)
         }

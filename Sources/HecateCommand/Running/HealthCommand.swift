@@ -1,15 +1,15 @@
-import ArgumentParser
-import AsyncHTTPClient
+import Arguments
 import HTTP
+import Wire
 
 /// `hecate health`: asks a running gateway how it is, for images that have no other client.
-struct HealthCommand: AsyncParsableCommand {
+struct HealthCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "health",
         abstract: "Ask a running gateway whether it is alive, or with --ready whether it takes messages.",
         discussion: "Ends with 0 where it is, else with 1. For health checks of containers and units.")
 
-    @ArgumentParser.Option(help: "Its health listener, as in :6702 or 127.0.0.1:6702.") var address = ":6702"
+    @Arguments.Option(help: "Its health listener, as in :6702 or 127.0.0.1:6702.") var address = ":6702"
     @Flag(help: "Ask whether it is ready.") var ready = false
 
     func run() async throws {
@@ -20,16 +20,16 @@ struct HealthCommand: AsyncParsableCommand {
         let host =
             address.host == "0.0.0.0" ? "127.0.0.1" : address.host.contains(":") ? "[\(address.host)]" : address.host
         let url = "http://\(host):\(address.port)/\(ready ? "ready" : "health")"
-        let answer: (status: UInt, text: String)
+        let answer: ClientResponse
         do {
-            answer = try await ShortClient.with { client in
-                let response = try await client.execute(HTTPClientRequest(url: url), timeout: .seconds(2))
-                return (response.status.code, String(buffer: try await response.body.collect(upTo: 64 << 10)))
+            let request = ClientRequest("GET", try WebURL(url))
+            answer = try await HTTPClient.with { client in
+                try await client.execute(request, within: .seconds(2), body: .whole(64 << 10))
             }
         } catch {
             throw CommandFailure("it does not answer at \(address)")
         }
-        let text = Console.printable(String(answer.text.dropLast()))
+        let text = Console.printable(answer.body.dropLast().map { $0 }.text)
         guard answer.status == 200 else { throw CommandFailure("it answers \(answer.status): \(text)") }
         print(text)
     }

@@ -1,8 +1,6 @@
-import AsyncHTTPClient
-import Foundation
+import HTTP
 import Locking
-import NIOCore
-import Operations
+import Telemetry
 import PipelineFile
 import PipelineKit
 import Wire
@@ -25,7 +23,7 @@ final class ListSizes: Sendable {
     /// An hour.
     private static let mostPoints = 1800
     private static let largestAnswer = 8 << 20
-    private static let timeout = TimeAmount.seconds(2)
+    private static let timeout = Duration.seconds(2)
 
     private let sources: [PipelineFile.ListSize]
     private let registry: PrometheusRegistry
@@ -42,13 +40,18 @@ final class ListSizes: Sendable {
 
     /// Asks again and again, until it is cancelled.
     func run() async {
-        // Only shutting the client down could fail, when there is nothing left to be done.
-        try? await ShortClient.with { client in
-            while !Task.isCancelled {
-                await look(client)
-                try? await Task.sleep(for: Self.interval)
-            }
+        let client: HTTPClient
+        do {
+            client = try HTTPClient()
+        } catch {
+            for index in sources.indices { note(Answer(index: index, size: nil, error: "\(error)")) }
+            return
         }
+        while !Task.isCancelled {
+            await look(client)
+            try? await Task.sleep(for: Self.interval)
+        }
+        await client.shutDown()
     }
 
     private func look(_ client: HTTPClient) async {
@@ -91,16 +94,15 @@ final class ListSizes: Sendable {
     ///
     /// Source of the format: Prometheus documentation, "Exposition formats".
     private static func size(_ source: PipelineFile.ListSize, _ client: HTTPClient) async throws -> Int {
-        let response: HTTPClientResponse
-        let body: [UInt8]
+        let response: ClientResponse
         do {
-            response = try await client.execute(HTTPClientRequest(url: source.url), timeout: timeout)
-            body = Array(try await response.body.collect(upTo: largestAnswer).readableBytesView)
+            response = try await client.execute(
+                ClientRequest("GET", try WebURL(source.url)), within: timeout, body: .whole(largestAnswer))
         } catch {
             throw StageError("no answer")
         }
-        guard response.status == .ok else { throw StageError("it answers \(response.status.code)") }
-        let values = String(decoding: body, as: UTF8.self).split(separator: "\n").compactMap { line -> Double? in
+        guard response.status == 200 else { throw StageError("it answers \(response.status)") }
+        let values = response.body.text.split(separator: "\n").compactMap { line -> Double? in
             guard line.hasPrefix(source.metric), let next = line.dropFirst(source.metric.count).first,
                 next == " " || next == "{"
             else { return nil }

@@ -1,5 +1,5 @@
-import ArgumentParser
-import Logging
+import Arguments
+import Telemetry
 import PipelineFile
 import PipelineKit
 import Spool

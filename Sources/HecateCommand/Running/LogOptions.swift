@@ -1,13 +1,12 @@
-public import ArgumentParser
-public import Logging
-public import Operations
+public import Arguments
+public import Telemetry
 
 /// How to log, as arguments.
-struct LogOptions: ParsableArguments {
-    @ArgumentParser.Option(help: "What is logged: trace, debug, info, notice, warning, error or critical.")
+struct LogOptions: ArgumentGroup {
+    @Arguments.Option(help: "What is logged: trace, debug, info, notice, warning, error or critical.")
     var logLevel = Logger.Level.info
 
-    @ArgumentParser.Option(help: "How it is logged: text or json.")
+    @Arguments.Option(help: "How it is logged: text or json.")
     var logFormat = LogFormat.text
 
     /// The process's logger, for everything that is made from here on. Logs go to standard error.
@@ -18,8 +17,8 @@ struct LogOptions: ParsableArguments {
 }
 
 /// How to log in a command whose result is what it prints.
-struct QuietLogOptions: ParsableArguments {
-    @ArgumentParser.Option(help: "What is logged: trace, debug, info, notice, warning, error or critical.")
+struct QuietLogOptions: ArgumentGroup {
+    @Arguments.Option(help: "What is logged: trace, debug, info, notice, warning, error or critical.")
     var logLevel = Logger.Level.warning
 
     /// The process's logger, for everything that is made from here on. Logs go to standard error.
@@ -29,5 +28,5 @@ struct QuietLogOptions: ParsableArguments {
     }
 }
 
-extension Logger.Level: @retroactive ExpressibleByArgument {}
-extension LogFormat: ExpressibleByArgument {}
+extension Logger.Level: ArgumentValue {}
+extension LogFormat: ArgumentValue {}

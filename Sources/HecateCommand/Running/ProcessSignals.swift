@@ -1,6 +1,6 @@
 import Dispatch
-import Foundation
-import Logging
+import Glibc
+import Telemetry
 import Locking
 
 /// SIGTERM and SIGINT: the first asks for an orderly end, the second ends the process at once. SIGHUP: read the files again.

@@ -1,13 +1,13 @@
-import ArgumentParser
+import Arguments
 import HTTP
-import Logging
-import Metrics
+import Telemetry
+import Telemetry
 import Operations
 import PipelineFile
 import PipelineKit
 
 /// `hecate run`: runs pipelines until they end or are told to.
-struct RunCommand: AsyncParsableCommand {
+struct RunCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run pipelines until they end, or SIGTERM.",
         discussion: """

@@ -1,4 +1,5 @@
-import Foundation
+import Glibc
+import Locking
 
 /// Code that only the start needed, which the kernel counts as this process's memory for as long as it is mapped.
 enum StartupPages {
@@ -9,7 +10,7 @@ enum StartupPages {
     /// - Returns: how many bytes are no longer counted; 0 where the kernel does not tell what is mapped.
     @discardableResult
     static func release() -> Int {
-        guard let text = try? String(contentsOfFile: "/proc/self/smaps", encoding: .utf8) else { return 0 }
+        guard let text = try? Files.text("/proc/self/smaps") else { return 0 }
         var released = 0
         for mapping in Self.mappings(text) where mapping.isUnchangedCode {
             guard let start = UnsafeMutableRawPointer(bitPattern: mapping.start) else { continue }

@@ -1,6 +1,5 @@
-import Foundation
 import Locking
-import Operations
+import Telemetry
 import PipelineFile
 import PipelineKit
 import Spool

@@ -1,5 +1,6 @@
 import HTTP
-import Logging
+import Telemetry
+import PipelineFile
 import PipelineKit
 import Locking
 

@@ -1,11 +1,11 @@
-import ArgumentParser
-import AsyncHTTPClient
-import Foundation
+import Arguments
+import Glibc
+import HTTP
 import PipelineKit
 import Wire
 
 /// `hecate tap`: shows what passes the stages of a running gateway.
-struct TapCommand: AsyncParsableCommand {
+struct TapCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "tap", abstract: "Show live what passes each stage of a running gateway.",
         discussion: """
@@ -13,26 +13,27 @@ struct TapCommand: AsyncParsableCommand {
             how many were left out is said. The secrets of webhooks are masked. Ctrl-C ends it.
             """)
 
-    @ArgumentParser.Option(help: "The gateway's process; needed where several run.") var pid: Int32?
-    @ArgumentParser.Option(help: "Only this pipeline.") var pipeline: String?
-    @ArgumentParser.Option(help: "Only this stage, source or sink.") var stage: String?
-    @ArgumentParser.Option(help: "Only this outcome: passed, filtered, refused, failed, delivered, transient, ...")
+    @Arguments.Option(help: "The gateway's process; needed where several run.") var pid: Int32?
+    @Arguments.Option(help: "Only this pipeline.") var pipeline: String?
+    @Arguments.Option(help: "Only this stage, source or sink.") var stage: String?
+    @Arguments.Option(help: "Only this outcome: passed, filtered, refused, failed, delivered, transient, ...")
     var outcome: String?
-    @ArgumentParser.Option(help: "End after so many passages.") var count: Int?
+    @Arguments.Option(help: "End after so many passages.") var count: Int?
     @Flag(help: "A line of JSON each.") var json = false
 
     func run() async throws {
         let process = try self.process()
-        let socket =
-            TapSocket.path(of: process)
-            .addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
-        let base = "http+unix://\(socket)"
-        var last = try await look(base, after: .max).last
+        let gateway = try WebURL.unix(socket: TapSocket.path(of: process))
+        try await HTTPClient.with { try await show(process, gateway, $0) }
+    }
+
+    private func show(_ process: Int32, _ gateway: WebURL, _ client: HTTPClient) async throws {
+        var last = try await look(gateway, client, after: .max).last
         if isatty(2) == 1 { Console.error("looking into process \(process); Ctrl-C ends it") }
         var shown = 0
         while true {
             try await Task.sleep(for: .milliseconds(200))
-            let (next, passages) = try await look(base, after: last)
+            let (next, passages) = try await look(gateway, client, after: last)
             var expected = last + 1
             for passage in passages {
                 guard case .number(let text)? = passage["number"], let number = Int(text) else { continue }
@@ -68,12 +69,13 @@ struct TapCommand: AsyncParsableCommand {
         throw ExitCode.failure
     }
 
-    private func look(_ base: String, after number: Int) async throws -> (last: Int, passages: [JSONTree]) {
+    private func look(
+        _ gateway: WebURL, _ client: HTTPClient, after number: Int
+    ) async throws -> (last: Int, passages: [JSONTree]) {
         do {
-            let response = try await HTTPClient.shared.execute(
-                HTTPClientRequest(url: "\(base)/passages?after=\(number)"), timeout: .seconds(5))
-            let body = try await response.body.collect(upTo: 64 << 20)
-            let tree = try JSONTree(parsing: Array(body.readableBytesView))
+            let request = ClientRequest("GET", try gateway.at("/passages?after=\(number)"))
+            let response = try await client.execute(request, within: .seconds(5), body: .whole(64 << 20))
+            let tree = try JSONTree(parsing: response.body)
             guard case .number(let text)? = tree["last"], let last = Int(text),
                 case .array(let passages)? = tree["passages"]
             else { throw StageError("an answer that is none") }

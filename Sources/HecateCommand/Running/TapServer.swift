@@ -1,6 +1,7 @@
-import Foundation
+import Glibc
 import HTTP
-import Logging
+import Locking
+import Telemetry
 import PipelineKit
 import Wire
 
@@ -9,8 +10,7 @@ import Wire
 enum TapSocket {
     /// The folder.
     static var folder: String {
-        let variables = ProcessInfo.processInfo.environment
-        if let runtime = variables["XDG_RUNTIME_DIR"], !runtime.isEmpty { return "\(runtime)/hecate" }
+        if let runtime = environment("XDG_RUNTIME_DIR"), !runtime.isEmpty { return "\(runtime)/hecate" }
         // Not TMPDIR: whoever looks in from another shell has to find it. That it is this user's alone is checked before use.
         return "/tmp/hecate-\(getuid())"
     }
@@ -19,7 +19,7 @@ enum TapSocket {
 
     /// The processes that have a socket and live.
     static var processes: [Int32] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let names = (try? Files.list(folder)) ?? []
         return names.compactMap { name in
             guard name.hasSuffix(".sock"), let process = Int32(name.dropLast(5)) else { return nil }
             return kill(process, 0) == 0 || errno == EPERM ? process : nil
@@ -36,7 +36,7 @@ enum TapSocket {
             status.st_mode & 0o077 == 0
         else { throw StageError("'\(folder)' is not a folder that is this user's alone") }
         let living = Set(processes.map { "\($0).sock" })
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        for name in (try? Files.list(folder)) ?? []
         where name.hasSuffix(".sock") && !living.contains(name) {
             unlink("\(folder)/\(name)")
         }
@@ -53,23 +53,24 @@ final class TapServer: Sendable {
         self.logger = logger
         listener = HTTPListener(
             address: ListenAddress(unixPath: TapSocket.path(of: getpid())), limits: HTTPLimits(bodyBytes: 0),
-            logger: logger
-        ) { request in
-            switch request.path {
-            case "/pipelines":
-                return Self.json(.array(pipelines.map { .string($0) }))
-            case "/passages":
-                let after = request.query.flatMap { Int($0.dropFirst("after=".count)) } ?? .max
-                let (passages, last) = tap.passages(after: after)
-                return Self.json(
-                    .members(["last": .integer(last), "passages": .array(passages.map(Self.tree))]))
-            default: return .text(404, "there is nothing at this path")
-            }
+            logger: logger,
+            handler: HTTPListener.asynchronous { request in Self.answer(request, tap, pipelines) })
+    }
+
+    private static func answer(_ request: ServerRequest, _ tap: Tap, _ pipelines: [String]) -> ServerResponse {
+        switch request.path {
+        case "/pipelines":
+            return json(.array(pipelines.map { .string($0) }))
+        case "/passages":
+            let after = request.query.flatMap { Int($0.dropFirst("after=".count)) } ?? .max
+            let (passages, last) = tap.passages(after: after)
+            return json(.members(["last": .integer(last), "passages": .array(passages.map(tree))]))
+        default: return .text(404, "there is nothing at this path")
         }
     }
 
-    private static func json(_ tree: JSONTree) -> HTTPServiceResponse {
-        HTTPServiceResponse(status: 200, contentType: "application/json", body: tree.bytes)
+    private static func json(_ tree: JSONTree) -> ServerResponse {
+        ServerResponse(status: 200, contentType: "application/json", body: tree.bytes)
     }
 
     /// The longest payload that is shown, in bytes.

@@ -1,31 +1,30 @@
-import ArgumentParser
+import Arguments
 import ArgusStore
-import Foundation
 import HTTP
-import Logging
+import Telemetry
 import Wire
 
 /// `hecate argus`: a store that speaks Argus's HTTP, for one machine.
-struct ArgusCommand: AsyncParsableCommand {
+struct ArgusCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "argus",
         abstract: "Run an Argus-compatible store for one machine: in memory, or in one SQLite file.")
 
-    @ArgumentParser.Option(help: "Where to listen.")
+    @Arguments.Option(help: "Where to listen.")
     var listen = ":6600"
 
-    @ArgumentParser.Option(
+    @Arguments.Option(
         help: ArgumentHelp("The SQLite file to keep items in; else they are gone when it ends.", valueName: "file"))
     var data: String?
 
-    @ArgumentParser.Option(
+    @Arguments.Option(
         help: ArgumentHelp("The only user, as user:password; else everybody is let in.", valueName: "user:password"))
     var auth: String?
 
-    @ArgumentParser.Option(help: ArgumentHelp("What an owner has to look like.", valueName: "regex"))
+    @Arguments.Option(help: ArgumentHelp("What an owner has to look like.", valueName: "regex"))
     var ownerPattern = "^.{10,60}$"
 
-    @ArgumentParser.Option(
+    @Arguments.Option(
         help: ArgumentHelp("The longest time to live; what an item without a ttl is given.", valueName: "duration"))
     var longestTTL = "24h"
 
@@ -42,10 +41,13 @@ struct ArgusCommand: AsyncParsableCommand {
         guard let longest = GoDuration.parse(longestTTL), longest >= .seconds(1) else {
             throw ValidationError("--longest-ttl: '\(longestTTL)' is no duration such as 24h")
         }
-        guard
-            let settings = try? ArgusService.Settings(
+        let settings: ArgusService.Settings
+        do {
+            settings = try ArgusService.Settings(
                 auth: auth, ownerPattern: ownerPattern, longestTTL: longest.components.seconds)
-        else { throw ValidationError("--owner-pattern: '\(ownerPattern)' is no regular expression") }
+        } catch {
+            throw ValidationError("--owner-pattern: '\(ownerPattern)' is no regular expression: \(error)")
+        }
         let store: ItemStore
         do {
             store = try ItemStore(path: data)
@@ -55,8 +57,8 @@ struct ArgusCommand: AsyncParsableCommand {
         }
         let service = ArgusService(store: store, settings: settings)
         let listener = HTTPListener(
-            address: address, limits: HTTPLimits(bodyBytes: Self.largestItem), logger: logger
-        ) { await service.answer($0) }
+            address: address, limits: HTTPLimits(bodyBytes: Self.largestItem), logger: logger,
+            handler: { service.answer($0, $1) })
         let signals = ProcessSignals(logger: logger, stop: { await listener.stop() })
         let sweeper = Task {
             while !Task.isCancelled {

@@ -1,6 +1,5 @@
-import ArgumentParser
-import Foundation
-import Logging
+import Arguments
+import Telemetry
 import PipelineFile
 import PipelineKit
 import Spool
@@ -8,7 +7,7 @@ import Locking
 import Wire
 
 /// `hecate dead-letters`: what became of messages that can never succeed as they are.
-struct DeadLettersCommand: AsyncParsableCommand {
+struct DeadLettersCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "dead-letters", abstract: "Look at, send again or drop the dead letters of a pipeline.",
         discussion:
@@ -17,10 +16,10 @@ struct DeadLettersCommand: AsyncParsableCommand {
 }
 
 /// Which letters of which file.
-private struct LetterSelection: ParsableArguments {
+private struct LetterSelection: ArgumentGroup {
     @Argument(help: ArgumentHelp("The pipeline file.", valueName: "file")) var file: String
 
-    @ArgumentParser.Option(
+    @Arguments.Option(
         name: .customLong("where"),
         help: ArgumentHelp(
             "Only letters whose id or stage is, or whose key, reason or topic contains a text. Several hold together.",
@@ -28,8 +27,9 @@ private struct LetterSelection: ParsableArguments {
     var conditions: [String] = []
 
     private static let fields: [String: @Sendable (DeadLetter, String) -> Bool] = [
-        "id": { $0.message.id == $1 }, "stage": { $0.stage == $1 }, "key": { $0.message.key.contains($1) },
-        "reason": { $0.reason.contains($1) }, "topic": { $0.message.topic.contains($1) },
+        "id": { $0.message.id == $1 }, "stage": { $0.stage == $1 },
+        "key": { $0.message.key.utf8.contains($1.utf8) }, "reason": { $0.reason.utf8.contains($1.utf8) },
+        "topic": { $0.message.topic.utf8.contains($1.utf8) },
     ]
 
     /// The conditions, read.
@@ -47,7 +47,9 @@ private struct LetterSelection: ParsableArguments {
     }
 
     /// The pipeline file, and the store it names, opened.
-    func open() async throws -> (PipelineFile, SQLiteDeadLetters) {
+    func open() async throws -> (PipelineFile, SQLiteDeadLetters) { try await Self.open(file) }
+
+    static func open(_ file: String) async throws -> (PipelineFile, SQLiteDeadLetters) {
         let (files, report) = PipelineFile.load([file], registry: HecateCommand.registry)
         guard let file = files.first, !report.hasErrors else {
             Console.error(report.description)
@@ -59,7 +61,7 @@ private struct LetterSelection: ParsableArguments {
             )
             throw ExitCode.badConfiguration
         }
-        guard FileManager.default.fileExists(atPath: path) else {
+        guard Files.exists(path) else {
             Console.error("there are no dead letters yet: '\(path)' does not exist")
             throw ExitCode.failure
         }
@@ -83,7 +85,7 @@ private struct LetterSelection: ParsableArguments {
     }
 }
 
-private struct ListLetters: AsyncParsableCommand {
+private struct ListLetters: Command {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "List dead letters.")
     @OptionGroup var selection: LetterSelection
     @Flag(help: "A line of JSON each, with the message; the secrets of webhooks are left out.") var json = false
@@ -110,7 +112,7 @@ private struct ListLetters: AsyncParsableCommand {
     }
 }
 
-private struct ShowLetter: AsyncParsableCommand {
+private struct ShowLetter: Command {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show one dead letter with its message, as it was taken.",
         discussion: "The message is shown as it is, with the secrets it may hold.")
@@ -118,10 +120,7 @@ private struct ShowLetter: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The pipeline file.", valueName: "file")) var file: String
 
     func run() async throws {
-        var selection = LetterSelection()
-        selection.file = file
-        selection.conditions = []
-        let (_, store) = try await selection.open()
+        let (_, store) = try await LetterSelection.open(file)
         guard let kept = try await store.letters(after: number - 1, limit: 1).first, kept.number == number else {
             Console.error("there is no dead letter \(number)")
             throw ExitCode.failure
@@ -143,7 +142,7 @@ private struct ShowLetter: AsyncParsableCommand {
     }
 }
 
-private struct DropLetters: AsyncParsableCommand {
+private struct DropLetters: Command {
     static let configuration = CommandConfiguration(commandName: "drop", abstract: "Delete dead letters for good.")
     @OptionGroup var selection: LetterSelection
     @Flag(help: "Needed to drop all of them, without --where.") var all = false
@@ -162,7 +161,7 @@ private struct DropLetters: AsyncParsableCommand {
     }
 }
 
-private struct ReplayLetters: AsyncParsableCommand {
+private struct ReplayLetters: Command {
     static let configuration = CommandConfiguration(
         commandName: "replay", abstract: "Send dead letters through the pipeline again.",
         discussion: """
