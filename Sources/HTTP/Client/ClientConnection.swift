@@ -31,8 +31,10 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     /// So much of a body is put behind the head, to be sent at once.
     private static let copiedBody = 32 << 10
     /// After so much rest it is looked what became of a connection before it is used; until then the loop has told.
-    private static let shortRest: UInt64 = 1_000_000_000
+    private static let shortRest: UInt64 = 5_000_000
     private static let mostReadsInARow = 16
+    /// After so many bytes it is looked whether the answer has come, and others have their turn.
+    private static let mostSentInARow = 1 << 20
 
     let loop: EventLoop
     private let pool: HostPool
@@ -49,6 +51,8 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     private var stopsSending = false
     private var endsBehindAnswer = false
     private var wantsWrite = false
+    /// Whether TLS has to write before it can read.
+    private var readsWhenWritable = false
     private var exchanges = 0
     private var restingSince: UInt64 = 0
     private lazy var deadline = loop.makeDeadline { [unowned self] in passDeadline() }
@@ -115,8 +119,9 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         switch phase {
         case .handshaking: shakeHands()
         case .exchanging:
-            flush()
-            if phase == .exchanging { read() }
+            // An answer that comes while the request is still being sent is heard before more is sent.
+            if events & ~EPOLLOUT.rawValue != 0 || readsWhenWritable { read() }
+            if phase == .exchanging { flush() }
         case .resting: lookAround()
         case .closed: return
         }
@@ -147,7 +152,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     private static func words(of error: TransportError) -> String {
         switch error {
         case .system(let code): String(cString: strerror(code))
-        case .closed: "the connection was closed in the handshake"
+        case .closed, .tls("unexpected eof while reading"): "the connection was closed in the handshake"
         case .tls("wrong version number"), .tls("packet length too long"):
             "what answers does not speak TLS (\(error))"
         case .tls(let reason): reason
@@ -165,7 +170,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
             isHead: request.method == "HEAD", limit: exchange.limit,
             maximumHead: pool.settings.configuration.maximumHeader)
         output.bytes = loop.takeOutput()
-        endsBehindAnswer = RequestHead.write(request, to: &output.bytes)
+        endsBehindAnswer = RequestWriter.write(request, to: &output.bytes)
         output.written = 0
         if let body = request.body {
             let copied = body.count <= Self.copiedBody ? body.count : Self.copiedBody
@@ -180,11 +185,17 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     /// Sends what is taken. That nothing more is taken is no failure yet: what the other side has said before is read first.
     private func flush() {
         guard !stopsSending, !output.isEmpty else { return }
+        var written = 0
         while !output.isEmpty {
+            guard written < Self.mostSentInARow else {
+                wantsWrite = true
+                return
+            }
             switch writeSome() {
             case .bytes(let count):
                 hasSent = true
                 advance(count)
+                written += count
             case .wantsWrite:
                 wantsWrite = true
                 return
@@ -199,7 +210,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         if output.written < output.bytes.count {
             return output.bytes.withUnsafeBytes { transport.write(.init(rebasing: $0[output.written...])) }
         }
-        return output.body.withUnsafeBytes { transport.write($0) }
+        return output.body.prefix(Self.mostSentInARow).withUnsafeBytes { transport.write($0) }
     }
 
     private func advance(_ count: Int) {
@@ -223,6 +234,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     // MARK: - Reading
 
     private func read() {
+        readsWhenWritable = false
         for _ in 0..<Self.mostReadsInARow {
             // An answer that is complete before the request waits for that.
             guard phase == .exchanging, !parser.isComplete else { return }
@@ -233,7 +245,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
                 guard count == loop.scratch.count || (phase == .exchanging && transport.hasPending) else { return }
             case .wantsRead: return
             case .wantsWrite:
-                wantsWrite = true
+                (wantsWrite, readsWhenWritable) = (true, true)
                 return
             case .ended: return end(isOrderly: !stopsSending || parser.status ?? 0 >= 300, nil)
             case .failed(let error): return end(isOrderly: false, error)
@@ -301,7 +313,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     /// twice is doing it once, or nothing of it was sent (RFC 9110, 9.2.2; RFC 9112, 9.3.1).
     private var mayResend: Bool {
         guard phase == .exchanging, exchanges > 0, !parser.hasBegun, let exchange else { return false }
-        return !hasSent || RequestHead.isIdempotent(exchange.request.method)
+        return !hasSent || RequestWriter.isIdempotent(exchange.request.method)
     }
 
     private var age: UInt64 { MonotonicClock.now - opened }

@@ -99,7 +99,7 @@ public final class HTTPClient: Sendable {
 
     private func start(_ exchange: Exchange, _ done: @escaping Exchange.Completion) {
         guard exchange.begin(done) else { return exchange.loop.submit { done(.failure(.cancelled)) } }
-        if let problem = RequestHead.problem(of: exchange.request) {
+        if let problem = RequestWriter.problem(of: exchange.request) {
             return exchange.finishLater(.invalidRequest(reason: problem))
         }
         while let pool = pool(for: exchange.request) { if pool.start(exchange) { return } }
@@ -119,6 +119,9 @@ public final class HTTPClient: Sendable {
             return pool
         }
     }
+
+    /// How many hosts are remembered, for tests.
+    var knownHosts: Int { state.withLock { $0.pools.count } }
 
     /// Ends the client: what is under way fails as `HTTPClientError.shutDown`, as does what is asked from now on. Returns when its
     /// connections are closed. Again is allowed.

@@ -1,7 +1,7 @@
 import Wire
 
-/// How a request stands on the wire (RFC 9112, 3 and 5).
-enum RequestHead {
+/// Writes requests as they stand on the wire (RFC 9112, 3 and 5).
+enum RequestWriter {
     /// Why a request cannot be sent as it is; nil where it can. A line break in a name or a value would make another request of it.
     static func problem(of request: ClientRequest) -> String? {
         guard HeaderFields.isName(request.method), request.method != "CONNECT" else {
