@@ -1,57 +1,95 @@
+import CHecateLinux
 import Glibc
 
 /// Where a socket is bound or connected to.
-struct SocketAddress: Sendable {
+package struct SocketAddress: Sendable, Hashable {
     /// Why a name has no address.
     struct LookUpError: Error, CustomStringConvertible {
         let description: String
     }
 
-    private var storage: sockaddr_storage
-    private let length: socklen_t
+    /// The bytes of a `sockaddr_in`, `sockaddr_in6` or `sockaddr_un`.
+    private let bytes: [UInt8]
 
     /// `AF_INET`, `AF_INET6` or `AF_UNIX`.
-    var family: Int32 { Int32(storage.ss_family) }
+    package var family: Int32 { bytes.withUnsafeBytes { Int32($0.loadUnaligned(as: sa_family_t.self)) } }
 
-    private init(_ pointer: UnsafePointer<sockaddr>, _ length: socklen_t) {
-        storage = sockaddr_storage()
-        self.length = min(length, socklen_t(MemoryLayout<sockaddr_storage>.size))
-        withUnsafeMutableBytes(of: &storage) {
-            $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: Int(self.length)))
+    private init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// What the system says; nil where it is no address of the network.
+    private init?(_ address: UnsafePointer<sockaddr>, _ length: socklen_t) {
+        let size: Int
+        switch Int32(address.pointee.sa_family) {
+        case AF_INET: size = MemoryLayout<sockaddr_in>.size
+        case AF_INET6: size = MemoryLayout<sockaddr_in6>.size
+        default: return nil
         }
+        guard Int(length) >= size else { return nil }
+        bytes = Array(UnsafeRawBufferPointer(start: address, count: size))
     }
 
-    /// The path of a Unix domain socket; nil where it is too long, or holds a NUL.
+    /// An address that is written as one: `127.0.0.1`, `::1`; nil where the text is none.
+    package init?(numeric text: String, port: Int = 0) {
+        var four = sockaddr_in()
+        var six = sockaddr_in6()
+        let bytes: [UInt8]
+        if inet_pton(AF_INET, text, &four.sin_addr) == 1 {
+            four.sin_family = sa_family_t(AF_INET)
+            bytes = withUnsafeBytes(of: four) { Array($0) }
+        } else if inet_pton(AF_INET6, text, &six.sin6_addr) == 1 {
+            six.sin6_family = sa_family_t(AF_INET6)
+            bytes = withUnsafeBytes(of: six) { Array($0) }
+        } else {
+            return nil
+        }
+        self = SocketAddress(bytes: bytes).at(port)
+    }
+
+    /// The path of a Unix domain socket; nil where it is empty or too long, or holds a NUL.
     init?(unixPath: String) {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let path = Array(unixPath.utf8)
         let room = MemoryLayout.size(ofValue: address.sun_path)
-        guard path.count < room, !path.contains(0) else { return nil }
+        guard !path.isEmpty, path.count < room, !path.contains(0) else { return nil }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path) }
-        self = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                SocketAddress($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
+        bytes = withUnsafeBytes(of: address) { Array($0) }
     }
 
-    /// The addresses of a host, by name or number, in the order in which the system would try them; to listen on. Blocks.
+    /// The same address with another port; a Unix domain socket has none.
+    func at(_ port: Int) -> SocketAddress {
+        guard family != AF_UNIX else { return self }
+        var bytes = bytes
+        // Behind the family, at the same place in both kinds, in the order of the network.
+        bytes[2] = UInt8(truncatingIfNeeded: port >> 8)
+        bytes[3] = UInt8(truncatingIfNeeded: port)
+        return SocketAddress(bytes: bytes)
+    }
+
+    /// The addresses of a host, by name or number, in the order in which the system would try them (RFC 6724). Blocks.
     ///
+    /// - Parameter port: nil where it is said later; the addresses are to connect to then, not to listen on.
     /// - Throws: `LookUpError` where there is none.
-    static func all(host: String, port: Int) throws(LookUpError) -> [SocketAddress] {
+    static func all(host: String, port: Int? = nil) throws(LookUpError) -> [SocketAddress] {
         var hints = addrinfo()
-        hints.ai_flags = AI_PASSIVE
+        hints.ai_flags = port == nil ? 0 : AI_PASSIVE
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var found: UnsafeMutablePointer<addrinfo>?
-        let status = getaddrinfo(host, "\(port)", &hints, &found)
-        guard status == 0 else { throw LookUpError(description: String(cString: gai_strerror(status))) }
+        let status = getaddrinfo(host, nil, &hints, &found)
+        let code = errno
+        guard status == 0 else {
+            let words = String(cString: gai_strerror(status))
+            throw LookUpError(description: status == EAI_SYSTEM ? String(cString: strerror(code)) : words)
+        }
         defer { freeaddrinfo(found) }
         var addresses: [SocketAddress] = []
         var next = found
         while let each = next {
-            if let address = each.pointee.ai_addr {
-                addresses.append(SocketAddress(address, each.pointee.ai_addrlen))
+            if let address = each.pointee.ai_addr.flatMap({ SocketAddress($0, each.pointee.ai_addrlen) })?.at(
+                port ?? 0),
+                !addresses.contains(address)
+            {
+                addresses.append(address)
             }
             next = each.pointee.ai_next
         }
@@ -60,9 +98,28 @@ struct SocketAddress: Sendable {
 
     /// Calls with the address as the system takes it.
     func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-        withUnsafePointer(to: storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
+        bytes.withUnsafeBytes { bytes in
+            bytes.withMemoryRebound(to: sockaddr.self) { address in
+                guard let start = address.baseAddress else { preconditionFailure("an address has bytes") }
+                return body(start, socklen_t(bytes.count))
+            }
         }
+    }
+
+    /// Where a socket is bound; nil where that is no address of the network.
+    static func own(ofSocket descriptor: Int32) -> SocketAddress? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                getsockname(descriptor, $0, &length) == 0 ? SocketAddress($0, length) : nil
+            }
+        }
+    }
+
+    /// The port that a socket is bound to; nil where it has none.
+    static func port(ofSocket descriptor: Int32) -> Int? {
+        own(ofSocket: descriptor).map { Int($0.bytes[2]) << 8 | Int($0.bytes[3]) }
     }
 
     /// The number of a host; nil for a Unix domain socket.
@@ -82,17 +139,5 @@ struct SocketAddress: Sendable {
                 return String(cString: start)
             }
         }
-    }
-
-    /// The port that a socket is bound to; nil where it has none.
-    static func port(ofSocket descriptor: Int32) -> Int? {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let status = withUnsafeMutablePointer(to: &storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
-        }
-        guard status == 0 else { return nil }
-        // At the same place in sockaddr_in and sockaddr_in6, in the order of the network.
-        return withUnsafeBytes(of: storage) { Int($0[2]) << 8 | Int($0[3]) }
     }
 }

@@ -108,7 +108,7 @@ final class ClientTLSContext: Sendable {
     }
 
     private func verify(_ session: OpaquePointer, _ host: String) -> Bool {
-        if PeerAddress(numeric: host) != nil {
+        if SocketAddress(numeric: host) != nil {
             return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host) == 1
         }
         // The dot at the end of a whole name belongs to look-ups only (RFC 6066, 3).

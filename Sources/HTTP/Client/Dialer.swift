@@ -11,10 +11,10 @@ final class Dialer: PoolMember, @unchecked Sendable {
     /// One address that is tried.
     private final class Attempt: EventLoop.Descriptor {
         let descriptor: Int32
-        let address: PeerAddress
+        let address: SocketAddress
         private unowned let dialer: Dialer
 
-        init(_ descriptor: Int32, _ address: PeerAddress, _ dialer: Dialer) {
+        init(_ descriptor: Int32, _ address: SocketAddress, _ dialer: Dialer) {
             (self.descriptor, self.address, self.dialer) = (descriptor, address, dialer)
         }
 
@@ -29,7 +29,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
     private var isOver = false
     /// When connecting has taken too long.
     private var end: UInt64 = 0
-    private var addresses: Deque<PeerAddress> = []
+    private var addresses: Deque<SocketAddress> = []
     private var attempts: [Attempt] = []
     private var lastFailure: Int32 = 0
     private var timeout: Deadline?
@@ -83,12 +83,12 @@ final class Dialer: PoolMember, @unchecked Sendable {
     private func find() {
         let host = pool.key.host
         if pool.key.scheme == .unix {
-            guard let address = PeerAddress(unixPath: host) else {
+            guard let address = SocketAddress(unixPath: host) else {
                 return fail(.cannotConnect(reason: String(cString: strerror(ENAMETOOLONG))))
             }
             return connect(to: [address])
         }
-        if let address = PeerAddress(numeric: host, port: pool.key.port) { return connect(to: [address]) }
+        if let address = SocketAddress(numeric: host, port: pool.key.port) { return connect(to: [address]) }
         let port = pool.key.port
         pool.settings.lookup.find(host) { [self] outcome in
             loop.submit { [self] in
@@ -104,7 +104,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
 
     // MARK: Connecting
 
-    private func connect(to addresses: [PeerAddress]) {
+    private func connect(to addresses: [SocketAddress]) {
         self.addresses = Deque(addresses)
         if addresses.count > 1 { nextAttempt = loop.makeDeadline { [unowned self] in tryNext() } }
         tryNext()
@@ -180,14 +180,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
 
     private static func isConnectedToItself(_ attempt: Attempt) -> Bool {
         guard attempt.address.family != AF_UNIX else { return false }
-        var own = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let address = withUnsafeMutablePointer(to: &own) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                getsockname(attempt.descriptor, $0, &length) == 0 ? PeerAddress($0, length) : nil
-            }
-        }
-        return address == attempt.address
+        return SocketAddress.own(ofSocket: attempt.descriptor) == attempt.address
     }
 
     // MARK: Ending

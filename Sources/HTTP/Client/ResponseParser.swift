@@ -121,7 +121,7 @@ package struct ResponseParser: Sendable {
                 index += count
                 state = count == left ? .chunkEnd(false) : .chunk(left - count)
             case .chunkEnd(let hasCR):
-                guard bytes[index] == (hasCR ? Self.lineFeed : Self.carriageReturn) else {
+                guard bytes[index] == (hasCR ? Syntax.lineFeed : Syntax.carriageReturn) else {
                     throw .malformed(reason: "a chunk does not end where it should (RFC 9112, 7.1)")
                 }
                 index += 1
@@ -147,15 +147,10 @@ package struct ResponseParser: Sendable {
 
     // MARK: Lines
 
-    private static let lineFeed = UInt8(ascii: "\n")
-    private static let carriageReturn = UInt8(ascii: "\r")
-    private static let space = UInt8(ascii: " ")
-    private static let tab = UInt8(ascii: "\t")
-
     /// Takes a line, or as much of it as is there; returns where it ends.
     private mutating func readLine(_ bytes: Span<UInt8>, from start: Int) throws(HTTPClientError) -> Int {
         if case .statusLine = state { try checkBeginning(bytes, from: start) }
-        let end = Self.firstIndex(of: Self.lineFeed, in: bytes, from: start)
+        let end = Syntax.firstIndex(of: Syntax.lineFeed, in: bytes, from: start)
         let next = end.map { $0 + 1 } ?? bytes.count
         budget -= next - start
         guard budget >= 0 else { throw tooLong }
@@ -193,12 +188,12 @@ package struct ResponseParser: Sendable {
 
     /// A line without its LF.
     private mutating func take(_ line: Span<UInt8>) throws(HTTPClientError) {
-        guard line.count > 0, line[line.count - 1] == Self.carriageReturn else {
+        guard line.count > 0, line[line.count - 1] == Syntax.carriageReturn else {
             throw .malformed(reason: "a line ends without CR (RFC 9112, 2.2)")
         }
         let line = line.extracting(droppingLast: 1)
         // A CR, a NUL or another control character would make it another line for another reader (RFC 9110, 5.5).
-        for index in line.indices where line[index] < 32 && line[index] != Self.tab || line[index] == 127 {
+        guard Syntax.isFieldValue(0..<line.count, of: line) else {
             throw .malformed(reason: "a line holds a control character (RFC 9110, 5.5)")
         }
         switch state {
@@ -222,8 +217,8 @@ package struct ResponseParser: Sendable {
 
     /// `HTTP/1.1 200 OK`; the reason may be missing, and the space before it.
     private mutating func takeStatusLine(_ line: Span<UInt8>) throws(HTTPClientError) {
-        guard line.count >= 12, line[7] == UInt8(ascii: "0") || line[7] == UInt8(ascii: "1"), line[8] == Self.space,
-            line.count == 12 || line[12] == Self.space
+        guard line.count >= 12, line[7] == UInt8(ascii: "0") || line[7] == UInt8(ascii: "1"), line[8] == Syntax.space,
+            line.count == 12 || line[12] == Syntax.space
         else { throw Self.noAnswer }
         var status = 0
         for index in 9..<12 {
@@ -238,58 +233,54 @@ package struct ResponseParser: Sendable {
         state = .fields
     }
 
-    /// A name and where its value lies in the line.
-    private func field(_ line: Span<UInt8>) throws(HTTPClientError) -> (name: Int, value: Range<Int>) {
-        guard line[0] != Self.space, line[0] != Self.tab else {
-            throw .malformed(reason: "a header field is folded (RFC 9112, 5.2)")
-        }
-        guard let colon = Self.firstIndex(of: UInt8(ascii: ":"), in: line, from: 0), colon > 0 else {
-            throw .malformed(reason: "a header field has no name (RFC 9112, 5)")
-        }
-        for index in 0..<colon where !HeaderFields.isTokenByte(line[index]) {
-            // Also white space before the colon, which was used to smuggle.
-            throw .malformed(reason: "a header field's name is none (RFC 9112, 5.1)")
-        }
-        return (colon, Self.trimmed(line, colon + 1, line.count))
+    /// Where a field's name and its value lie in the line.
+    private func field(_ line: Span<UInt8>) throws(HTTPClientError) -> (name: Range<Int>, value: Range<Int>) {
+        guard !Syntax.isBlank(line[0]) else { throw .malformed(reason: "a header field is folded (RFC 9112, 5.2)") }
+        // No white space before the colon either, which was used to smuggle.
+        guard let colon = Syntax.firstIndex(of: UInt8(ascii: ":"), in: line, from: 0),
+            Syntax.isToken(0..<colon, of: line)
+        else { throw .malformed(reason: "a header field has no name (RFC 9112, 5.1)") }
+        return (0..<colon, Syntax.trimmed((colon + 1)..<line.count, of: line))
     }
 
     private mutating func takeField(_ line: Span<UInt8>) throws(HTTPClientError) {
         guard response.headers.fields.count < Self.maximumFields else { throw .tooLarge }
-        let (nameEnd, valueRange) = try field(line)
-        let name = line.extracting(0..<nameEnd)
-        let value = line.extracting(valueRange)
-        switch nameEnd {
-        case 10 where Self.matches(name, "connection"): takeConnection(value)
-        case 14 where Self.matches(name, "content-length"): try takeLength(value)
-        case 17 where Self.matches(name, "transfer-encoding"): try takeCoding(value)
+        let (name, value) = try field(line)
+        switch name.count {
+        case 10 where Syntax.matches(name, of: line, "connection"): takeConnection(value, of: line)
+        case 14 where Syntax.matches(name, of: line, "content-length"): try takeLength(value, of: line)
+        case 17 where Syntax.matches(name, of: line, "transfer-encoding"): try takeCoding(value, of: line)
         default: break
         }
-        response.headers.add(String(copying: name), String(copying: value))
+        response.headers.add(FieldNames.name(name, of: line), Syntax.text(value, of: line))
     }
 
-    private mutating func takeConnection(_ value: Span<UInt8>) {
-        Self.forEachElement(of: value) { element in
-            if Self.matches(element, "close") { framing.saysClose = true }
-            if Self.matches(element, "keep-alive") { framing.saysKeepAlive = true }
+    private mutating func takeConnection(_ value: Range<Int>, of line: Span<UInt8>) {
+        Syntax.forEachElement(value, of: line) { element in
+            if Syntax.matches(element, of: line, "close") { framing.saysClose = true }
+            if Syntax.matches(element, of: line, "keep-alive") { framing.saysKeepAlive = true }
         }
     }
 
     /// RFC 9110, 8.6: digits; where there are several, as a list or in several fields, all the same.
-    private mutating func takeLength(_ value: Span<UInt8>) throws(HTTPClientError) {
-        var isGood = true
-        var length = framing.length
-        Self.forEachElement(of: value) { element in
-            guard let next = Self.number(element, base: 10) else { return isGood = false }
-            if let length, length != next { isGood = false }
-            length = next
+    private mutating func takeLength(_ value: Range<Int>, of line: Span<UInt8>) throws(HTTPClientError) {
+        var start = value.lowerBound
+        while true {
+            let comma = Syntax.firstIndex(of: UInt8(ascii: ","), in: line, from: start)
+            let end = comma.map { min($0, value.upperBound) } ?? value.upperBound
+            let length = Self.number(Syntax.trimmed(start..<end, of: line), of: line, base: 10)
+            guard let length, framing.length ?? length == length else {
+                throw .malformed(reason: "its Content-Length is none, or two (RFC 9110, 8.6)")
+            }
+            framing.length = length
+            guard end < value.upperBound else { return }
+            start = end + 1
         }
-        guard isGood else { throw .malformed(reason: "its Content-Length is none, or two (RFC 9110, 8.6)") }
-        framing.length = length
     }
 
     /// RFC 9112, 6.1: nothing was asked for but chunks.
-    private mutating func takeCoding(_ value: Span<UInt8>) throws(HTTPClientError) {
-        guard !framing.isChunked, Self.matches(value, "chunked") else {
+    private mutating func takeCoding(_ value: Range<Int>, of line: Span<UInt8>) throws(HTTPClientError) {
+        guard !framing.isChunked, Syntax.matches(value, of: line, "chunked") else {
             throw .malformed(reason: "its Transfer-Encoding is not 'chunked' alone (RFC 9112, 6.1)")
         }
         framing.isChunked = true
@@ -341,11 +332,11 @@ package struct ResponseParser: Sendable {
 
     /// RFC 9112, 7.1: hexadecimal digits, and extensions that nobody wants.
     private mutating func takeChunkSize(_ line: Span<UInt8>) throws(HTTPClientError) {
-        let end = Self.firstIndex(of: UInt8(ascii: ";"), in: line, from: 0) ?? line.count
+        let end = Syntax.firstIndex(of: UInt8(ascii: ";"), in: line, from: 0) ?? line.count
         var digits = 0..<end
         // White space before an extension is bad but harmless; where there is none, it is not.
-        if end < line.count { digits = 0..<Self.trimmed(line, 0, end).upperBound }
-        guard let size = Self.number(line.extracting(digits), base: 16) else {
+        if end < line.count { digits = 0..<Syntax.trimmed(0..<end, of: line).upperBound }
+        guard let size = Self.number(digits, of: line, base: 16) else {
             throw .malformed(reason: "the size of a chunk is none (RFC 9112, 7.1)")
         }
         chunkExcess = max(0, chunkExcess + line.count - 16 - min(size, 1 << 20))
@@ -380,59 +371,13 @@ package struct ResponseParser: Sendable {
 
     private mutating func append(_ bytes: Span<UInt8>) { response.body.append(contentsOf: bytes, 0..<bytes.count) }
 
-    // MARK: Bytes
-
-    private static func firstIndex(of byte: UInt8, in bytes: Span<UInt8>, from start: Int) -> Int? {
-        var index = start
-        while index < bytes.count {
-            if bytes[index] == byte { return index }
-            index += 1
-        }
-        return nil
-    }
-
-    /// A range without the white space at its ends.
-    private static func trimmed(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Range<Int> {
-        var (start, end) = (start, end)
-        while start < end, bytes[start] == space || bytes[start] == tab { start += 1 }
-        while end > start, bytes[end - 1] == space || bytes[end - 1] == tab { end -= 1 }
-        return start..<end
-    }
-
-    /// Calls `body` with each part between commas, without the white space around it.
-    private static func forEachElement(of list: Span<UInt8>, _ body: (Span<UInt8>) -> Void) {
-        var start = 0
-        while start <= list.count {
-            let end = firstIndex(of: UInt8(ascii: ","), in: list, from: start) ?? list.count
-            body(list.extracting(trimmed(list, start, end)))
-            start = end + 1
-        }
-    }
-
-    /// Whether bytes are a word in small letters but for the case of ASCII letters.
-    private static func matches(_ bytes: Span<UInt8>, _ word: StaticString) -> Bool {
-        guard bytes.count == word.utf8CodeUnitCount else { return false }
-        for index in bytes.indices {
-            let byte = bytes[index]
-            guard (byte >= 65 && byte <= 90 ? byte | 0x20 : byte) == word.utf8Start[index] else { return false }
-        }
-        return true
-    }
-
     /// A number of digits alone, small enough never to overflow.
-    private static func number(_ digits: Span<UInt8>, base: Int) -> Int? {
+    private static func number(_ digits: Range<Int>, of line: Span<UInt8>, base: Int) -> Int? {
         guard (1...15).contains(digits.count) else { return nil }
         var number = 0
-        for index in digits.indices {
-            let byte = digits[index]
-            let digit: UInt8
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
-            case UInt8(ascii: "a")...UInt8(ascii: "f") where base == 16: digit = byte - UInt8(ascii: "a") + 10
-            case UInt8(ascii: "A")...UInt8(ascii: "F") where base == 16: digit = byte - UInt8(ascii: "A") + 10
-            default: return nil
-            }
-            number = number * base + Int(digit)
+        for index in digits {
+            guard let digit = Syntax.hexadecimal(line[index]), digit < base else { return nil }
+            number = number * base + digit
         }
         return number
     }
@@ -442,12 +387,5 @@ extension Array<UInt8> {
     /// Appends a part of a span.
     fileprivate mutating func append(contentsOf bytes: Span<UInt8>, _ range: Range<Int>) {
         bytes.extracting(range).withUnsafeBufferPointer { append(contentsOf: $0) }
-    }
-}
-
-extension String {
-    /// The text of bytes; what is no UTF-8 is replaced.
-    fileprivate init(copying bytes: Span<UInt8>) {
-        self = bytes.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
     }
 }

@@ -113,7 +113,7 @@ final class SilentPort {
     init() throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         descriptors = [listener]
-        let address = try #require(PeerAddress(numeric: "127.0.0.1"))
+        let address = try #require(SocketAddress(numeric: "127.0.0.1"))
         try #require(address.withPointer { bind(listener, $0, $1) } == 0)
         try #require(listen(listener, 0) == 0)
         port = LoopbackSocket.port(of: listener)

@@ -8,7 +8,7 @@ import Wire
 /// Whom a client connects to: names, addresses, sockets.
 @Suite struct HTTPClientAddressTests {
     private static func addresses(_ texts: String...) -> NameLookup {
-        let addresses = texts.compactMap { PeerAddress(numeric: $0) }
+        let addresses = texts.compactMap { SocketAddress(numeric: $0) }
         return NameLookup { _ in .success(addresses) }
     }
 
@@ -18,7 +18,7 @@ import Wire
     ]) func allAddressesOfANameAreTried(addresses: [String]) async throws {
         let server = try RawServer { peer in while peer.next() != nil { peer.reply() } }
         defer { server.close() }
-        let found = addresses.compactMap { PeerAddress(numeric: $0) }
+        let found = addresses.compactMap { SocketAddress(numeric: $0) }
         try await ClientTrial.with(lookup: NameLookup { _ in .success(found) }) { trial in
             for _ in 0..<3 { #expect(await trial.ask(server, host: "name.example") == "200 \"ok\"") }
         }
@@ -35,7 +35,7 @@ import Wire
         for addresses in [
             ["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.1"], ["127.0.0.3", "127.0.0.1", "127.0.0.2"],
         ] {
-            let found = addresses.compactMap { PeerAddress(numeric: $0) }
+            let found = addresses.compactMap { SocketAddress(numeric: $0) }
             try await ClientTrial.with(lookup: NameLookup { _ in .success(found) }) { trial in
                 #expect(await trial.ask(server, host: "name.example") == "200 \"ok\"")
             }
@@ -84,7 +84,7 @@ import Wire
         let lookup = NameLookup { host in
             asked.with { $0.append(host) }
             gate.wait()
-            return .success([PeerAddress(numeric: "127.0.0.1")].compactMap { $0 })
+            return .success([SocketAddress(numeric: "127.0.0.1")].compactMap { $0 })
         }
         try await ClientTrial.with(.init(connectionsPerHost: 10), lookup: lookup) { trial in
             let outcomes = Protected<[String]>([])
@@ -108,10 +108,10 @@ import Wire
     }
 
     @Test func familiesAreTriedInTurn() {
-        let texts = ["::1", "::2", "::3", "127.0.0.1", "127.0.0.2"].compactMap { PeerAddress(numeric: $0) }
-        let order = ["::1", "127.0.0.1", "::2", "127.0.0.2", "::3"].compactMap { PeerAddress(numeric: $0) }
-        #expect(PeerAddress.inTurn(texts) == order)
-        #expect(PeerAddress.inTurn([]) == [])
+        let texts = ["::1", "::2", "::3", "127.0.0.1", "127.0.0.2"].compactMap { SocketAddress(numeric: $0) }
+        let order = ["::1", "127.0.0.1", "::2", "127.0.0.2", "::3"].compactMap { SocketAddress(numeric: $0) }
+        #expect(NameLookup.inTurn(texts) == order)
+        #expect(NameLookup.inTurn([]) == [])
     }
 
     @Test func addressesOfVersion6AreConnectedTo() async throws {

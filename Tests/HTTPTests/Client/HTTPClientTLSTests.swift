@@ -43,7 +43,7 @@ import Wire
         }
         defer { server.close() }
         let outcome = Protected("")
-        let lookup = NameLookup { _ in .success([PeerAddress(numeric: "127.0.0.1")].compactMap { $0 }) }
+        let lookup = NameLookup { _ in .success([SocketAddress(numeric: "127.0.0.1")].compactMap { $0 }) }
         try await ClientTrial.with(.init(tls: files), lookup: lookup) { trial in
             let seen = await trial.ask(server, host: host, scheme: "https")
             outcome.with { $0 = seen }

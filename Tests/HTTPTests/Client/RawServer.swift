@@ -43,8 +43,8 @@ final class RawServer: Sendable {
     ) throws {
         let address =
             switch place {
-            case .address(let text): try #require(PeerAddress(numeric: text, port: port))
-            case .unix(let path): try #require(PeerAddress(unixPath: path))
+            case .address(let text): try #require(SocketAddress(numeric: text, port: port))
+            case .unix(let path): try #require(SocketAddress(unixPath: path))
             }
         let listener = socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var yes: Int32 = 1
