@@ -16,6 +16,7 @@ private func runDriver(
 func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> CInt {
     var count = count
     var arguments = arguments
+    plantSeeds()
     return runDriver(&count, &arguments) { start, length in
         let bytes = Array(UnsafeBufferPointer(start: start, count: length))
         let done = DispatchSemaphore(value: 0)
@@ -38,3 +39,16 @@ private let target: FuzzTarget = {
     }
     return found
 }()
+
+/// Puts the target's good inputs where `HECATE_FUZZ_SEEDS` says, the folder with the inputs that libFuzzer begins from.
+private func plantSeeds() {
+    guard let folder = environment("HECATE_FUZZ_SEEDS") else { return }
+    for (number, seed) in target.corpus.enumerated() {
+        do {
+            try Files.write(seed, to: "\(folder)/seed-\(number)")
+        } catch {
+            try? OpenFile.standardError.write(Array("\(error)\n".utf8))
+            exit(2)
+        }
+    }
+}
