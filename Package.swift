@@ -149,7 +149,7 @@ let package = Package(
                 "Arguments", "HecateCommand", "Locking", "PipelineFile", "PipelineKit", "Stages", "TestSupport",
             ], swiftSettings: settings),
         .testTarget(
-            name: "OperationsTests", dependencies: ["HTTP", "Operations", "Telemetry", "Wire"],
+            name: "OperationsTests", dependencies: ["HTTP", "Operations", "PipelineKit", "Telemetry"],
             swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests",
@@ -215,6 +215,11 @@ let ported: Set<String> = [
     "ArgusStoreTests",
     "FuzzTargets",
     "FuzzTests",
+    "Operations",
+    "OperationsTests",
+    "HecateCommand",
+    "HecateCommandTests",
+    "hecate",
 ]
 if Context.environment["HECATE_ALL"] == nil {
     package.targets.removeAll { !ported.contains($0.name) && $0.name != "hecate-fuzz" }

@@ -1,12 +1,12 @@
 public import HTTP
-public import Logging
 public import PipelineKit
+public import Telemetry
 import Wire
 
 /// Serves `/metrics`, `/health`, `/ready` and the status page on listeners of their own.
 public struct OperationsServer: Sendable {
     private let listeners: [HTTPListener]
-    private let events: StatusEvents
+    private let answers: OperationsAnswers
 
     /// A server that does not listen yet.
     ///
@@ -18,32 +18,14 @@ public struct OperationsServer: Sendable {
         readiness: @escaping @Sendable () -> [(pipeline: String, readiness: Readiness)],
         status: @escaping @Sendable (_ withHistory: Bool) -> [UInt8]
     ) {
-        let events = StatusEvents { status(false) }
-        self.events = events
         ProcessFigures.begin()
+        let answers = OperationsAnswers(
+            metrics: metrics, health: health, registry: registry, readiness: readiness, status: status)
+        self.answers = answers
         listeners = metrics.union(health).map { address in
-            HTTPListener(address: address, limits: HTTPLimits(bodyBytes: 0), logger: logger) { request in
-                guard ["GET", "HEAD"].contains(request.method) else {
-                    return .text(405, "only GET is answered here", headers: ["Allow": "GET"])
-                }
-                switch request.path {
-                case "/metrics" where metrics.contains(address):
-                    return HTTPServiceResponse(
-                        status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
-                        body: Array((registry.text() + ProcessFigures.text()).utf8))
-                case "/health" where health.contains(address): return Self.answer(200, [("status", "\"ok\"")])
-                case "/ready" where health.contains(address): return Self.ready(readiness())
-                case "/status.json" where health.contains(address):
-                    return HTTPServiceResponse(
-                        status: 200, headers: ["Cache-Control": "no-store"], contentType: "application/json",
-                        body: status(true))
-                case "/status/events" where health.contains(address) && request.method == "GET":
-                    return events.answer()
-                default:
-                    let page = health.contains(address) ? StatusPage.answer(request.path) : nil
-                    return page ?? .text(404, "there is nothing at this path")
-                }
-            }
+            HTTPListener(
+                address: address, limits: HTTPLimits(bodyBytes: 0), logger: logger,
+                handler: HTTPListener.asynchronous { request in answers.answer(request, at: address) })
         }
     }
 
@@ -65,11 +47,56 @@ public struct OperationsServer: Sendable {
 
     /// Lets `run` return.
     public func stop() async {
-        events.stop()
+        answers.events.stop()
         for listener in listeners { await listener.stop() }
     }
+}
 
-    private static func ready(_ pipelines: [(pipeline: String, readiness: Readiness)]) -> HTTPServiceResponse {
+/// What is answered at which address.
+struct OperationsAnswers: Sendable {
+    private let metrics: Set<ListenAddress>
+    private let health: Set<ListenAddress>
+    private let registry: PrometheusRegistry
+    private let readiness: @Sendable () -> [(pipeline: String, readiness: Readiness)]
+    private let status: @Sendable (_ withHistory: Bool) -> [UInt8]
+    let events: StatusEvents
+
+    init(
+        metrics: Set<ListenAddress>, health: Set<ListenAddress>, registry: PrometheusRegistry,
+        readiness: @escaping @Sendable () -> [(pipeline: String, readiness: Readiness)],
+        status: @escaping @Sendable (_ withHistory: Bool) -> [UInt8]
+    ) {
+        self.metrics = metrics
+        self.health = health
+        self.registry = registry
+        self.readiness = readiness
+        self.status = status
+        events = StatusEvents { status(false) }
+    }
+
+    func answer(_ request: ServerRequest, at address: ListenAddress) -> ServerResponse {
+        guard ["GET", "HEAD"].contains(request.method) else {
+            return .text(405, "only GET is answered here", headers: ["Allow": "GET"])
+        }
+        switch request.path {
+        case "/metrics" where metrics.contains(address):
+            return ServerResponse(
+                status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
+                body: Array((registry.text() + ProcessFigures.text()).utf8))
+        case "/health" where health.contains(address): return Self.answer(200, [("status", "\"ok\"")])
+        case "/ready" where health.contains(address): return Self.ready(readiness())
+        case "/status.json" where health.contains(address):
+            return ServerResponse(
+                status: 200, headers: ["Cache-Control": "no-store"], contentType: "application/json",
+                body: status(true))
+        case "/status/events" where health.contains(address) && request.method == "GET": return events.answer()
+        default:
+            let page = health.contains(address) ? StatusPage.answer(request.path) : nil
+            return page ?? .text(404, "there is nothing at this path")
+        }
+    }
+
+    private static func ready(_ pipelines: [(pipeline: String, readiness: Readiness)]) -> ServerResponse {
         let states = pipelines.map { pipeline, readiness in
             switch readiness {
             case .ready: (JSONWriter.quoted(pipeline), "\"ready\"")
@@ -82,8 +109,8 @@ public struct OperationsServer: Sendable {
             isReady ? 200 : 503, [("status", isReady ? "\"ready\"" : "\"not ready\""), ("pipelines", "{\(details)}")])
     }
 
-    private static func answer(_ status: Int, _ members: [(String, String)]) -> HTTPServiceResponse {
+    private static func answer(_ status: Int, _ members: [(String, String)]) -> ServerResponse {
         let body = "{" + members.map { "\"\($0)\":\($1)" }.joined(separator: ",") + "}\n"
-        return HTTPServiceResponse(status: status, contentType: "application/json", body: Array(body.utf8))
+        return ServerResponse(status: status, contentType: "application/json", body: Array(body.utf8))
     }
 }

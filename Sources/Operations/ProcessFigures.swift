@@ -1,8 +1,14 @@
-import Foundation
+import Glibc
+import Locking
+import Telemetry
+import Wire
 
 /// What the kernel knows of this process, under the names that Prometheus's own client libraries use.
 enum ProcessFigures {
-    private static let started = Date().timeIntervalSince1970
+    private static let started = {
+        let now = Timestamp.now()
+        return Double(now.seconds) + Double(now.nanoseconds) / 1e9
+    }()
 
     /// To be called once at the start: the first call fixes the start's time.
     static func begin() { _ = started }
@@ -26,13 +32,11 @@ enum ProcessFigures {
     private static func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
 
     private static func openDescriptors() -> Int {
-        ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).count
+        ((try? Files.list("/proc/self/fd")) ?? []).count
     }
 
     private static func residentBytes() -> Int {
-        let fields = FileManager.default.contents(atPath: "/proc/self/statm").map {
-            String(decoding: $0, as: UTF8.self)
-        }
+        let fields = (try? Files.read("/proc/self/statm"))?.text
         let pages = fields?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
         return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
     }

@@ -24,7 +24,7 @@ final class StatusEvents: Sendable {
     /// A stream of server-sent events; 503 where too many look already.
     ///
     /// Source of the format: HTML Living Standard, "Server-sent events".
-    func answer() -> HTTPServiceResponse {
+    func answer() -> ServerResponse {
         // Who reads slowly is told less often, never later.
         let (pieces, continuation) = AsyncStream.makeStream(of: [UInt8].self, bufferingPolicy: .bufferingNewest(1))
         let number: Int? = state.withLock { state in
@@ -38,10 +38,10 @@ final class StatusEvents: Sendable {
             return .text(503, "\(Self.most) look at this page already", headers: ["Retry-After": "10"])
         }
         continuation.onTermination = { [weak self] _ in self?.leave(number) }
-        var response = HTTPServiceResponse(
+        var response = ServerResponse(
             status: 200, headers: ["Cache-Control": "no-store", "X-Accel-Buffering": "no"],
             contentType: "text/event-stream", body: Array("retry: 2000\n\n".utf8))
-        response.stream = HTTPBodyStream(pieces)
+        response.stream = BodyStream(pieces)
         return response
     }
 

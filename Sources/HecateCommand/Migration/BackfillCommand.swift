@@ -142,7 +142,9 @@ private final class BackfillState: Sendable {
     }
 
     private static func defaultPath(of what: String) -> String {
-        let base = environment("XDG_STATE_HOME") ?? "\(Self.home)/.local/state"
+        // Empty counts as not set: XDG Base Directory Specification.
+        let named = environment("XDG_STATE_HOME").flatMap { $0.isEmpty ? nil : $0 }
+        let base = named ?? "\(Self.home)/.local/state"
         return "\(base)/hecate/backfill-\(hash(Array(what.utf8)).prefix(16)).done"
     }
 

@@ -29,7 +29,7 @@ struct HealthCommand: Command {
         } catch {
             throw CommandFailure("it does not answer at \(address)")
         }
-        let text = Console.printable(answer.body.dropLast().map { $0 }.text)
+        let text = Console.printable(Array(answer.body.dropLast()).text)
         guard answer.status == 200 else { throw CommandFailure("it answers \(answer.status): \(text)") }
         print(text)
     }

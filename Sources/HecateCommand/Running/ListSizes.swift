@@ -40,18 +40,20 @@ final class ListSizes: Sendable {
 
     /// Asks again and again, until it is cancelled.
     func run() async {
-        let client: HTTPClient
-        do {
-            client = try HTTPClient()
-        } catch {
-            for index in sources.indices { note(Answer(index: index, size: nil, error: "\(error)")) }
-            return
+        var client: HTTPClient?
+        if !sources.isEmpty {
+            do {
+                client = try HTTPClient()
+            } catch {
+                for index in sources.indices { note(Answer(index: index, size: nil, error: "\(error)")) }
+            }
         }
         while !Task.isCancelled {
-            await look(client)
+            if let client { await look(client) }
+            noteOwn()
             try? await Task.sleep(for: Self.interval)
         }
-        await client.shutDown()
+        await client?.shutDown()
     }
 
     private func look(_ client: HTTPClient) async {
@@ -68,6 +70,10 @@ final class ListSizes: Sendable {
             }
             for await answer in group { note(answer) }
         }
+    }
+
+    /// The size of the list that this process writes.
+    private func noteOwn() {
         let own = registry.samples.filter { $0.name == "xmidt_hecate_webhook_list_size_value" }
         if !own.isEmpty { note(Answer(index: sources.count, size: Int(own.reduce(0) { $0 + $1.value }), error: nil)) }
     }

@@ -1,7 +1,6 @@
 import Arguments
 import HTTP
 import Telemetry
-import Telemetry
 import Operations
 import PipelineFile
 import PipelineKit
