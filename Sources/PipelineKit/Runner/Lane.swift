@@ -141,6 +141,7 @@ final class Lane: @unchecked Sendable {
             delivery.abandon(reason: reason)
             endSeries()
             giveCreditsBack()
+            if let waiting = window.passOn() { wakeLane(waiting) }
         }
     }
 
@@ -362,8 +363,9 @@ final class Lane: @unchecked Sendable {
         if state == .closed { wakeAll() }
     }
 
+    /// Gives back a place in the window. The lane itself need not be called: it looks for something to write before it rests.
     private func release() {
-        if let waiting = window.release() { wakeLane(waiting) }
+        if let waiting = window.release(), waiting != index { wakeLane(waiting) }
     }
 
     /// Sees to it that the lane is woken when the next retry is due.

@@ -230,12 +230,15 @@ public struct Durability: Sendable {
     }
 }
 
-/// The lanes of a pipeline, for the lanes themselves: filled once, before the first message.
-private final class LaneDirectory: Sendable {
-    private struct WeakLane: Sendable { weak let lane: Lane? }
-    private let lanes = Mutex<[WeakLane]>([])
+/// The lanes of a pipeline, for the lanes themselves.
+///
+/// `@unchecked Sendable`: it is filled once, by the initializer of the pipeline, before any lane has something to do; from then on
+/// it is only read. A lock would be one that all lanes meet at.
+private final class LaneDirectory: @unchecked Sendable {
+    private struct WeakLane { weak let lane: Lane? }
+    private var lanes: [WeakLane] = []
 
-    func fill(_ lanes: [Lane]) { self.lanes.withLock { $0 = lanes.map { WeakLane(lane: $0) } } }
-    func wake(_ index: Int) { lanes.withLock { $0[index].lane }?.wake() }
-    func wakeAll() { for lane in lanes.withLock({ $0 }) { lane.lane?.wake() } }
+    func fill(_ lanes: [Lane]) { self.lanes = lanes.map { WeakLane(lane: $0) } }
+    func wake(_ index: Int) { lanes[index].lane?.wake() }
+    func wakeAll() { for lane in lanes { lane.lane?.wake() } }
 }
