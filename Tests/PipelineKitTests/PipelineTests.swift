@@ -257,6 +257,21 @@ private struct ScriptedFilter: Filter {
         #expect(Set(pipeline.counts.keys) == ["failed"])
     }
 
+    /// Lanes share their threads with everybody else's tasks, this test's too.
+    @Test func lanesThatNeverRestLetOthersHaveTheirTurn() async throws {
+        let source = ScriptedSource { intake in await intake.pull { Self.series($0, upTo: .max) } }
+        let sink = WatchedSink(SinkCapabilities()) { _, _ in .delivered }
+        let pipeline = pipeline(
+            source, [.init(name: "none", work: .filter(ScriptedFilter { _ in false }))], sink,
+            lanes: 2 * availableProcessors(), capacity: 100, grace: .milliseconds(1))
+        async let run: Void = pipeline.run()
+        while pipeline.counts.isEmpty { await Task.yield() }
+        await withCheckedContinuation { continuation in DispatchQueue.global().async { continuation.resume() } }
+        await pipeline.stop()
+        try await run
+        #expect(pipeline.inside.count == 0)
+    }
+
     @Test func aMessageThatBecameSeveralIsAnsweredWhenAllHaveEnded() async throws {
         struct Triple: Transform {
             static let declaration = StageDeclaration(name: "triple", summary: "", example: "")

@@ -7,9 +7,9 @@ import Wire
 /// messages. Its queue runs on the threads that all of Dispatch shares: with threads of their own lanes would be more than there are
 /// processors.
 ///
-/// `@unchecked Sendable`, because a serial queue guards what changes: `delivery`, `series`, `spareEvents`, `till`, `notes`, `run`, `postponed` and
-/// `timerDue` are touched only by what `drain`, `finish`, `abandon` and the timer run on `queue`. What other threads call
-/// (`accept`, `pull`, `wake`) touches `inbox`, which has a lock. Everything else is constant and `Sendable`.
+/// `@unchecked Sendable`, because a serial queue guards what changes: `delivery`, `series`, `events`, `position`, `isCalled`, `till`,
+/// `notes`, `run`, `postponed` and `timerDue` are touched only by what `drain`, `finish`, `abandon` and the timer run on `queue`. What
+/// other threads call (`accept`, `pull`, `wake`) touches `inbox`, which has a lock. Everything else is constant and `Sendable`.
 final class Lane: @unchecked Sendable {
     private enum Event {
         case accepted(Receipt)
@@ -40,8 +40,13 @@ final class Lane: @unchecked Sendable {
 
     private struct Inbox {
         var events: [Event] = []
+        /// Whether the lane works, or will, and looks here before it rests.
         var isScheduled = false
     }
+
+    /// How long a lane works before others have their turn, in nanoseconds; and how often it looks for more within that at most.
+    private static let turn: Int64 = 2_000_000
+    private static let longestTurn = 1000
 
     private let index: Int
     private let queue: DispatchQueue
@@ -70,9 +75,13 @@ final class Lane: @unchecked Sendable {
 
     private var delivery: Delivery
     private var series: Series?
-    private var spareEvents: [Event] = []
+    /// What was taken from the inbox, and how much of it is handled.
+    private var events: [Event] = []
+    private var position = 0
+    /// Whether the lane was called because it may write, and has not looked yet whether others may too.
+    private var isCalled = false
     private var notes: StageChain.Notes
-    /// How many messages were run since the lane was woken.
+    /// How many messages were run since the lane's turn began.
     private var run = 0
     private var postponed: [Postponed] = []
     private var timerDue: Duration?
@@ -135,7 +144,7 @@ final class Lane: @unchecked Sendable {
     /// Settles everything that has not ended as failed. From any thread; done when this returns.
     func abandon(reason: String) {
         queue.sync {
-            handleEvents()
+            repeat { handleEvents(until: .max) } while position < events.count || takeEvents(resting: false)
             for waiting in postponed { waiting.receipt.settle(.failed(reason: reason, retryAfter: nil)) }
             postponed = []
             delivery.abandon(reason: reason)
@@ -154,41 +163,64 @@ final class Lane: @unchecked Sendable {
         if needsWakeUp { queue.async { self.drain() } }
     }
 
+    /// Works until there is nothing more to do, or its turn is over: then whatever else waits for one of Dispatch's threads goes first,
+    /// or a lane that never rests would keep one from all others.
     private func drain() {
-        handleEvents()
+        run = 0
+        let end = clock.nanoseconds() + Self.turn
+        var hasMore = true
+        for _ in 0..<Self.longestTurn {
+            if position == events.count, !takeEvents(resting: till.isEmpty), till.isEmpty {
+                hasMore = false
+                break
+            }
+            work(until: end)
+            if clock.nanoseconds() > end { break }
+        }
+        chain.tell(&notes)
+        armTimer()
+        metrics.inFlight(window.used)
+        if hasMore { DispatchQueue.global().async { [self] in queue.async { self.drain() } } }
+    }
+
+    private func work(until end: Int64) {
+        handleEvents(until: end)
         processPostponed()
         write()
         giveCreditsBack()
-        // What came of that is written too; what ended at once gives its credit back in a drain of its own.
+        // What came of that is written too.
         write()
-        if !till.isEmpty { post(.wake) }
-        chain.tell(&notes)
-        if let waiting = window.passOn() { wakeLane(waiting) }
-        armTimer()
-        metrics.inFlight(window.used)
+        if isCalled {
+            isCalled = false
+            if let waiting = window.passOn() { wakeLane(waiting) }
+        }
     }
 
-    /// Handles what has arrived, in its order.
-    private func handleEvents() {
-        dispatchPrecondition(condition: .onQueue(queue))
-        run = 0
+    /// Takes what has arrived, when all that was taken before is handled.
+    ///
+    /// - Parameter resting: whether the lane ends its work where nothing has; it is called for what comes then.
+    /// - Returns: whether anything has arrived.
+    private func takeEvents(resting: Bool) -> Bool {
+        position = 0
         // Filled again and again, so that it grows once.
-        var events: [Event] = []
-        swap(&events, &spareEvents)
-        inbox.withLock { inbox in
-            inbox.isScheduled = false
-            swap(&inbox.events, &events)
-        }
-        defer {
-            events.removeAll(keepingCapacity: events.count <= 4 * Self.stretch)
-            spareEvents = events
-        }
-        for (index, event) in events.enumerated() {
-            // Neither the sink nor who waits for a credit has to wait for the whole batch.
-            if index % Self.stretch == Self.stretch - 1 {
-                write()
-                giveCreditsBack()
+        events.removeAll(keepingCapacity: events.count <= 4 * Self.stretch)
+        return inbox.withLock { inbox in
+            if inbox.events.isEmpty {
+                if resting { inbox.isScheduled = false }
+                return false
             }
+            swap(&inbox.events, &events)
+            return true
+        }
+    }
+
+    /// Handles what was taken in its order: no more at once than the sink, and who waits for a credit, should wait for.
+    private func handleEvents(until end: Int64) {
+        dispatchPrecondition(condition: .onQueue(queue))
+        let stop = min(position + Self.stretch, events.count)
+        while position < stop {
+            let event = events[position]
+            position += 1
             switch event {
             case .accepted(let receipt): process(receipt)
             case .written(let entries, let outcomes, let nanoseconds, let isProbe):
@@ -201,8 +233,10 @@ final class Lane: @unchecked Sendable {
                 feed(1 + gate.tryEnter(atMost: Self.stretch - 1))
                 waitForCredit()
             case .credit(false): endSeries()
-            case .wake: break
+            case .wake: isCalled = true
             }
+            // Stages may take their time.
+            if position % 16 == 0, clock.nanoseconds() > end { break }
         }
     }
 
@@ -365,7 +399,8 @@ final class Lane: @unchecked Sendable {
 
     /// Gives back a place in the window. The lane itself need not be called: it looks for something to write before it rests.
     private func release() {
-        if let waiting = window.release(), waiting != index { wakeLane(waiting) }
+        guard let waiting = window.release() else { return }
+        if waiting == index { isCalled = true } else { wakeLane(waiting) }
     }
 
     /// Sees to it that the lane is woken when the next retry is due.
@@ -382,7 +417,7 @@ final class Lane: @unchecked Sendable {
         queue.asyncAfter(deadline: .now() + pause.inSeconds) { [self] in
             timerDue = nil
             delivery.wake(now: clock.now())
-            drain()
+            wake()
         }
     }
 }
