@@ -44,6 +44,7 @@ public final class ListenerPool: Sendable {
     ///
     /// - Parameters:
     ///   - limits: the size of bodies is bounded for this path, the rest by what the first user of the address says.
+    ///   - tls: where this cannot be read and a listener is handed over, its certificate stays, which is logged.
     ///   - onListening: called when requests are accepted.
     /// - Throws: `HTTPListenerError` where the address, the path or the certificate cannot be had.
     public func serve(
@@ -68,7 +69,15 @@ public final class ListenerPool: Sendable {
     ) async throws -> SharedListener {
         if let open = state.withLock({ $0.open[address] }) {
             if (open.certificate == nil) == (tls == nil) {
-                if let tls { try open.certificate?.replace(by: tls) }
+                if let tls {
+                    do {
+                        try open.certificate?.replace(by: tls)
+                    } catch  where isHandingOver {
+                        logger.error(
+                            "the certificate is not replaced; the one before is shown on",
+                            metadata: ["address": "\(address)", "reason": "\(error)"])
+                    }
+                }
                 return open
             }
             guard !open.isUsed else {
@@ -77,11 +86,18 @@ public final class ListenerPool: Sendable {
                 )
             }
             // From plain to TLS or back there is no way but to listen anew.
+            let certificate = try tls.map { try ServerCertificate($0) }
             forgetUnused(open, address)
             await open.close()
+            return add(address, certificate, limits, logger)
         }
-        let certificate = try tls.map { try ServerCertificate($0) }
-        return state.withLock { state in
+        return add(address, try tls.map { try ServerCertificate($0) }, limits, logger)
+    }
+
+    private func add(
+        _ address: ListenAddress, _ certificate: ServerCertificate?, _ limits: HTTPLimits, _ logger: Logger
+    ) -> SharedListener {
+        state.withLock { state in
             if let open = state.open[address] { return open }
             let made = SharedListener(address: address, certificate: certificate, limits: limits, logger: logger)
             state.open[address] = made

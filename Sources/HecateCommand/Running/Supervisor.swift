@@ -84,6 +84,16 @@ final class Supervisor: Sendable {
                 metadata: ["mistakes": "\n\(report.description)"])
             return
         }
+        for pipeline in loaded.pipelines {
+            do {
+                try await pipeline.prepare()
+            } catch {
+                logger.error(
+                    "a pipeline could not run as it is now; everything goes on as it was",
+                    metadata: ["pipeline": "\(pipeline.name)", "reason": "\(error)"])
+                return
+            }
+        }
         let running: [Pipeline]? = state.withLock { state in
             guard !state.isStopping, state.next == nil else { return nil }
             let all = state.current.files + loaded.files

@@ -109,6 +109,11 @@ public final class Pipeline: Sendable {
         return .degraded(reason)
     }
 
+    /// Checks what `run` will need, and changes nothing: for who wants to replace a pipeline that runs by this one.
+    ///
+    /// - Throws: what would make `run` fail.
+    public func prepare() async throws { try await source.prepare() }
+
     /// Opens the sink, runs the source to its end, waits for what is inside, closes the sink.
     ///
     /// - Throws: what ended the source before its time.

@@ -12,6 +12,12 @@ public protocol Source: Stage {
     /// - Throws: what makes it impossible to go on; the pipeline is shut down in order and the process ends with 1.
     func run(into intake: Intake) async throws
 
+    /// Checks what `run` will need, such as the files of a certificate, and changes nothing. Called before a running pipeline is replaced
+    /// by this one, so that a mistake leaves that as it is.
+    ///
+    /// - Throws: what would make `run` fail.
+    func prepare() async throws
+
     /// Asks `run` to take nothing more and to return as soon as what it took is answered. Called at most once, from
     /// any thread, also before or after `run`.
     func stop() async
@@ -30,6 +36,8 @@ public protocol Source: Stage {
 extension Source {
     /// No: a file is read once.
     public static var redelivers: Bool { false }
+    /// Nothing to check.
+    public func prepare() async throws {}
     /// Ready.
     public var readiness: Readiness { .ready }
     /// Nothing outside to look at.

@@ -13,9 +13,10 @@ struct HTTPAuthorization: Sendable {
 
     private let tokens: TokenSource?
 
-    init(_ options: Options, now: @escaping @Sendable () -> Timestamp) throws {
+    /// - Parameter timeout: how long a call may take for which this is.
+    init(_ options: Options, timeout: Duration, now: @escaping @Sendable () -> Timestamp) throws {
         let auth = options[Self.option]
-        tokens = auth[TokenSource.option].map { TokenSource($0, now: now) }
+        tokens = auth[TokenSource.option].map { TokenSource($0, timeout: timeout, now: now) }
         switch (auth[Self.basic], auth[Self.bearer], tokens) {
         case (let basic?, nil, nil): constant = try Self.basicHeader(basic)
         case (nil, let token?, nil): constant = try Self.bearerHeader(token)

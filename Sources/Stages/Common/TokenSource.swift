@@ -38,13 +38,16 @@ final class TokenSource: Sendable {
 
     /// What a token lives whose endpoint does not say.
     private static let defaultLife: Int64 = 300
+    private static let longestFetch = Duration.seconds(10)
 
     private let request: ClientRequest
     private let refreshBefore: Duration
+    private let timeout: Duration
     private let now: @Sendable () -> Timestamp
     private let state = Mutex(State())
 
-    init(_ options: Options, now: @escaping @Sendable () -> Timestamp) {
+    /// - Parameter timeout: how long a call may take that needs a token; fetching one takes no longer, nor than `longestFetch`.
+    init(_ options: Options, timeout: Duration, now: @escaping @Sendable () -> Timestamp) {
         let parameters =
             [
                 ("grant_type", "client_credentials"), ("client_id", options[Self.clientID]),
@@ -55,6 +58,7 @@ final class TokenSource: Sendable {
             headers: ["Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"],
             body: Array(FormEncoding.form(parameters).utf8))
         refreshBefore = options[Self.refreshBefore]
+        self.timeout = min(timeout, Self.longestFetch)
         self.now = now
     }
 
@@ -79,7 +83,7 @@ final class TokenSource: Sendable {
     func invalidate() { state.withLock { $0.token = nil } }
 
     private func fetch(_ client: HTTPClient) {
-        client.execute(request, within: .seconds(10), body: .whole(1 << 20)) { [self] answer in
+        client.execute(request, within: timeout, body: .whole(1 << 20)) { [self] answer in
             let result = token(of: answer)
             let waiting = state.withLock { state in
                 state.isFetching = false

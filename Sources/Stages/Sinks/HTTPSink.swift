@@ -104,7 +104,7 @@ public final class HTTPSink: CompletingSink {
         }
         contentType = options[Self.contentType]
         body = options[Self.body]
-        authorization = try HTTPAuthorization(options, now: context.now)
+        authorization = try HTTPAuthorization(options, timeout: options[Self.timeout], now: context.now)
         timeout = options[Self.timeout]
         tls = try ClientTLS(options[Self.tls])
         capabilities = SinkCapabilities(batch: 1, inFlight: options[Self.inFlight])

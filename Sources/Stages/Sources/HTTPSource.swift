@@ -78,6 +78,9 @@ public final class HTTPSource: Source {
         isListening.load(ordering: .relaxed) ? .ready : .notReady("the listener is not up yet")
     }
 
+    /// Reads the certificate and its key.
+    public func prepare() async throws { if let tls { _ = try ServerCertificate(tls) } }
+
     /// Listens until it is stopped.
     public func run(into intake: Intake) async throws {
         try await ListenerPool.shared.serve(
@@ -95,6 +98,7 @@ public final class HTTPSource: Source {
 
     /// Tries to listen.
     public func probe() async throws -> String {
+        try await prepare()
         let listener = HTTPListener(address: listen, limits: limits, logger: context.logger) {
             $1.respond(.init(status: 503))
         }

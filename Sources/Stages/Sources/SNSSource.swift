@@ -60,6 +60,9 @@ public final class SNSSource: Source {
         }
     }
 
+    /// Reads the certificate and its key.
+    public func prepare() async throws { if let tls = options.tls { _ = try ServerCertificate(tls) } }
+
     /// Listens and takes notifications until it is stopped.
     public func run(into intake: Intake) async throws {
         try await HTTPClient.with(options.access.configuration()) { client in
@@ -101,6 +104,7 @@ public final class SNSSource: Source {
 
     /// Looks whether the topic can be seen with these credentials; nothing is subscribed.
     public func probe() async throws -> String {
+        try await prepare()
         guard options.subscribes else { return "somebody else looks after the subscription: nothing to look at" }
         let count = try await HTTPClient.with(options.access.configuration()) { client in
             try await self.sns(HTTPTransport.client(client)).subscriptions(topicARN: options.topicARN).count

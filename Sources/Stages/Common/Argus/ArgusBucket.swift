@@ -85,7 +85,7 @@ public struct ArgusBucket: Sendable {
             }
         }
         ownerHeaders = options[ArgusSink.ownerHeaders]
-        authorization = try HTTPAuthorization(options, now: now)
+        authorization = try HTTPAuthorization(options, timeout: timeout, now: now)
         self.timeout = timeout
         tls = try ClientTLS(options[ArgusSink.tls])
         self.now = now
