@@ -197,6 +197,7 @@ let ported: Set<String> = [
     "PipelineKitTests",
     "PipelineFile",
     "StageTestKit",
+    "PipelineFileTests",
     "HTTP",
     "HTTPTests",
     "CHecateRE2",

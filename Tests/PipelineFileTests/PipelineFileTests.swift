@@ -1,6 +1,7 @@
 import Foundation
 import PipelineKit
 import Stages
+import Telemetry
 import Testing
 
 @testable import PipelineFile
