@@ -38,7 +38,9 @@ final class TokenSource: Sendable {
 
     /// What a token lives whose endpoint does not say.
     private static let defaultLife: Int64 = 300
-    private static let longestFetch = Duration.seconds(10)
+    /// How long fetching one may take: as long as the call that needs it, within these bounds. A call may be shorter than a token
+    /// endpoint is slow, and a message has to be answered, or tried again, while its sender waits.
+    private static let fetchTimes = Duration.seconds(5)...Duration.seconds(10)
 
     private let request: ClientRequest
     private let refreshBefore: Duration
@@ -46,7 +48,7 @@ final class TokenSource: Sendable {
     private let now: @Sendable () -> Timestamp
     private let state = Mutex(State())
 
-    /// - Parameter timeout: how long a call may take that needs a token; fetching one takes no longer, nor than `longestFetch`.
+    /// - Parameter timeout: how long a call may take that needs a token.
     init(_ options: Options, timeout: Duration, now: @escaping @Sendable () -> Timestamp) {
         let parameters =
             [
@@ -58,7 +60,7 @@ final class TokenSource: Sendable {
             headers: ["Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"],
             body: Array(FormEncoding.form(parameters).utf8))
         refreshBefore = options[Self.refreshBefore]
-        self.timeout = min(timeout, Self.longestFetch)
+        self.timeout = min(max(timeout, Self.fetchTimes.lowerBound), Self.fetchTimes.upperBound)
         self.now = now
     }
 
