@@ -123,7 +123,7 @@ struct RollbackCommand: Command {
     }
 
     private func rows(
-        _ bucket: ArgusBucket.Connected, _ owners: [String], _ known: [ItemJournal.Entry]
+        _ bucket: ArgusClient, _ owners: [String], _ known: [ItemJournal.Entry]
     ) async throws -> [Row] {
         let entries = Dictionary(known.map { ("\($0.owner) \($0.id)", $0) }) { $1 }
         var rows: [Row] = []
@@ -156,7 +156,7 @@ struct RollbackCommand: Command {
         guard readLine() == "\(count)" else { throw CommandFailure("nothing was deleted") }
     }
 
-    private func remove(_ rows: [Row], _ bucket: ArgusBucket.Connected, _ journal: ItemJournal?) async throws {
+    private func remove(_ rows: [Row], _ bucket: ArgusClient, _ journal: ItemJournal?) async throws {
         let progress = Progress("deleted", total: rows.count)
         defer { progress.end() }
         var deleted = 0

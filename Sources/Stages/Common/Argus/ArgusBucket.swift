@@ -49,9 +49,6 @@ public struct ArgusBucket: Sendable {
         case others
     }
 
-    /// The bucket with its connections.
-    public typealias Connected = ArgusClient
-
     /// The URLs of the bucket, one for each address of Argus, as in `http://argus:6600/api/v1/store/webhooks`.
     let stores: [WebURL]
     let ownerHeaders: [String]
