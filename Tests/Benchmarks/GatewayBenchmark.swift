@@ -27,7 +27,7 @@ struct GatewayBenchmark {
         let certificate = HTTPListener(
             address: ListenAddress("127.0.0.1:0")!, limits: HTTPLimits(bodyBytes: 0),
             logger: Logger(label: "bench") { _ in SilentLogHandler() }
-        ) { _ in .text(200, signer.certificate) }
+        ) { _, responder in responder.respond(.text(200, signer.certificate)) }
         let listening = AsyncStream.makeStream(of: Void.self)
         let serving = Task { try await certificate.run { listening.continuation.finish() } }
         for await _ in listening.stream {}
@@ -73,22 +73,15 @@ struct GatewayBenchmark {
 
         let latencies = report.latencies.sorted()
         let okay = report.statuses[200] ?? 0
-        let values: [(String, Double, String)] = [
-            ("acceptedPerSecond", Double(okay) / report.seconds, whole(Double(okay) / report.seconds)),
-            ("storedPerSecond", Double(stored) / seconds, whole(Double(stored) / seconds)),
-            ("answered200", Double(okay), "\(okay)"), ("stored", Double(stored), "\(stored)"),
-            ("lost", Double(okay - stored), "\(okay - stored)"),
-            ("p50Milliseconds", percentile(latencies, 0.5), String(format: "%.2f", percentile(latencies, 0.5))),
-            ("p99Milliseconds", percentile(latencies, 0.99), String(format: "%.2f", percentile(latencies, 0.99))),
-            ("gatewayProcessorSeconds", processor, String(format: "%.2f", processor)),
-            (
-                "gatewayPeakMegabytes", Double(gateway.memory("VmHWM")) / 1e6,
-                whole(Double(gateway.memory("VmHWM")) / 1e6)
-            ),
-            ("gatewayIdleMegabytes", Double(idleMemory) / 1e6, whole(Double(idleMemory) / 1e6)),
+        let values = [
+            ("acceptedPerSecond", Double(okay) / report.seconds), ("storedPerSecond", Double(stored) / seconds),
+            ("answered200", Double(okay)), ("stored", Double(stored)), ("lost", Double(okay - stored)),
+            ("p50Milliseconds", percentile(latencies, 0.5)), ("p99Milliseconds", percentile(latencies, 0.99)),
+            ("gatewayProcessorSeconds", processor), ("gatewayPeakMegabytes", Double(gateway.memory("VmHWM")) / 1e6),
+            ("gatewayIdleMegabytes", Double(idleMemory) / 1e6),
         ]
-        for (name, value, shown) in values {
-            row(name, shown)
+        for (name, value) in values {
+            row(name, name.hasSuffix("econds") ? String(format: "%.2f", value) : whole(value))
             results["\(measure).\(name)"] = value
         }
         for (status, count) in report.statuses.sorted(by: { $0.key < $1.key }) where status != 200 {
