@@ -145,4 +145,17 @@ import Testing
         #expect(try Files.text("\(folder)/new.yaml").contains("bucket: \"a$$b\"\n"))
         #expect(await run(["import", "\(folder)/hecate.yaml", "--output=\(folder)/new.yaml"]) == 1)
     }
+
+    @Test func aCertificateThatIsNotThereIsNoMistakeOfTheFile() async throws {
+        let folder = try folder([
+            "p.yaml": """
+            source: {http: {listen: "127.0.0.1:0", tls: {certificate: /nowhere/c.pem, key: /nowhere/k.pem}}}
+            sink: drop
+
+            """
+        ])
+        defer { try? Files.removeAll(folder) }
+        #expect(await run(["validate", "\(folder)/p.yaml"]) == 0)
+        #expect(await run(["validate", "--connect", "\(folder)/p.yaml"]) == 1)
+    }
 }

@@ -21,10 +21,17 @@ struct ValidateCommand: Command {
         let logger = Logger(label: "hecate") { _ in SilentLogHandler() }
         let loaded = try LoadedPipelines(files, logger: logger)
         var isGood = true
-        for file in loaded.files {
+        for (file, pipeline) in zip(loaded.files, loaded.pipelines) {
             let stages = [file.pipeline.source] + file.pipeline.stages + [file.pipeline.sink]
             print(
                 "\(file.path): good: pipeline '\(file.pipeline.name)': \(stages.map(\.name).joined(separator: " ▸ "))")
+            // What is meant for another machine need not be here: without --connect that is no mistake.
+            do {
+                try await pipeline.prepare()
+            } catch {
+                Console.error("\(file.path): warning: it could not run here as it is now: \(error)")
+                if connect { isGood = false }
+            }
             if connect, await !look(file, logger) { isGood = false }
         }
         guard isGood else { throw ExitCode.failure }
