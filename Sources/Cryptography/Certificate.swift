@@ -36,18 +36,23 @@ public struct Certificate: Sendable {
     /// Reads the first certificate of a text, which may hold more before and after it.
     public init(pem: [UInt8]) throws(CryptographyError) {
         guard pem.count <= Self.longest else { throw .malformed(reason: "it is longer than \(Self.longest) bytes") }
+        guard !pem.isEmpty else { throw .malformed(reason: "it is empty") }
         LibCrypto.prepare()
         ERR_clear_error()
         defer { ERR_clear_error() }
-        guard let text = BIO_new_mem_buf(pem, Int32(pem.count)) else { throw Self.failure() }
-        defer { BIO_free(text) }
-        // Without a function that gives the password of an encrypted block, OpenSSL would ask for it on the terminal.
-        guard let certificate = PEM_read_bio_X509(text, nil, { _, _, _, _ in -1 }, nil) else { throw Self.failure() }
+        guard let certificate = pem.withUnsafeBytes(Self.read) else { throw Self.failure() }
         defer { X509_free(certificate) }
         notBefore = try Self.seconds(X509_get0_notBefore(certificate))
         notAfter = try Self.seconds(X509_get0_notAfter(certificate))
         guard let key = X509_get0_pubkey(certificate) else { throw Self.failure() }
         publicKey = try RSAPublicKey(key)
+    }
+
+    private static func read(_ pem: UnsafeRawBufferPointer) -> OpaquePointer? {
+        guard let text = BIO_new_mem_buf(pem.baseAddress, Int32(pem.count)) else { return nil }
+        defer { BIO_free(text) }
+        // Without a function that gives the password of an encrypted block, OpenSSL would ask for it on the terminal.
+        return PEM_read_bio_X509(text, nil, { _, _, _, _ in -1 }, nil)
     }
 
     private static func seconds(_ time: UnsafePointer<ASN1_TIME>?) throws(CryptographyError) -> Int64 {

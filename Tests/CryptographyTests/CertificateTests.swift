@@ -47,7 +47,7 @@ import Wire
             of: "-----BEGIN CERTIFICATE-----\n",
             with: "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,\(Self.hex(16))\n\n")
         let cases: [(String, String)] = [
-            ("", "no start line"), ("hello", "no start line"), (key, "no start line"),
+            ("", "it is empty"), ("hello", "no start line"), (key, "no start line"),
             ("\0\u{1}\u{2}", "no start line"),
             (String(good.prefix(300)), "bad end line"),
             (good.replacingOccurrences(of: "MII", with: "M!I"), "bad base64"),
