@@ -83,7 +83,8 @@ indirect enum Condition: Sendable {
         optional: "host", ListFile.texts,
         help: "it is a URL whose host is one of these; *.example.net for all below example.net")
     private static let regex = Option(
-        optional: "regex", patterns, help: "a regular expression is found in it; ^ and $ make it the whole")
+        optional: "regex", patterns,
+        help: "a regular expression, in Go's syntax (RE2), is found in it; ^ and $ make it the whole")
     private static let cidr = Option(
         optional: "cidr", ranges, help: "it is an address in one of these ranges, such as 192.0.2.0/24")
     private static let above = Option(optional: "above", anyNumber, help: "it is a number above this")
