@@ -5,7 +5,7 @@ import Locking
 /// Work that blocks, on a few threads which come and go with it. May be used from any thread.
 package final class BlockingWork: Sendable {
     /// The process's own.
-    package static let shared = BlockingWork(threads: 4)
+    package static let shared = BlockingWork(threads: 8)
 
     private struct State {
         var work: Deque<@Sendable () -> Void> = []

@@ -39,8 +39,8 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     let loop: EventLoop
     private let pool: HostPool
     private let transport: Transport
-    private let opened: UInt64
-    private let greatestAge: UInt64
+    /// When it is too old for another exchange.
+    private let endOfLife: UInt64
     private var phase = Phase.handshaking
     private var exchange: Exchange?
     private var parser = ResponseParser()
@@ -59,10 +59,9 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
 
     init(_ transport: Transport, _ pool: HostPool, _ loop: EventLoop) {
         (self.transport, self.pool, self.loop) = (transport, pool, loop)
-        opened = MonotonicClock.now
         // Connections that were made at once do not all end at once.
-        let age = pool.settings.configuration.greatestAge.wholeNanoseconds
-        greatestAge = age - UInt64.random(in: 0...(age / 8))
+        let age = pool.settings.configuration.greatestAge
+        endOfLife = MonotonicClock.moment(age - age * Double.random(in: 0...0.125), after: MonotonicClock.now)
     }
 
     // MARK: - What happens to it
@@ -77,23 +76,23 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         guard loop.watch(transport.descriptor, EPOLLIN.rawValue, self) else {
             return fail(.cannotConnect(reason: String(cString: strerror(errno))))
         }
-        let now = MonotonicClock.now
-        deadline.set(inNanoseconds: end > now ? end - now : 0)
+        loop.set(deadline, at: end)
         shakeHands()
     }
 
     /// Carries an exchange, if it still can: a connection that was closed meanwhile gives it back.
     func begin(_ exchange: Exchange) {
         loop.assertCurrent()
-        if phase == .resting, MonotonicClock.now - restingSince > Self.shortRest { lookAround() }
+        let now = MonotonicClock.now
+        if phase == .resting, now - restingSince > Self.shortRest { lookAround() }
         guard phase == .resting else {
             // Nothing of it was sent.
             return pool.restart(exchange, inPlaceOf: self)
         }
-        guard exchange.pass(to: .connection(self)) else { return rest() }
-        guard exchange.deadline > MonotonicClock.now else {
+        guard exchange.pass(to: .connection(self)) else { return rest(now) }
+        guard exchange.deadline > now else {
             exchange.finishLater(.timedOutBeforeSending)
-            return rest()
+            return rest(now)
         }
         send(exchange)
     }
@@ -177,7 +176,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
             output.bytes.append(contentsOf: body[..<copied])
             output.body = body[copied...]
         }
-        deadline.set(inNanoseconds: exchange.deadline - min(exchange.deadline, loop.deadlines.now))
+        loop.set(deadline, at: exchange.deadline)
         flush()
         if phase == .exchanging { updateEvents() }
     }
@@ -287,11 +286,12 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
 
     private func complete() {
         let exchange = take(&exchange)
+        let now = MonotonicClock.now
         let isWhole = output.isEmpty && !stopsSending
-        let isKept = isWhole && parser.keepsAlive && !endsBehindAnswer && age < greatestAge
+        let isKept = isWhole && parser.keepsAlive && !endsBehindAnswer && now < endOfLife
         let response = parser.takeResponse()
         exchanges += 1
-        if isKept { rest() } else { close() }
+        if isKept { rest(now) } else { close() }
         exchange?.finish(.success(response))
     }
 
@@ -316,10 +316,8 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         return !hasSent || RequestWriter.isIdempotent(exchange.request.method)
     }
 
-    private var age: UInt64 { MonotonicClock.now - opened }
-
     /// Waits for the next exchange, or begins one that waits.
-    private func rest() {
+    private func rest(_ now: UInt64) {
         if transport.hasPending { lookAround() }
         guard phase != .closed else { return }
         switch pool.release(self) {
@@ -329,10 +327,9 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         case .close: close()
         case .rest:
             phase = .resting
-            restingSince = MonotonicClock.now
-            let age = age
-            let left = age < greatestAge ? greatestAge - age : 0
-            deadline.set(inNanoseconds: min(pool.settings.configuration.idleTime.wholeNanoseconds, left))
+            restingSince = now
+            let idleTime = pool.settings.configuration.idleTime
+            loop.set(deadline, at: min(MonotonicClock.moment(idleTime, after: now), endOfLife))
             updateEvents()
         }
     }

@@ -45,12 +45,11 @@ final class Dialer: PoolMember, @unchecked Sendable {
         guard !isOver else { return }
         guard exchange.pass(to: .dialer(self)) else { return finish() }
         let now = MonotonicClock.now
-        let (latest, overflows) = now.addingReportingOverflow(
-            pool.settings.configuration.connectTimeout.wholeNanoseconds)
-        end = min(exchange.deadline, overflows ? .max : latest)
+        let latest = MonotonicClock.moment(pool.settings.configuration.connectTimeout, after: now)
+        end = min(exchange.deadline, latest)
         guard end > now else { return fail(.timedOutBeforeSending) }
         let timeout = loop.makeDeadline { [unowned self] in fail(.timedOutBeforeSending) }
-        timeout.set(inNanoseconds: end - now)
+        loop.set(timeout, at: end)
         self.timeout = timeout
         prepare()
     }

@@ -36,8 +36,7 @@ public final class Exchange: Sendable {
         self.request = request
         self.limit = limit
         self.loop = loop
-        let (end, overflows) = MonotonicClock.now.addingReportingOverflow(within.wholeNanoseconds)
-        deadline = overflows ? .max : end
+        deadline = MonotonicClock.moment(within, after: MonotonicClock.now)
     }
 
     /// Ends it without an answer, which is told as `HTTPClientError.cancelled` unless it is over already. The connection that it was on
@@ -102,5 +101,18 @@ enum MonotonicClock {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+
+    /// The moment that lies so far ahead of another.
+    static func moment(_ duration: Duration, after start: UInt64) -> UInt64 {
+        let (end, overflows) = start.addingReportingOverflow(duration.wholeNanoseconds)
+        return overflows ? .max : end
+    }
+}
+
+extension EventLoop {
+    /// Sets a deadline of this loop to a moment of the monotonic clock. The loop's own idea of now may be a little older than the clock.
+    func set(_ deadline: Deadline, at moment: UInt64) {
+        deadline.set(inNanoseconds: moment - min(moment, deadlines.now))
     }
 }

@@ -214,7 +214,7 @@ final class HostPool: @unchecked Sendable {
         guard next != .max else { return }
         let deadline = lineDeadline ?? home.makeDeadline { [weak self] in self?.checkLine() }
         lineDeadline = deadline
-        deadline.set(inNanoseconds: next - now)
+        home.set(deadline, at: next)
     }
 
     /// Whether nobody uses it; then it takes no exchange any more.

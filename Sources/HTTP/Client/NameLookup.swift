@@ -1,6 +1,6 @@
 import Locking
 
-/// Looks up the addresses of names, beside the loops: the system's way of doing that blocks. At most four are looked up at once; who
+/// Looks up the addresses of names, beside the loops: the system's way of doing that blocks. A few are looked up at once; who
 /// asks for one that is being looked up shares it. Nothing is remembered. May be used from any thread.
 package final class NameLookup: Sendable {
     /// Why a name has no address.

@@ -274,13 +274,16 @@ import Wire
 
     @Test func aRefusalIsHeardWhileTheRequestIsStillBeingSent() async throws {
         let authority = try Authority()
-        try await ClientTrial.with(.init(tls: authority.files), tls: .init(try authority.certificate())) { peer in
-            guard peer.head() != nil else { return }
-            peer.reply(413, "no", "Connection: close\r\n")
-            peer.waitForClose()
-        } _: { trial, server in
-            let body = [UInt8](repeating: 0x78, count: 6_000_000)
-            #expect(await trial.ask(server, "POST", scheme: "https", body: body) == "413 \"no\"")
+        for isRead in [true, false] {
+            try await ClientTrial.with(.init(tls: authority.files), tls: .init(try authority.certificate())) { peer in
+                guard peer.head() != nil else { return }
+                peer.reply(413, "no", "Connection: close\r\n")
+                if isRead { peer.waitForClose() }
+            } _: { trial, server in
+                let body = [UInt8](repeating: 0x78, count: 6_000_000)
+                let seen = await trial.ask(server, "POST", scheme: "https", body: body)
+                #expect(seen == "413 \"no\"", "\(isRead)")
+            }
         }
     }
 

@@ -90,6 +90,9 @@ final class RawServer: Sendable {
                 Glibc.close(descriptor)
                 return
             }
+            // What was sent before a reset is to be there before it.
+            var yes: Int32 = 1
+            setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, 4)
             Thread { [self] in
                 if let peer = RawPeer(descriptor, number, context) {
                     handler(peer)
