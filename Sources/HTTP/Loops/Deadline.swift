@@ -27,7 +27,7 @@ package final class Deadline {
     package func set(inNanoseconds nanoseconds: UInt64) {
         loop.assertCurrent()
         guard action != nil else { return }
-        due = loop.deadlines.now &+ min(nanoseconds, Self.never / 2)
+        due = loop.deadlines.now + min(nanoseconds, Self.never / 4)
         guard due < queued else { return }
         queued = due
         loop.deadlines.insert(due, self)
@@ -123,11 +123,10 @@ extension EventLoop {
 }
 
 extension Duration {
-    /// The duration in nanoseconds, 0 for one that is negative, the largest number for one that is longer.
+    /// The duration in nanoseconds; 0 for one that is negative, a hundred years for one that is longer.
     package var wholeNanoseconds: UInt64 {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        let (whole, overflows) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        return overflows ? .max : whole &+ UInt64(attoseconds / 1_000_000_000)
+        return UInt64(min(seconds, 100 * 366 * 86_400)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
     }
 }

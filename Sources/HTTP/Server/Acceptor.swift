@@ -52,6 +52,9 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
 
     // MARK: - From any thread
 
+    /// The number of open connections.
+    var connections: Int { count.load(ordering: .relaxed) }
+
     /// Begins to accept.
     func start() {
         loop.submit { [self] in

@@ -13,7 +13,8 @@ public struct HTTPLimits: Sendable {
     public var idle: Duration = .seconds(60)
     /// How long a request's body may take.
     public var body: Duration = .seconds(15)
-    /// How long a client may take to read an answer, or a piece of one that comes in pieces.
+    /// How long a client may read nothing of an answer, or of a piece of one that comes in pieces. In total it has as long, and a second
+    /// more for every 64 KiB.
     public var answer: Duration = .seconds(30)
 
     /// Limits.

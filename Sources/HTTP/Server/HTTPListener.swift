@@ -48,6 +48,13 @@ public final class HTTPListener: Sendable {
     /// The port that is listened on; nil before it is, and for a Unix domain socket.
     public var port: Int? { boundPort.withLock { $0 } }
 
+    /// How many connections are open.
+    package var connections: Int {
+        state.withLock { state in
+            if case .running(let acceptor) = state { acceptor.connections } else { 0 }
+        }
+    }
+
     /// Listens until `stop` is called or the task is cancelled; returns when every request that had come is answered.
     ///
     /// - Parameter onListening: called once when connections are accepted.

@@ -48,7 +48,7 @@ package struct RequestParser {
 
     private let limits: Limits
     private var state = State.start
-    private(set) var head = ReceivedHead()
+    package private(set) var head = ReceivedHead()
     private var body: [UInt8] = []
     private var mostBody = 0
 
@@ -80,7 +80,7 @@ package struct RequestParser {
     package init(_ limits: Limits = Limits()) { self.limits = limits }
 
     /// Whether nothing of a request was read yet.
-    var isBetweenRequests: Bool {
+    package var isBetweenRequests: Bool {
         if case .start = state { return headSize == 0 }
         return false
     }
@@ -401,7 +401,7 @@ package struct RequestParser {
         head.keepsAlive = !framing.saysClose && (!head.isVersion10 || framing.saysKeepAlive)
         headSize = 0
         switch head.framing {
-        case .none, .length(0): state = .end
+        case .none: state = .end
         case .length(let length):
             body.reserveCapacity(min(length, 64 << 10))
             state = .length(length)
@@ -412,7 +412,7 @@ package struct RequestParser {
     /// RFC 9112, 6.3.
     private mutating func decideFraming() throws(Refusal) {
         guard framing.hasCodings else {
-            head.framing = framing.lengths == 0 ? .none : .length(framing.length)
+            head.framing = framing.length == 0 ? .none : .length(framing.length)
             return
         }
         // RFC 9112, 6.1: both are what request smuggling is made of; HTTP/1.0 knows no codings, and who is on the way may not either.

@@ -40,6 +40,8 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     /// How long the rest of a request may take when the listener ends.
     private static let drainHead = Duration.seconds(1).wholeNanoseconds
     private static let drainBody = Duration.seconds(5).wholeNanoseconds
+    /// The bytes a second that a client has to read of an answer, beside the time that it has in any case.
+    private static let slowestReading = 64 << 10
     /// So much of the answers to requests that came together is collected before it is written.
     private static let mostCollected = 32 << 10
 
@@ -73,6 +75,9 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     private var holdsInput = false
     /// Whether the client is being waited for to read.
     private var isBlocked = false
+    /// How much was left when it last took something, and when it has to have taken everything.
+    private var blockedBytes = 0
+    private var answerEnd: UInt64 = 0
     private var readWantsWrite = false
     private var writeWantsRead = false
     private var lingered = 0
@@ -392,9 +397,16 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     private func waitForClient() {
         switch phase {
         case .reading(writesAnswer: true), .streaming, .closing:
-            guard !isBlocked else { return }
-            isBlocked = true
-            deadline.set(inNanoseconds: settings.answer)
+            let now = loop.deadlines.now
+            let left = output.count - written
+            if !isBlocked {
+                isBlocked = true
+                answerEnd = now &+ settings.answer &+ UInt64(left / Self.slowestReading) &* 1_000_000_000
+            } else if left == blockedBytes {
+                return
+            }
+            blockedBytes = left
+            deadline.set(inNanoseconds: min(settings.answer, answerEnd > now ? answerEnd - now : 0))
         case .handshaking, .reading, .answering, .lingering, .closed: break
         }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import HTTP
-import Logging
+import Telemetry
+import TestServers
 import TestSupport
 import Testing
 
@@ -13,7 +14,7 @@ import Testing
 
     private let pool = ListenerPool()
     private let address: ListenAddress
-    private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    private let logger = Logger.silent
 
     init() throws {
         address = try #require(ListenAddress("127.0.0.1:\(FreePort.find())"))
@@ -30,7 +31,7 @@ import Testing
                 try await pool.serve(
                     address, path: path, tls: nil, limits: HTTPLimits(bodyBytes: bodyBytes), logger: logger,
                     until: stop, onListening: { listening.continuation.yield(.success(())) },
-                    handler: { _ in .text(200, await answer()) })
+                    handler: HTTPListener.asynchronous { _ in .text(200, await answer()) })
             } catch {
                 listening.continuation.yield(.failure(error))
                 throw error
