@@ -126,8 +126,9 @@ let package = Package(
             dependencies: ["Database", "Locking", "PipelineKit", "Spool", "Telemetry", "TestSupport", "Wire"],
             swiftSettings: settings),
         .testTarget(
-            name: "HTTPTests", dependencies: ["CHecateSSL", "HTTP", "Locking", "Telemetry", "TestSupport", "Wire"],
-            exclude: ["HTTPListenerTests.swift", "ListenerPoolTests.swift"], swiftSettings: settings),
+            name: "HTTPTests",
+            dependencies: ["CHecateSSL", "HTTP", "Locking", "Telemetry", "TestServers", "TestSupport", "Wire"],
+            swiftSettings: settings),
         .testTarget(
             name: "AWSTests",
             dependencies: ["AWS", "Cryptography", "HTTP", "Locking", "TestSupport", "Wire"],
