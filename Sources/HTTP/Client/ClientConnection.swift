@@ -54,6 +54,10 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     /// Whether TLS has to write before it can read.
     private var readsWhenWritable = false
     private var exchanges = 0
+    /// Whether the other side has ended its side, though it may not be read that far.
+    private var peerHasEnded = false
+    /// Whether the last read filled the buffer, so that there may be more.
+    private var hasFilledBuffer = false
     private var restingSince: UInt64 = 0
     private lazy var deadline = loop.makeDeadline { [unowned self] in passDeadline() }
 
@@ -73,7 +77,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         loop.assertCurrent()
         self.exchange = exchange
         guard exchange.pass(to: .connection(self)) else { return close() }
-        guard loop.watch(transport.descriptor, EPOLLIN.rawValue, self) else {
+        guard loop.watch(transport.descriptor, EPOLLIN.rawValue | EPOLLRDHUP.rawValue, self) else {
             return fail(.cannotConnect(reason: String(cString: strerror(errno))))
         }
         loop.set(deadline, at: end)
@@ -115,6 +119,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     func ready(_ events: UInt32) {
         loop.assertCurrent()
         wantsWrite = false
+        if events & EPOLLRDHUP.rawValue != 0 { peerHasEnded = true }
         switch phase {
         case .handshaking: shakeHands()
         case .exchanging:
@@ -163,7 +168,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     private func send(_ exchange: Exchange) {
         phase = .exchanging
         self.exchange = exchange
-        (hasSent, stopsSending) = (false, false)
+        (hasSent, stopsSending, hasFilledBuffer) = (false, false, false)
         let request = exchange.request
         parser.begin(
             isHead: request.method == "HEAD", limit: exchange.limit,
@@ -239,9 +244,10 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
             guard phase == .exchanging, !parser.isComplete else { return }
             switch transport.read(into: loop.scratch) {
             case .bytes(let count):
+                hasFilledBuffer = count == loop.scratch.count
                 take(count)
                 // Where there is more, the loop says so.
-                guard count == loop.scratch.count || (phase == .exchanging && transport.hasPending) else { return }
+                guard phase == .exchanging, hasFilledBuffer || transport.hasPending else { return }
             case .wantsRead: return
             case .wantsWrite:
                 (wantsWrite, readsWhenWritable) = (true, true)
@@ -288,7 +294,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         let exchange = take(&exchange)
         let now = MonotonicClock.now
         let isWhole = output.isEmpty && !stopsSending
-        let isKept = isWhole && parser.keepsAlive && !endsBehindAnswer && now < endOfLife
+        let isKept = isWhole && parser.keepsAlive && !endsBehindAnswer && !peerHasEnded && now < endOfLife
         let response = parser.takeResponse()
         exchanges += 1
         if isKept { rest(now) } else { close() }
@@ -318,7 +324,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
 
     /// Waits for the next exchange, or begins one that waits.
     private func rest(_ now: UInt64) {
-        if transport.hasPending { lookAround() }
+        if hasFilledBuffer || transport.hasPending { lookAround() }
         guard phase != .closed else { return }
         switch pool.release(self) {
         case .exchange(let next):
@@ -358,7 +364,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     private func updateEvents() {
         var events: UInt32 = 0
         // Behind an answer that is complete before the request nothing is read: it would be for nobody.
-        if phase != .exchanging || !parser.isComplete { events |= EPOLLIN.rawValue }
+        if phase != .exchanging || !parser.isComplete { events |= EPOLLIN.rawValue | EPOLLRDHUP.rawValue }
         if wantsWrite { events |= EPOLLOUT.rawValue }
         loop.watch(transport.descriptor, events, self)
     }

@@ -105,7 +105,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
 
     private func connect(to addresses: [SocketAddress]) {
         self.addresses = Deque(addresses)
-        if addresses.count > 1 { nextAttempt = loop.makeDeadline { [unowned self] in tryNext() } }
+        nextAttempt = loop.makeDeadline { [unowned self] in tryNext() }
         tryNext()
     }
 
@@ -122,7 +122,11 @@ final class Dialer: PoolMember, @unchecked Sendable {
             guard errno == EINPROGRESS, loop.watch(descriptor, EPOLLOUT.rawValue, attempt) else {
                 lastFailure = errno
                 Glibc.close(descriptor)
-                continue
+                guard address.family == AF_UNIX, lastFailure == EAGAIN else { continue }
+                // The queue of the socket is full, which such a one says at once.
+                addresses.append(address)
+                nextAttempt?.set(in: .milliseconds(10))
+                return
             }
             attempts.append(attempt)
             if !addresses.isEmpty { nextAttempt?.set(in: Self.pause) }

@@ -31,6 +31,8 @@ final class TLSContext: @unchecked Sendable {
         guard let made = SSL_CTX_new(method) else { throw TLSError.last() }
         let context = TLSContext(made)
         guard hecate_ssl_require_tls12(made) == 1 else { throw TLSError.last() }
+        // A key that is locked by a password would be asked for at the terminal.
+        SSL_CTX_set_default_passwd_cb(made) { _, _, _, _ in -1 }
         hecate_ssl_set_modes(made)
         hecate_ssl_read_ahead(made)
         return context

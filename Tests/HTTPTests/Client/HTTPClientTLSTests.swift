@@ -192,6 +192,35 @@ import Wire
         _ = try HTTPClient(.init(tls: .init(certificate: "\(path)/a.pem", key: "\(path)/a.key")))
     }
 
+    @Test func aKeyThatIsLockedIsNotAskedAPasswordFor() throws {
+        let certificate = try TestCertificate()
+        let locked = try #require(Self.locked(certificate.key.pem))
+        #expect(locked.contains("ENCRYPTED"))
+        let folder = try FileFolder(["a.pem": certificate.pem, "a.key": locked])
+        #expect(throws: ClientTLSError.self) {
+            _ = try HTTPClient(.init(tls: .init(certificate: "\(folder.path)/a.pem", key: "\(folder.path)/a.key")))
+        }
+    }
+
+    /// A key as it is with a password.
+    private static func locked(_ pem: String) -> String? {
+        let (input, output) = (BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()))
+        BIO_puts(input, pem)
+        let key = PEM_read_bio_PrivateKey(input, nil, nil, nil)
+        defer {
+            BIO_free(input)
+            BIO_free(output)
+            EVP_PKEY_free(key)
+        }
+        let password = Array("secret".utf8)
+        guard
+            PEM_write_bio_PrivateKey(output, key, EVP_aes_256_cbc(), password, Int32(password.count), nil, nil) == 1
+        else { return nil }
+        var bytes = [UInt8](repeating: 0, count: BIO_ctrl_pending(output))
+        BIO_read(output, &bytes, Int32(bytes.count))
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// With TLS 1.3 tickets for new sessions come behind the handshake, also while a connection rests.
     @Test(arguments: [TLS1_2_VERSION, TLS1_3_VERSION]) func connectionsAreKept(version: Int32) async throws {
         let authority = try Authority()

@@ -201,6 +201,33 @@ import Wire
         }
     }
 
+    @Test func aConnectionMayBeResetAtEveryStep() async throws {
+        let (none, within) = (
+            "the connection was closed without an answer", "the connection was closed within an answer"
+        )
+        for (part, outcome) in [
+            (nil, [none]), ("", [none]), ("HTTP/1.1 200", [within, none]),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", [within, none]),
+            ("HTTP/1.1 200 OK\r\n\r\nhe", [within, none]),
+        ] as [(String?, [String])] {
+            for body in [nil, Self.large] {
+                try await ClientTrial.with { peer in
+                    if let part {
+                        _ = peer.head()
+                        peer.send(part)
+                    }
+                    peer.reset()
+                } _: { trial, server in
+                    for _ in 0..<3 {
+                        let seen = await trial.ask(server, "POST", body: body)
+                        #expect(outcome.contains(seen), "\(seen) after \(part ?? "nothing")")
+                    }
+                    #expect(server.connections == 3)
+                }
+            }
+        }
+    }
+
     // MARK: Kept connections
 
     @Test func oneConnectionServesOneRequestAfterTheOther() async throws {
