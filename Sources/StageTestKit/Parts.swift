@@ -4,7 +4,7 @@ import Wire
 
 /// How long the suites wait for what has to come to pass; generous, so that a busy machine is no reason to fail.
 enum Patience {
-    static let limit = Duration.seconds(60)
+    static let limit = Duration.seconds(300)
 
     /// The value of a task; nil where it does not end.
     static func within<Value: Sendable>(_ task: Task<Value, Never>) async -> Value? {

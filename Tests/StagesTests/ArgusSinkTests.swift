@@ -20,7 +20,7 @@ import Wire
     }
 
     /// A sink that waits for an answer as long as a busy machine may need.
-    private func sink(_ address: String, _ more: String = "", timeout: String = "60s") throws -> ArgusSink {
+    private func sink(_ address: String, _ more: String = "", timeout: String = "10m") throws -> ArgusSink {
         try StageMaker.make(
             ArgusSink.self, "{address: \(address), timeout: \(timeout)\(more)}", now: { Self.clock })
     }

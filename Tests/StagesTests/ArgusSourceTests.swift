@@ -47,7 +47,8 @@ import Wire
             bucket.put("b", #"{"x":2}"#, ends: 6000)
             bucket.put("c", owner: "else", #"{"x":3}"#)
             let source = try StageMaker.make(
-                ArgusSource.self, "{address: \"\(base)\", interval: 100ms, field: data.x, removals: true}")
+                ArgusSource.self, "{address: \"\(base)\", interval: 100ms, timeout: 10m, field: data.x, removals: true}"
+            )
             let sink = Keeping()
             let pipeline = pipeline(source, sink)
             let run = Task { try await pipeline.run() }
@@ -83,7 +84,8 @@ import Wire
         bucket.put("a", owner: "one", "{}")
         bucket.put("b", owner: "two", "{}")
         try await Loopback.serve({ await bucket.answer($0) }) { base, _ in
-            let once = try StageMaker.make(ArgusSource.self, "{address: \"\(base)\", owners: [one, two], once: true}")
+            let once = try StageMaker.make(
+                ArgusSource.self, "{address: \"\(base)\", owners: [one, two], once: true, timeout: 10m}")
             let sink = Keeping()
             try await pipeline(once, sink).run()
             #expect(sink.seen.with { $0.count } == 2)
@@ -95,7 +97,8 @@ import Wire
                     return count == 1 ? .permanent(reason: "no") : .delivered
                 }
             }
-            let again = try StageMaker.make(ArgusSource.self, "{address: \"\(base)\", owners: one, interval: 100ms}")
+            let again = try StageMaker.make(
+                ArgusSource.self, "{address: \"\(base)\", owners: one, interval: 100ms, timeout: 10m}")
             let pipeline = pipeline(again, stubborn)
             let run = Task { try await pipeline.run() }
             try await eventually { stubborn.seen.with { $0.count } >= 2 }
@@ -125,7 +128,7 @@ import Wire
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("exec-\(UUID().uuidString).sh").path
         defer { try? FileManager.default.removeItem(atPath: file) }
         try script.write(toFile: file, atomically: true, encoding: .utf8)
-        let sink = try StageMaker.make(ExecSink.self, "{command: [bash, \(file)], timeout: 30s}")
+        let sink = try StageMaker.make(ExecSink.self, "{command: [bash, \(file)], timeout: 10m}")
         try await sink.open()
         func message(_ text: String) -> Message {
             Message(id: text, payload: Bytes(Array("{}".utf8)), receivedAt: .now())

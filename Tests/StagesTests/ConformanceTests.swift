@@ -91,7 +91,7 @@ import Wire
         let bucket = FakeServices.Bucket()
         try await Loopback.serve({ await bucket.answer($0) }) { base, _ in
             let suite = SinkConformance(
-                ArgusSink.self, options: "{address: \"\(base)\", timeout: 60s}",
+                ArgusSink.self, options: "{address: \"\(base)\", timeout: 10m}",
                 outage: outage(bucket.isDown, ArgusSink.self),
                 payload: { number in
                     ArgusItem(
@@ -106,7 +106,8 @@ import Wire
         let isDown = Protected(false)
         try await Loopback.serve({ _ in .init(status: isDown.with { $0 } ? 503 : 200) }) { base, _ in
             let suite = SinkConformance(
-                HTTPSink.self, options: "{url: \"\(base)/x/{metadata.id}\"}", outage: outage(isDown, HTTPSink.self))
+                HTTPSink.self, options: "{url: \"\(base)/x/{metadata.id}\", timeout: 10m}",
+                outage: outage(isDown, HTTPSink.self))
             do { let found = await suite.check(); #expect(found == []) }
         }
     }
@@ -200,7 +201,7 @@ import Wire
     @Test func httpSource() async throws {
         let port = try FreePort.find()
         let suite = SourceConformance(
-            HTTPSource.self, options: "{listen: \"127.0.0.1:\(port)\", answerWithin: 60s}",
+            HTTPSource.self, options: "{listen: \"127.0.0.1:\(port)\", answerWithin: 10m}",
             feed: .init { try await self.post("http://127.0.0.1:\(port)/", "{\"config\":{\"url\":\"u\($0)\"}}") })
         do { let found = await suite.check(); #expect(found == []) }
     }
@@ -211,7 +212,7 @@ import Wire
         let suite = SourceConformance(
             SNSSource.self,
             options:
-                "{topicArn: \"\(topic)\", listen: \"127.0.0.1:\(port)\", subscribe: false, verifySignature: false, answerWithin: 60s}",
+                "{topicArn: \"\(topic)\", listen: \"127.0.0.1:\(port)\", subscribe: false, verifySignature: false, answerWithin: 10m}",
             feed: .init { number in
                 let envelope =
                     "{\"Type\":\"Notification\",\"MessageId\":\"m\(number)\",\"TopicArn\":\"\(topic)\",\"Message\":\"{}\",\"Timestamp\":\"2026-01-01T00:00:00.000Z\"}"
@@ -224,7 +225,7 @@ import Wire
         let queue = FakeServices.Queue()
         try await Loopback.serve({ await queue.answer($0) }) { base, _ in
             let suite = SourceConformance(
-                SQSSource.self, options: "{queueURL: \"\(base)/1/q\", wait: 1s, visibility: 20s, \(Self.credentials)}",
+                SQSSource.self, options: "{queueURL: \"\(base)/1/q\", wait: 1s, visibility: 10m, \(Self.credentials)}",
                 feed: .init { number in
                     queue.add("m\(number)", "{\"config\":{\"url\":\"u\(number)\"}}")
                     return nil
@@ -238,7 +239,7 @@ import Wire
         let bucket = FakeServices.Bucket()
         try await Loopback.serve({ await bucket.answer($0) }) { base, _ in
             let suite = SourceConformance(
-                ArgusSource.self, options: "{address: \"\(base)\", interval: 100ms}",
+                ArgusSource.self, options: "{address: \"\(base)\", interval: 100ms, timeout: 10m}",
                 feed: .init { number in
                     bucket.put("item-\(number)", "{\"n\":\(number)}")
                     return nil

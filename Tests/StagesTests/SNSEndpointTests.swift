@@ -46,7 +46,7 @@ import Wire
         headers: HeaderFields = [:]
     ) async throws -> (ServerResponse, [Message]) {
         let read = try StageMaker.options(
-            SNSSource.self, "{topicArn: \"\(Self.topic)\", subscribe: false, answerWithin: 60s\(options)}")
+            SNSSource.self, "{topicArn: \"\(Self.topic)\", subscribe: false, answerWithin: 10m\(options)}")
         let parsed = try SNSSourceOptions(read)
         let context = StageMaker.context()
         let verifier = SNSVerifier(

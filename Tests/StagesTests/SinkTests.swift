@@ -299,7 +299,7 @@ private final class ScriptedSink: Sink {
     @Test func whatAMessageSaysIsEncodedIntoTheURL() async throws {
         let (outcome, asked) = try await write(
             {
-                "{url: \"\($0)/w/{config.url}?id={metadata.id}\", method: PUT, headers: {X-Id: \"<{metadata.id}>\"}, body: \"b={metadata.id}\", contentType: text/plain, auth: {bearer: t0ken}}"
+                "{url: \"\($0)/w/{config.url}?id={metadata.id}\", method: PUT, headers: {X-Id: \"<{metadata.id}>\"}, body: \"b={metadata.id}\", contentType: text/plain, auth: {bearer: t0ken}, timeout: 10m}"
             },
             message)
         #expect(outcome == .delivered)
@@ -349,7 +349,7 @@ private final class ScriptedSink: Sink {
 
     @Test(arguments: [(204, true), (302, false), (404, false)])
     func answersCount(status: Int, delivered: Bool) async throws {
-        let (outcome, _) = try await write({ "{url: \($0)/x}" }, message, answer: .init(status: status))
+        let (outcome, _) = try await write({ "{url: \($0)/x, timeout: 10m}" }, message, answer: .init(status: status))
         #expect((outcome == .delivered) == delivered)
     }
 }

@@ -52,7 +52,7 @@ import Wire
         try await Loopback.serve({ server.answer($0) }) { base, _ in
             let sink = try StageMaker.make(
                 ArgusSink.self,
-                "{address: \"\(base)\", timeout: 60s, auth: {token: {url: \"\(base)/token\", clientID: me, clientSecret: \"hunter&2\", scope: \"a b\"}}}",
+                "{address: \"\(base)\", timeout: 10m, auth: {token: {url: \"\(base)/token\", clientID: me, clientSecret: \"hunter&2\", scope: \"a b\"}}}",
                 now: { clock.with { $0 } })
             try await sink.open()
             // Many at once share one request.
