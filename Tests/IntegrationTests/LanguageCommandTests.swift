@@ -337,14 +337,12 @@ extension FileFolder {
         }
     }
 
-    /// Where the modules of C are that the modules of this build name.
+    /// Where the modules of C libraries are that modules of this package stand on.
     private static var systemModules: [String] {
-        let checkouts = ChildProcess.sources.appendingPathComponent(".build/checkouts").path
-        let packages = (try? FileManager.default.contentsOfDirectory(atPath: checkouts)) ?? []
-        return packages.flatMap { package -> [String] in
-            let sources = "\(checkouts)/\(package)/Sources"
-            let targets = (try? FileManager.default.contentsOfDirectory(atPath: sources)) ?? []
-            return targets.flatMap { ["-Xcc", "-I\(sources)/\($0)/include"] }
-        } + ["-Xcc", "-I\(ChildProcess.sources.appendingPathComponent("Sources/CScheduler").path)"]
+        let sources = ChildProcess.sources.appendingPathComponent("Sources").path
+        let modules = (try? FileManager.default.contentsOfDirectory(atPath: sources)) ?? []
+        return modules.filter { $0.hasPrefix("CHecate") }.flatMap { module in
+            ["", "/include"].flatMap { ["-Xcc", "-I\(sources)/\(module)\($0)"] }
+        }
     }
 }
