@@ -16,10 +16,15 @@ enum Syntax {
         return bits
     }()
 
+    /// Pointers below are not checked against their bounds in what ships: this is.
+    private static func check(_ range: Range<Int>, _ bytes: Span<UInt8>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "outside of what has come")
+    }
+
     /// The place of a byte at or behind a place; nil where there is none.
     static func firstIndex(of byte: UInt8, in bytes: Span<UInt8>, from start: Int) -> Int? {
         bytes.withUnsafeBufferPointer { buffer in
-            guard start < buffer.count, let base = buffer.baseAddress,
+            guard start >= 0, start < buffer.count, let base = buffer.baseAddress,
                 let found = memchr(base + start, Int32(byte), buffer.count - start)
             else { return nil }
             return UnsafeRawPointer(base).distance(to: found)
@@ -28,25 +33,36 @@ enum Syntax {
 
     /// Whether every byte of a range may stand in a token, and there is one.
     static func isToken(_ range: Range<Int>, of bytes: Span<UInt8>) -> Bool {
+        check(range, bytes)
         guard !range.isEmpty else { return false }
         let (low, high) = tokenBits
-        for index in range {
-            let byte = bytes[index]
-            let bits = byte < 64 ? low : high
-            guard byte < 128, bits >> UInt64(byte & 63) & 1 == 1 else { return false }
+        return bytes.withUnsafeBytes { buffer in
+            for byte in buffer[range] {
+                let bits = byte < 64 ? low : high
+                guard byte < 128, bits >> UInt64(byte & 63) & 1 == 1 else { return false }
+            }
+            return true
         }
-        return true
     }
 
     /// Whether every byte of a range may stand in a field's value: no control characters but tabs (RFC 9110, 5.5).
     static func isFieldValue(_ range: Range<Int>, of bytes: Span<UInt8>) -> Bool {
-        bytes.withUnsafeBufferPointer { buffer in
-            // Without a way out of the loop it is done for many bytes at once.
-            var isControl = false
-            for byte in UnsafeBufferPointer(rebasing: buffer[range]) {
-                isControl = isControl || (byte < 32 && byte != tab) || byte == 127
+        check(range, bytes)
+        return bytes.withUnsafeBytes { buffer in
+            var place = range.lowerBound
+            // Eight at a time, as long as none of them is below 32 or 127: mostly that is all.
+            while place + 8 <= range.upperBound {
+                let eight = buffer.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+                let below = (eight &- 0x2020_2020_2020_2020) & ~eight
+                let deleted = eight ^ 0x7f7f_7f7f_7f7f_7f7f
+                let isDeleted = (deleted &- 0x0101_0101_0101_0101) & ~deleted
+                guard (below | isDeleted) & 0x8080_8080_8080_8080 == 0 else { break }
+                place += 8
             }
-            return !isControl
+            for byte in buffer[place..<range.upperBound] {
+                guard byte >= 32 || byte == tab, byte != 127 else { return false }
+            }
+            return true
         }
     }
 
@@ -75,12 +91,22 @@ enum Syntax {
 
     /// A range as text; what is no UTF-8 becomes U+FFFD.
     static func text(_ range: Range<Int>, of bytes: Span<UInt8>) -> String {
-        bytes.withUnsafeBufferPointer { String(decoding: UnsafeBufferPointer(rebasing: $0[range]), as: UTF8.self) }
+        check(range, bytes)
+        return bytes.withUnsafeBufferPointer {
+            String(decoding: UnsafeBufferPointer(rebasing: $0[range]), as: UTF8.self)
+        }
     }
 
     /// A range as bytes of their own.
     static func copy(_ range: Range<Int>, of bytes: Span<UInt8>) -> [UInt8] {
-        bytes.withUnsafeBufferPointer { Array(UnsafeBufferPointer(rebasing: $0[range])) }
+        check(range, bytes)
+        return bytes.withUnsafeBufferPointer { Array(UnsafeBufferPointer(rebasing: $0[range])) }
+    }
+
+    /// Appends a range to bytes.
+    static func append(_ range: Range<Int>, of bytes: Span<UInt8>, to output: inout [UInt8]) {
+        check(range, bytes)
+        bytes.withUnsafeBufferPointer { output.append(contentsOf: UnsafeBufferPointer(rebasing: $0[range])) }
     }
 
     /// The number that digits of base ten stand for; nil where there are none or other bytes, the largest number where it is too large.

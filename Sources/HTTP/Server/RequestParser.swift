@@ -439,7 +439,7 @@ package struct RequestParser {
             body = Syntax.copy(range, of: input)
             return
         }
-        input.withUnsafeBufferPointer { body.append(contentsOf: UnsafeBufferPointer(rebasing: $0[range])) }
+        Syntax.append(range, of: input, to: &body)
     }
 
     /// RFC 9112, 7.1: hexadecimal digits, then extensions (7.1.1), which are passed over.

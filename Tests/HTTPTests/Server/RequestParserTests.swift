@@ -168,3 +168,40 @@ enum RequestCases {
         return bytes
     }
 }
+
+@Suite struct SyntaxTests {
+    @Test func controlCharactersAreFoundWhereverTheyStand() {
+        for length in 1...20 {
+            for place in 0..<length {
+                for byte in UInt8.min...UInt8.max {
+                    var bytes = [UInt8](repeating: 0x9f, count: length + 2)
+                    bytes[place + 1] = byte
+                    let isGood = byte == 9 || (byte >= 32 && byte != 127)
+                    let isValue = Syntax.isFieldValue(1..<length + 1, of: bytes.span)
+                    guard isValue != isGood else { continue }
+                    Issue.record("\(byte) at \(place) of \(length)")
+                }
+            }
+        }
+    }
+
+    @Test func tokensAreWhatRFC9110Has() {
+        let token = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8
+        for byte in UInt8.min...UInt8.max {
+            let bytes = [65, byte, 65]
+            let isToken = Syntax.isToken(0..<3, of: bytes.span)
+            #expect(isToken == token.contains(byte))
+            let isEmptyToken = Syntax.isToken(1..<1, of: bytes.span)
+            #expect(!isEmptyToken)
+        }
+    }
+
+    @Test func namesOfFieldsAreKeptAsTheyAreWritten() {
+        for name in ["x-amz-sns-message-type", "X-Amz-Sns-Message-Type", "transfer-encoding", "Transfer-Encoding", "x"]
+        {
+            let bytes = Array("  \(name)  ".utf8)
+            let read = FieldNames.name(2..<bytes.count - 2, of: bytes.span)
+            #expect(read == name)
+        }
+    }
+}
