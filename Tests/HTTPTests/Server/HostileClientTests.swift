@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test func aRefusalReachesWhoFirstSendsEverything() async throws {
-        try await Listening.with(echo) { served in
+        try await Listening.with(echo, limits: { $0.linger = .seconds(600) }) { served in
             for isChunked in [false, true] {
                 let peer = try Peer(port: served.port)
                 let size = 4 << 20
