@@ -282,7 +282,8 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         }
         do throws(HTTPClientError) {
             try parser.end(isOrderly: isOrderly)
-            complete()
+            // It has ended its side, and may still be reading.
+            if output.isEmpty { complete() }
         } catch {
             fail(error)
         }
