@@ -22,14 +22,15 @@ import Testing
 
     /// Serves at a path until stopped; returns when it listens, or throws why it cannot.
     private func serve(
-        _ path: String, bodyBytes: Int = 100, answering answer: @escaping @Sendable () async -> String
+        _ path: String, bodyBytes: Int = 100, tls: ServerTLS? = nil,
+        answering answer: @escaping @Sendable () async -> String
     ) async throws -> Served {
         let listening = AsyncStream.makeStream(of: Result<Void, any Error>.self)
         let stop = StopSignal()
         let task = Task { [pool, address, logger] in
             do {
                 try await pool.serve(
-                    address, path: path, tls: nil, limits: HTTPLimits(bodyBytes: bodyBytes), logger: logger,
+                    address, path: path, tls: tls, limits: HTTPLimits(bodyBytes: bodyBytes), logger: logger,
                     until: stop, onListening: { listening.continuation.yield(.success(())) },
                     handler: HTTPListener.asynchronous { _ in .text(200, await answer()) })
             } catch {
@@ -131,5 +132,41 @@ import Testing
         try await slow.task.value
         other.stop.fire()
         try await other.task.value
+    }
+
+    @Test func aSuccessorShowsTheCertificateThatIsThereNowWhileOldConnectionsGoOn() async throws {
+        let first = try TestPair(name: "first"), second = try TestPair(name: "second")
+        let files = try FileFolder()
+        func put(_ certificate: TestPair, _ key: TestPair) throws -> ServerTLS {
+            for (name, pair) in [("c.pem", certificate), ("k.pem", key)] {
+                try files.write(name, try pair.folder.text(name))
+            }
+            return ServerTLS(certificate: "\(files.path)/c.pem", key: "\(files.path)/k.pem")
+        }
+        func shows(_ pair: TestPair) async -> Bool {
+            let tls = ClientTLSFiles(ca: "\(pair.folder.path)/c.pem")
+            let answer = try? await HTTPClient.once("GET", "https://127.0.0.1:\(address.port)/a", tls: tls)
+            return answer?.status == 200
+        }
+        var serving = try await serve("/a", tls: put(first, first)) { "old" }
+        #expect(await shows(first))
+        let old = try Peer(port: address.port, tls: true)
+        try await old.handshake()
+        for (certificate, key, shown) in [(second, second, second), (first, second, second), (first, first, first)] {
+            pool.beginHandingOver()
+            serving.stop.fire()
+            try await serving.task.value
+            serving = try await serve("/a", tls: put(certificate, key)) { "new" }
+            await pool.endHandingOver()
+            #expect(await shows(shown))
+            #expect(await !shows(shown === first ? second : first))
+            try await old.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(try await old.answer().text == "new\n")
+        }
+        // Without a successor there is nothing to go on with.
+        await #expect(throws: HTTPListenerError.self) { _ = try await serve("/b", tls: put(first, second)) { "" } }
+        await #expect(throws: HTTPListenerError.self) { _ = try await serve("/b") { "" } }
+        serving.stop.fire()
+        try await serving.task.value
     }
 }
