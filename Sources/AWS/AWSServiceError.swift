@@ -14,7 +14,7 @@ public struct AWSServiceError: Error, CustomStringConvertible, Sendable {
     }
 
     /// Whether the same call may succeed later.
-    public var mayPass: Bool {
+    public var isTransient: Bool {
         status >= 500 || status == 429 || code.contains("Throttl") || code == "RequestTimeout" || code == "OverLimit"
     }
 }

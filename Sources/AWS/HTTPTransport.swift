@@ -39,16 +39,16 @@ public struct HTTPTransport: Sendable {
 
     /// Sends a request within a time; throws where there is no answer, or one that is too large. Redirects are not
     /// followed.
-    public let send: @Sendable (_ request: Request, _ limit: Duration, _ largestBody: Int) async throws -> Response
+    public let send: @Sendable (_ request: Request, _ limit: Duration, _ maximumBody: Int) async throws -> Response
 
     /// A transport of one's own.
     public init(send: @escaping @Sendable (Request, Duration, Int) async throws -> Response) { self.send = send }
 
     /// The real network, through a client. Throws `HTTPClientError`.
     public static func client(_ client: HTTPClient) -> HTTPTransport {
-        HTTPTransport { request, limit, largestBody in
+        HTTPTransport { request, limit, maximumBody in
             let response = try await client.execute(
-                try Self.outgoing(request), within: limit, body: .whole(largestBody))
+                try Self.outgoing(request), within: limit, body: .whole(maximumBody))
             return Response(status: response.status, body: response.body)
         }
     }

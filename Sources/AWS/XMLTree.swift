@@ -18,7 +18,7 @@ struct XMLTree {
     static func parse(_ bytes: [UInt8]) -> XMLTree? {
         guard String(validating: bytes, as: UTF8.self) != nil else { return nil }
         var reader = Reader(bytes: bytes)
-        guard reader.skipsMisc(), let root = reader.element(depth: 0), reader.skipsMisc(), reader.isAtEnd else {
+        guard reader.skipMisc(), let root = reader.element(depth: 0), reader.skipMisc(), reader.isAtEnd else {
             return nil
         }
         return root
@@ -46,7 +46,7 @@ struct XMLTree {
         var isAtEnd: Bool { position == bytes.count }
 
         /// Takes a text, if it comes next.
-        private mutating func takes(_ text: StaticString) -> Bool {
+        private mutating func consume(_ text: StaticString) -> Bool {
             let count = text.utf8CodeUnitCount
             guard position + count <= bytes.count else { return false }
             for index in 0..<count where bytes[position + index] != text.utf8Start[index] { return false }
@@ -55,11 +55,11 @@ struct XMLTree {
         }
 
         /// Everything up to a text, which is taken too; nil where it does not come.
-        private mutating func upTo(_ text: StaticString) -> ArraySlice<UInt8>? {
+        private mutating func readThrough(_ text: StaticString) -> ArraySlice<UInt8>? {
             let start = position
             while !isAtEnd {
                 let end = position
-                if takes(text) { return bytes[start..<end] }
+                if consume(text) { return bytes[start..<end] }
                 position += 1
             }
             return nil
@@ -70,13 +70,13 @@ struct XMLTree {
         }
 
         /// Skips the declaration, comments and white space around the root; false at what is not allowed there.
-        mutating func skipsMisc() -> Bool {
+        mutating func skipMisc() -> Bool {
             while true {
                 skipSpace()
-                if takes("<?") {
-                    guard upTo("?>") != nil else { return false }
-                } else if takes("<!--") {
-                    guard upTo("-->") != nil else { return false }
+                if consume("<?") {
+                    guard readThrough("?>") != nil else { return false }
+                } else if consume("<!--") {
+                    guard readThrough("-->") != nil else { return false }
                 } else {
                     return true
                 }
@@ -96,32 +96,34 @@ struct XMLTree {
         private mutating func endOfTag() -> Bool? {
             while true {
                 skipSpace()
-                if takes("/>") { return true }
-                if takes(">") { return false }
+                if consume("/>") { return true }
+                if consume(">") { return false }
                 guard elementName() != nil else { return nil }
                 skipSpace()
-                guard takes("=") else { return nil }
+                guard consume("=") else { return nil }
                 skipSpace()
-                guard takes("\"") ? upTo("\"") != nil : takes("'") && upTo("'") != nil else { return nil }
+                guard consume("\"") ? readThrough("\"") != nil : consume("'") && readThrough("'") != nil else {
+                    return nil
+                }
             }
         }
 
         mutating func element(depth: Int) -> XMLTree? {
-            guard depth < maximumDepth, takes("<"), let name = elementName(), let isEmpty = endOfTag() else {
+            guard depth < maximumDepth, consume("<"), let name = elementName(), let isEmpty = endOfTag() else {
                 return nil
             }
             var element = XMLTree(name)
             if isEmpty { return element }
             while !isAtEnd {
-                if takes("</") {
+                if consume("</") {
                     guard elementName() == name else { return nil }
                     skipSpace()
-                    return takes(">") ? element : nil
+                    return consume(">") ? element : nil
                 }
-                if takes("<!--") {
-                    guard upTo("-->") != nil else { return nil }
-                } else if takes("<![CDATA[") {
-                    guard let text = upTo("]]>") else { return nil }
+                if consume("<!--") {
+                    guard readThrough("-->") != nil else { return nil }
+                } else if consume("<![CDATA[") {
+                    guard let text = readThrough("]]>") else { return nil }
                     element.text += String(decoding: text, as: UTF8.self)
                 } else if bytes[position] == UInt8(ascii: "<") {
                     guard let child = self.element(depth: depth + 1) else { return nil }
@@ -138,8 +140,8 @@ struct XMLTree {
         private mutating func characters() -> String? {
             var text: [UInt8] = []
             while !isAtEnd, bytes[position] != UInt8(ascii: "<") {
-                if takes("&") {
-                    guard let name = upTo(";"), name.count <= 10, let character = Self.character(name) else {
+                if consume("&") {
+                    guard let name = readThrough(";"), name.count <= 10, let character = Self.character(name) else {
                         return nil
                     }
                     text += Array(String(character).utf8)

@@ -12,13 +12,13 @@ public struct HelpText: Sendable {
     var usage: String {
         if !command.subcommands.isEmpty { return "\(command.name) <subcommand>" }
         let own = command.arguments.filter { !BuiltIn.specs(isRoot: true, hasVersion: true).contains($0) }
-        guard own.count > Self.mostInUsage else { return words(own.map(\.usage)) }
+        guard own.count > Self.maximumInUsage else { return words(own.map(\.usage)) }
         let needed = own.filter { $0.isPositional || $0.isRequired }
-        guard !needed.isEmpty, needed.count <= Self.mostInUsage else { return "\(command.name) <options>" }
+        guard !needed.isEmpty, needed.count <= Self.maximumInUsage else { return "\(command.name) <options>" }
         return words(["[<options>]"] + needed.map(\.usage))
     }
 
-    private static let mostInUsage = 12
+    private static let maximumInUsage = 12
 
     private func words(_ words: [String]) -> String { ([command.name] + words).joined(separator: " ") }
 

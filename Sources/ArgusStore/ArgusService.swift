@@ -15,17 +15,17 @@ public struct ArgusService: Sendable {
         /// What is found in an owner that is taken.
         public var ownerPattern: Pattern
         /// The longest ttl, in seconds; what items without one are given.
-        public var longestTTL: Int64
+        public var maximumTTL: Int64
 
         /// Settings; Argus's own by default.
         ///
         /// - Throws: why the pattern is no regular expression.
         public init(
-            auth: String? = nil, ownerPattern: String = "^.{10,60}$", longestTTL: Int64 = 86_400
+            auth: String? = nil, ownerPattern: String = "^.{10,60}$", maximumTTL: Int64 = 86_400
         ) throws(PatternError) {
             self.auth = auth
             self.ownerPattern = try Pattern(ownerPattern)
-            self.longestTTL = longestTTL
+            self.maximumTTL = maximumTTL
         }
     }
 
@@ -115,7 +115,7 @@ public struct ArgusService: Sendable {
             return done(Self.badRequest(error.rawValue))
         }
         let now = now()
-        let ttl = min(body.ttl ?? settings.longestTTL, settings.longestTTL)
+        let ttl = min(body.ttl ?? settings.maximumTTL, settings.maximumTTL)
         let item = StoredItem(owner: owner, data: body.data, end: now + .seconds(ttl))
         store.put(bucket, id, item, now: now) { result in
             switch result {

@@ -35,7 +35,7 @@ public final class ItemStore: Sendable {
         case forbidden
     }
 
-    private static let mostItems = 2_000_000
+    private static let maximumItems = 2_000_000
 
     private struct State {
         var buckets: [String: [String: StoredItem]] = [:]
@@ -43,7 +43,7 @@ public final class ItemStore: Sendable {
     }
 
     private let state: Mutex<State>
-    private let journal: Journal?
+    private let database: ItemDatabase?
 
     /// A store; with a file, it begins with what the file holds.
     ///
@@ -51,17 +51,17 @@ public final class ItemStore: Sendable {
     /// - Throws: where the file cannot be opened.
     public init(path: String? = nil, now: Timestamp = .now()) throws {
         guard let path else {
-            journal = nil
+            database = nil
             state = Mutex(State())
             return
         }
-        let journal = try Journal(path: path)
+        let database = try ItemDatabase(path: path)
         var loaded = State()
-        try journal.load(after: now) { bucket, id, item in
+        try database.load(after: now) { bucket, id, item in
             loaded.buckets[bucket, default: [:]][id] = item
             loaded.count += 1
         }
-        self.journal = journal
+        self.database = database
         state = Mutex(loaded)
     }
 
@@ -85,7 +85,7 @@ public final class ItemStore: Sendable {
                 let existing = state.buckets[bucket]?[id]
                 if let existing, existing.end > now, existing.owner != item.owner { return (.forbidden, nil) }
                 if existing == nil {
-                    guard state.count < Self.mostItems else { return (.full, nil) }
+                    guard state.count < Self.maximumItems else { return (.full, nil) }
                     state.count += 1
                 }
                 state.buckets[bucket, default: [:]][id] = item
@@ -140,7 +140,7 @@ public final class ItemStore: Sendable {
                 if state.buckets[bucket]!.isEmpty { state.buckets[bucket] = nil }
             }
         }
-        journal?.sweep(before: now)
+        database?.sweep(before: now)
     }
 
     private static func find(
@@ -152,14 +152,14 @@ public final class ItemStore: Sendable {
 
     /// Changes the items and, in the same order, the journal.
     private func change<Outcome: Sendable>(
-        _ change: (inout State) -> (Outcome, Journal.Change?),
+        _ change: (inout State) -> (Outcome, ItemDatabase.Change?),
         _ done: @escaping @Sendable (Result<Outcome, any Error>) -> Void
     ) {
         // What is written to the journal is told by it; the rest here, without the lock.
         let outcome: Outcome? = state.withLock { state in
             let (outcome, entry) = change(&state)
-            guard let journal, let entry else { return outcome }
-            journal.append(entry) { done($0.map { outcome }) }
+            guard let database, let entry else { return outcome }
+            database.append(entry) { done($0.map { outcome }) }
             return nil
         }
         if let outcome { done(.success(outcome)) }

@@ -61,15 +61,15 @@ struct PutBody {
     /// How deep objects are nested in an object, itself counted; nil where it is empty. Arrays do not count, nor what they
     /// hold. Beyond the limit it is not looked further.
     private static func depth(of reader: inout JSONReader, level: Int = 1) throws -> Int? {
-        var deepest: Int?
+        var depthFound: Int?
         try reader.object { reader, _ in
-            deepest = max(deepest ?? level, level)
+            depthFound = max(depthFound ?? level, level)
             if level <= maximumDepth, try reader.kind() == .object {
-                deepest = max(deepest ?? level, try depth(of: &reader, level: level + 1) ?? level + 1)
+                depthFound = max(depthFound ?? level, try depth(of: &reader, level: level + 1) ?? level + 1)
             } else {
                 try reader.skip()
             }
         }
-        return deepest
+        return depthFound
     }
 }

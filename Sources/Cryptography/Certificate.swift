@@ -24,7 +24,7 @@ public enum CryptographyError: Error, Sendable, Equatable, CustomStringConvertib
 /// An X.509 certificate with an RSA key, read from PEM. Who signed it is not looked at: it is as good as the place that it comes from.
 public struct Certificate: Sendable {
     /// The longest text that is read.
-    private static let longest = 64 << 10
+    private static let maximumBytes = 64 << 10
 
     /// The first second at which it is valid, since 1970.
     public let notBefore: Int64
@@ -35,7 +35,9 @@ public struct Certificate: Sendable {
 
     /// Reads the first certificate of a text, which may hold more before and after it.
     public init(pem: [UInt8]) throws(CryptographyError) {
-        guard pem.count <= Self.longest else { throw .malformed(reason: "it is longer than \(Self.longest) bytes") }
+        guard pem.count <= Self.maximumBytes else {
+            throw .malformed(reason: "it is longer than \(Self.maximumBytes) bytes")
+        }
         guard !pem.isEmpty else { throw .malformed(reason: "it is empty") }
         LibCrypto.prepare()
         ERR_clear_error()

@@ -15,7 +15,7 @@ public final class RSAPublicKey: Sendable {
     public static let sizes = 2048...8192
     /// The longest public exponent that is taken, in bits, as BoringSSL has it: with an exponent as long as the key, one verification
     /// would take a hundred times as long.
-    private static let longestExponent = 33
+    private static let maximumExponentBits = 33
 
     /// The size of the modulus in bits.
     public let bits: Int
@@ -31,7 +31,7 @@ public final class RSAPublicKey: Sendable {
         let bits = Int(EVP_PKEY_get_bits(key))
         guard Self.sizes.contains(bits) else { throw .keySize(bits: bits) }
         let exponent = Int(hecate_rsa_exponent_bits(key))
-        guard (2...Self.longestExponent).contains(exponent) else {
+        guard (2...Self.maximumExponentBits).contains(exponent) else {
             throw .malformed(reason: "the exponent of the RSA key has \(exponent) bits")
         }
         guard EVP_PKEY_up_ref(key) == 1 else { throw .malformed(reason: LibCrypto.takeReason() ?? "no reason given") }

@@ -21,8 +21,8 @@ final class ThreadContexts {
         if let pointer = pthread_getspecific(key) {
             return Unmanaged<ThreadContexts>.fromOpaque(pointer).takeUnretainedValue()
         }
-        let made = ThreadContexts()
-        pthread_setspecific(key, Unmanaged.passRetained(made).toOpaque())
-        return made
+        let created = ThreadContexts()
+        pthread_setspecific(key, Unmanaged.passRetained(created).toOpaque())
+        return created
     }
 }

@@ -31,14 +31,15 @@ public final class Connection: @unchecked Sendable {
     ///   - queue: a serial queue. It may be that of the object whose file this is; nobody but this call uses the connection yet, so
     ///     that this may be called on any.
     public init(
-        path: String, synchronous: Synchronous = .full, busyTime: Duration = .zero, queue: DispatchQueue
+        path: String, synchronous: Synchronous = .full, busyTimeout: Duration = .zero, queue: DispatchQueue
     ) throws(DatabaseError) {
         self.path = path
         self.queue = queue
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let code = sqlite3_open_v2(path, &handle, flags, nil)
         guard code == SQLITE_OK, handle != nil else { throw failure(code) }
-        let milliseconds = busyTime.components.seconds * 1000 + busyTime.components.attoseconds / 1_000_000_000_000_000
+        let milliseconds =
+            busyTimeout.components.seconds * 1000 + busyTimeout.components.attoseconds / 1_000_000_000_000_000
         sqlite3_busy_timeout(handle, Int32(clamping: milliseconds))
         // The first thing that reads the file, and so what fails where it is no database.
         try run(script: "PRAGMA journal_mode = WAL")
@@ -100,14 +101,14 @@ public final class Connection: @unchecked Sendable {
     /// A statement that is prepared once, for those that run often. It ends with the connection.
     public func statement(_ sql: String) throws(DatabaseError) -> Statement {
         assertOnQueue()
-        if let kept = statements[sql] { return kept }
+        if let cached = statements[sql] { return cached }
         var pointer: OpaquePointer?
         let code = sqlite3_prepare_v3(
             try open(), sql, Int32(sql.utf8.count), UInt32(SQLITE_PREPARE_PERSISTENT), &pointer, nil)
         guard code == SQLITE_OK, let pointer else { throw failure(code, sql) }
-        let made = Statement(pointer, sql: sql, connection: self)
-        statements[sql] = made
-        return made
+        let prepared = Statement(pointer, sql: sql, connection: self)
+        statements[sql] = prepared
+        return prepared
     }
 
     /// The number of the row that was inserted last.

@@ -50,8 +50,8 @@ package struct SocketAddress: Sendable, Hashable {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let path = Array(unixPath.utf8)
-        let room = MemoryLayout.size(ofValue: address.sun_path)
-        guard !path.isEmpty, path.count < room, !path.contains(0) else { return nil }
+        let capacity = MemoryLayout.size(ofValue: address.sun_path)
+        guard !path.isEmpty, path.count < capacity, !path.contains(0) else { return nil }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path) }
         bytes = withUnsafeBytes(of: address) { Array($0) }
     }
@@ -129,13 +129,13 @@ package struct SocketAddress: Sendable, Hashable {
             // 46 is INET6_ADDRSTRLEN.
             return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 46) { text -> String? in
                 let family = Int32(storage.ss_family)
-                let place: UnsafeRawPointer
+                let bytes: UnsafeRawPointer
                 switch family {
-                case AF_INET: place = base + 4
-                case AF_INET6: place = base + 8
+                case AF_INET: bytes = base + 4
+                case AF_INET6: bytes = base + 8
                 default: return nil
                 }
-                guard let start = text.baseAddress, inet_ntop(family, place, start, 46) != nil else { return nil }
+                guard let start = text.baseAddress, inet_ntop(family, bytes, start, 46) != nil else { return nil }
                 return String(cString: start)
             }
         }

@@ -14,7 +14,7 @@ final class Progress: Sendable {
     private let total: Int?
     private let done: (@Sendable () -> Int)?
     private let state = Mutex(State())
-    private let begun = ContinuousClock.now
+    private let startedAt = ContinuousClock.now
     private let ticking = Mutex<Task<Void, Never>?>(nil)
 
     /// - Parameters:
@@ -63,7 +63,7 @@ final class Progress: Sendable {
             return self.done?() ?? state.done
         }
         guard let done else { return }
-        let seconds = Int((ContinuousClock.now - begun) / .seconds(1))
+        let seconds = Int((ContinuousClock.now - startedAt) / .seconds(1))
         let count = total.map { "\(Self.bar(done, of: $0)) \(done) of \($0)" } ?? (done > 0 ? "\(done)" : "")
         let text = "\(what)\(count.isEmpty ? "" : " \(count)") … \(seconds) s"
         Console.show("\r\u{1b}[K\(text)")

@@ -100,11 +100,11 @@ public final class OpenFile: Sendable {
     }
 
     private func write(_ bytes: UnsafeBufferPointer<UInt8>) throws(SystemError) {
-        var rest = UnsafeRawBufferPointer(bytes)
-        while !rest.isEmpty {
-            let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
+        var remaining = UnsafeRawBufferPointer(bytes)
+        while !remaining.isEmpty {
+            let count = Glibc.write(descriptor, remaining.baseAddress, remaining.count)
             if count >= 0 {
-                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+                remaining = UnsafeRawBufferPointer(rebasing: remaining[count...])
             } else {
                 try wait(for: POLLOUT)
             }

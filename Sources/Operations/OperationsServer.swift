@@ -18,7 +18,7 @@ public struct OperationsServer: Sendable {
         readiness: @escaping @Sendable () -> [(pipeline: String, readiness: Readiness)],
         status: @escaping @Sendable (_ withHistory: Bool) -> [UInt8]
     ) {
-        ProcessFigures.begin()
+        ProcessMetrics.start()
         let answers = OperationsAnswers(
             metrics: metrics, health: health, registry: registry, readiness: readiness, status: status)
         self.answers = answers
@@ -82,7 +82,7 @@ struct OperationsAnswers: Sendable {
         case "/metrics" where metrics.contains(address):
             return ServerResponse(
                 status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
-                body: Array((registry.text() + ProcessFigures.text()).utf8))
+                body: Array((registry.text() + ProcessMetrics.text()).utf8))
         case "/health" where health.contains(address): return Self.answer(200, [("status", "\"ok\"")])
         case "/ready" where health.contains(address): return Self.ready(readiness())
         case "/status.json" where health.contains(address):

@@ -12,7 +12,7 @@ final class StatusEvents: Sendable {
     }
 
     /// The most who may look at once.
-    static let most = 32
+    static let maximumWatchers = 32
     private static let interval = Duration.seconds(1)
 
     private let state = Mutex(State())
@@ -28,14 +28,14 @@ final class StatusEvents: Sendable {
         // Who reads slowly is told less often, never later.
         let (pieces, continuation) = AsyncStream.makeStream(of: [UInt8].self, bufferingPolicy: .bufferingNewest(1))
         let number: Int? = state.withLock { state in
-            guard !state.isStopped, state.watchers.count < Self.most else { return nil }
+            guard !state.isStopped, state.watchers.count < Self.maximumWatchers else { return nil }
             state.next += 1
             state.watchers[state.next] = continuation
             if state.ticking == nil { state.ticking = Task { [weak self] in await self?.tick() } }
             return state.next
         }
         guard let number else {
-            return .text(503, "\(Self.most) look at this page already", headers: ["Retry-After": "10"])
+            return .text(503, "\(Self.maximumWatchers) look at this page already", headers: ["Retry-After": "10"])
         }
         continuation.onTermination = { [weak self] _ in self?.leave(number) }
         var response = ServerResponse(

@@ -6,7 +6,7 @@ import CHecateRE2
 /// Source: RE2's syntax (github.com/google/re2/wiki/Syntax), without `\C`, which Go does not have.
 public final class Pattern: Sendable, CustomStringConvertible {
     /// The longest pattern, in bytes.
-    private static let longest = 64 << 10
+    private static let maximumBytes = 64 << 10
 
     /// The pattern as it is written.
     public let description: String
@@ -19,22 +19,22 @@ public final class Pattern: Sendable, CustomStringConvertible {
     /// - Parameter maxMemory: the most bytes that it takes, compiled and in use. What a match needs beyond that makes it slower, not
     ///   wrong.
     public init(_ text: String, maxMemory: Int = 1 << 20) throws(PatternError) {
-        guard text.utf8.count <= Self.longest else {
-            throw PatternError(reason: "the pattern is longer than \(Self.longest) bytes")
+        guard text.utf8.count <= Self.maximumBytes else {
+            throw PatternError(reason: "the pattern is longer than \(Self.maximumBytes) bytes")
         }
         guard !Self.hasAnyByte(text) else { throw PatternError(reason: "invalid escape sequence: \\C") }
         var reason = [CChar](repeating: 0, count: 512)
         var text = text
-        let made = text.withUTF8 { bytes in
+        let compiled = text.withUTF8 { bytes in
             bytes.withMemoryRebound(to: CChar.self) {
                 hecate_re2_new($0.baseAddress, $0.count, Int64(maxMemory), &reason, reason.count)
             }
         }
-        guard let made else {
+        guard let compiled else {
             let words = reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
             throw PatternError(reason: String(decoding: words, as: UTF8.self))
         }
-        expression = made
+        expression = compiled
         description = text
     }
 

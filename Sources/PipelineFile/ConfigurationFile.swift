@@ -9,16 +9,16 @@ struct ConfigurationFile {
     /// nil where the file cannot be read or is not YAML.
     let root: ConfigNode?
 
-    /// Reads a file; what is wrong with it is noted. `place` is where it is named, where that is in another file.
+    /// Reads a file; what is wrong with it is noted. `location` is where it is named, where that is in another file.
     init(
-        path: String, substitution: Substitution, namedAt place: SourceLocation? = nil,
+        path: String, substitution: Substitution, namedAt location: SourceLocation? = nil,
         _ diagnostics: inout Diagnostics
     ) {
         // One byte more than may be: the parser says so.
         if let bytes = try? OpenFile(reading: path).readBeginning(YAMLLimits().bytes + 1) {
             self.init(path: path, bytes: bytes, substitution: substitution, &diagnostics)
         } else {
-            diagnostics.error("the file '\(path)' cannot be read: does it exist, and may it be read?", at: place)
+            diagnostics.error("the file '\(path)' cannot be read: does it exist, and may it be read?", at: location)
             self.init(unreadable: path)
         }
     }
@@ -45,7 +45,7 @@ struct ConfigurationFile {
         let location = SourceLocation(file: path, node.mark)
         switch node.content {
         case .scalar(var scalar):
-            let written = scalar.text
+            let unexpanded = scalar.text
             var problem: String?
             do {
                 scalar.text = try substitution.apply(to: scalar.text)
@@ -53,7 +53,7 @@ struct ConfigurationFile {
                 problem = error.message
             }
             var node = ConfigNode(
-                content(of: scalar), at: location, written: written == scalar.text ? nil : written)
+                content(of: scalar), at: location, unexpanded: unexpanded == scalar.text ? nil : unexpanded)
             node.problem = problem
             return node
         case .sequence(let nodes):

@@ -6,7 +6,7 @@ import YAML
 /// where it was written.
 struct Layers {
     /// How many files may extend each other in a row.
-    private static let deepest = 16
+    private static let maximumDepth = 16
 
     let substitution: Substitution
     private(set) var diagnostics = Diagnostics()
@@ -24,7 +24,7 @@ struct Layers {
         texts[Self.commandLine] = settings.joined(separator: "\n")
         for (index, setting) in settings.enumerated() {
             guard let layer = self.layer(setting, line: index + 1, over: root) else { continue }
-            root = lay(layer, over: root)
+            root = apply(layer, over: root)
         }
         // What stands for nothing is a mistake only where nothing took its place.
         noteProblems(of: root)
@@ -40,17 +40,17 @@ struct Layers {
         }
     }
 
-    private mutating func lay(_ over: ConfigNode, over base: ConfigNode?) -> ConfigNode {
-        var merging = Merging()
-        defer { diagnostics.append(contentsOf: merging.diagnostics.all) }
-        return merging.lay(over, over: base)
+    private mutating func apply(_ over: ConfigNode, over base: ConfigNode?) -> ConfigNode {
+        var merger = ConfigMerger()
+        defer { diagnostics.append(contentsOf: merger.diagnostics.all) }
+        return merger.apply(over, over: base)
     }
 
-    private mutating func load(_ path: String, below: [String], named place: SourceLocation? = nil) -> ConfigNode? {
-        let file = ConfigurationFile(path: path, substitution: substitution, namedAt: place, &diagnostics)
+    private mutating func load(_ path: String, below: [String], named location: SourceLocation? = nil) -> ConfigNode? {
+        let file = ConfigurationFile(path: path, substitution: substitution, namedAt: location, &diagnostics)
         texts[path] = file.text
         guard let root = file.root else { return nil }
-        guard let extends = root["extends"] else { return lay(root, over: nil) }
+        guard let extends = root["extends"] else { return apply(root, over: nil) }
         if let problem = extends.problem { diagnostics.error(problem, at: extends.location) }
         guard let name = extends.text, !name.isEmpty, extends.problem == nil else {
             diagnostics.error("'extends' is the path of a pipeline file, seen from this one", at: extends.location)
@@ -62,12 +62,12 @@ struct Layers {
             diagnostics.error("the files extend each other in a circle: '\(other)' again", at: extends.location)
             return nil
         }
-        guard chain.count < Self.deepest else {
-            diagnostics.error("more than \(Self.deepest) files extend each other in a row", at: extends.location)
+        guard chain.count < Self.maximumDepth else {
+            diagnostics.error("more than \(Self.maximumDepth) files extend each other in a row", at: extends.location)
             return nil
         }
         guard let base = load(other, below: chain, named: extends.location) else { return nil }
-        return lay(root, over: base)
+        return apply(root, over: base)
     }
 
     /// A path as a file writes it: seen from that file's folder, and as short as it can be written. What is behind a link to a folder
@@ -107,57 +107,57 @@ struct Layers {
 
     /// `source.sns.topicArn=...` as a tree. A stage is named after `stages`: `stages.NAME.filter.sample.percent=20`.
     private mutating func layer(_ setting: String, line: Int, over root: ConfigNode) -> ConfigNode? {
-        let place = SourceLocation(file: Self.commandLine, line: line, column: 1, length: setting.count)
+        let location = SourceLocation(file: Self.commandLine, line: line, column: 1, length: setting.count)
         guard let equals = setting.firstIndex(of: "="), equals != setting.startIndex else {
-            diagnostics.error("'\(setting)' is no setting such as source.sns.topicArn=arn:aws:...", at: place)
+            diagnostics.error("'\(setting)' is no setting such as source.sns.topicArn=arn:aws:...", at: location)
             return nil
         }
         let keys = setting[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         guard keys.allSatisfy({ !$0.isEmpty }) else {
-            diagnostics.error("'\(setting[..<equals])' has an empty name between its dots", at: place)
+            diagnostics.error("'\(setting[..<equals])' has an empty name between its dots", at: location)
             return nil
         }
         let text = String(setting[setting.index(after: equals)...])
         let file = ConfigurationFile(
             path: Self.commandLine, bytes: Array(text.utf8), substitution: substitution, &diagnostics)
-        let value = file.root ?? ConfigNode(.null, at: place)
+        let value = file.root ?? ConfigNode(.null, at: location)
         if keys[0] == "stages" {
             guard keys.count > 2 else {
-                diagnostics.error("after 'stages' the name of a stage is needed, and what to set of it", at: place)
+                diagnostics.error("after 'stages' the name of a stage is needed, and what to set of it", at: location)
                 return nil
             }
             var names: [String] = []
             if case .list(let nodes)? = root["stages"]?.content { names = nodes.compactMap { StageEntry.name(of: $0) } }
             guard names.contains(keys[1]) else {
                 let near = suggestion(for: keys[1], among: names)
-                diagnostics.error("there is no stage '\(keys[1])' to set something of\(near)", at: place)
+                diagnostics.error("there is no stage '\(keys[1])' to set something of\(near)", at: location)
                 return nil
             }
             let name = ConfigNode.Entry(
-                key: "name", keyLocation: place, value: ConfigNode(.string(keys[1]), at: place))
-            var stage = nest(keys[2...], value, place)
+                key: "name", keyLocation: location, value: ConfigNode(.string(keys[1]), at: location))
+            var stage = nest(keys[2...], value, location)
             if case .map(let entries) = stage.content { stage.content = .map([name] + entries) }
-            return nest(["stages"], ConfigNode(.list([stage]), at: place), place)
+            return nest(["stages"], ConfigNode(.list([stage]), at: location), location)
         }
-        return nest(keys[...], value, place)
+        return nest(keys[...], value, location)
     }
 
-    private func nest(_ keys: ArraySlice<String>, _ value: ConfigNode, _ place: SourceLocation) -> ConfigNode {
-        var node = Self.moved(value, to: place)
+    private func nest(_ keys: ArraySlice<String>, _ value: ConfigNode, _ location: SourceLocation) -> ConfigNode {
+        var node = Self.moved(value, to: location)
         for key in keys.reversed() {
-            node = ConfigNode(.map([.init(key: key, keyLocation: place, value: node)]), at: place)
+            node = ConfigNode(.map([.init(key: key, keyLocation: location, value: node)]), at: location)
         }
         return node
     }
 
-    private static func moved(_ node: ConfigNode, to place: SourceLocation) -> ConfigNode {
+    private static func moved(_ node: ConfigNode, to location: SourceLocation) -> ConfigNode {
         var node = node
-        node.location = place
+        node.location = location
         switch node.content {
-        case .list(let nodes): node.content = .list(nodes.map { moved($0, to: place) })
+        case .list(let nodes): node.content = .list(nodes.map { moved($0, to: location) })
         case .map(let entries):
             node.content = .map(
-                entries.map { .init(key: $0.key, keyLocation: place, value: moved($0.value, to: place)) })
+                entries.map { .init(key: $0.key, keyLocation: location, value: moved($0.value, to: location)) })
         default: break
         }
         return node

@@ -66,8 +66,8 @@ public struct PipelineFile: Sendable {
         var files: [PipelineFile] = []
         var names: [String: String] = [:]
         for path in paths {
-            let (root, said) = tree(of: path, settings: settings, substitution: substitution)
-            report.append(said)
+            let (root, fileReport) = tree(of: path, settings: settings, substitution: substitution)
+            report.append(fileReport)
             guard let root else { continue }
             var reader = PipelineReader(registry: registry, path: path)
             let file = reader.read(root)

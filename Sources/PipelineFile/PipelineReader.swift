@@ -180,7 +180,7 @@ struct PipelineReader {
             return options.map { .sqlite(path: $0[deadLetterFile][deadLettersPath]) }
         }
         guard let sink = PipelineSpec.StageSpec.read(.sink, node, &diagnostics) else { return nil }
-        guard sink.kind.declaration.takes ?? .bytes == .bytes else {
+        guard sink.kind.declaration.accepts ?? .bytes == .bytes else {
             diagnostics.error("dead letters are bytes, which \(sink.kind.title) does not take", at: sink.location)
             return nil
         }

@@ -22,31 +22,34 @@ public struct Report: Sendable {
         // A mistake in a file that several others extend is told once.
         diagnostics.all.reduce(into: [Diagnostic]()) { if !$0.contains($1) { $0.append($1) } }
             .enumerated()
-            .map { (place: $1.location ?? SourceLocation(file: "", line: 0, column: 0), order: $0, diagnostic: $1) }
-            .sorted { ($0.place, $0.order) < ($1.place, $1.order) }
+            .map { (location: $1.location ?? SourceLocation(file: "", line: 0, column: 0), order: $0, diagnostic: $1) }
+            .sorted { ($0.location, $0.order) < ($1.location, $1.order) }
             .map { describe($0.diagnostic) }
             .joined(separator: "\n")
     }
 
     private func describe(_ diagnostic: Diagnostic) -> String {
-        guard let place = diagnostic.location else { return "\(diagnostic.severity.rawValue): \(diagnostic.message)" }
-        let head = "\(place.file):\(place.line):\(place.column): \(diagnostic.severity.rawValue): \(diagnostic.message)"
-        guard let line = line(place) else { return head }
-        let number = "\(place.line)"
+        guard let location = diagnostic.location else {
+            return "\(diagnostic.severity.rawValue): \(diagnostic.message)"
+        }
+        let head =
+            "\(location.file):\(location.line):\(location.column): \(diagnostic.severity.rawValue): \(diagnostic.message)"
+        guard let line = line(location) else { return head }
+        let number = "\(location.line)"
         let shown = Self.masked(line).prefix(160)
-        let before = shown.prefix(place.column - 1).map { $0 == "\t" ? "\t" : " " }.joined()
-        let length = max(1, min(place.length, shown.count - place.column + 1))
+        let before = shown.prefix(location.column - 1).map { $0 == "\t" ? "\t" : " " }.joined()
+        let length = max(1, min(location.length, shown.count - location.column + 1))
         let caret = "^" + String(repeating: "~", count: length - 1)
         let margin = String(repeating: " ", count: number.count)
         return "\(head)\n  \(number) | \(shown)\n  \(margin) | \(before)\(caret)"
     }
 
-    private func line(_ place: SourceLocation) -> Substring? {
-        guard let text = texts[place.file] else { return nil }
+    private func line(_ location: SourceLocation) -> Substring? {
+        guard let text = texts[location.file] else { return nil }
         // What ends a line for YAML; a carriage return and a newline are one character.
         let ends: Set<Character> = ["\n", "\r\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"]
-        let lines = text.split(maxSplits: place.line, omittingEmptySubsequences: false) { ends.contains($0) }
-        return place.line <= lines.count ? lines[place.line - 1] : nil
+        let lines = text.split(maxSplits: location.line, omittingEmptySubsequences: false) { ends.contains($0) }
+        return location.line <= lines.count ? lines[location.line - 1] : nil
     }
 
     private static let secretWords = [

@@ -10,7 +10,7 @@ public struct Substitution: Sendable {
     }
 
     /// The longest file that `${file:...}` reads.
-    static let largestFile = 64 << 10
+    static let maximumFileBytes = 64 << 10
 
     /// A variable's value; nil where it is not set.
     let variable: (@Sendable (String) -> String?)?
@@ -24,9 +24,9 @@ public struct Substitution: Sendable {
     public static let system = Substitution(
         variable: { environment($0) },
         file: { path in
-            let bytes = try OpenFile(reading: path).readBeginning(largestFile + 1)
-            guard bytes.count <= largestFile else {
-                throw Failure(message: "the file '\(path)' is larger than \(largestFile) bytes")
+            let bytes = try OpenFile(reading: path).readBeginning(maximumFileBytes + 1)
+            guard bytes.count <= maximumFileBytes else {
+                throw Failure(message: "the file '\(path)' is larger than \(maximumFileBytes) bytes")
             }
             // The line end that editors put at the end of a file belongs to the file, not to the value.
             var text = Substring(String(decoding: bytes, as: UTF8.self))

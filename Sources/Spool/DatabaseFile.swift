@@ -14,7 +14,7 @@ public struct SpoolError: Error, CustomStringConvertible {
 /// How all files of this module are opened, and what becomes of a damaged one.
 enum SpoolFile {
     /// How long a write waits for that of another process.
-    static let busyTime = Duration.seconds(5)
+    static let busyTimeout = Duration.seconds(5)
 
     /// Gives a file and what belongs to it another name.
     ///
@@ -52,7 +52,7 @@ final class DatabaseFile: Sendable {
     func open(_ prepare: @escaping @Sendable (Connection) throws -> Void) async throws {
         try await onQueue { [self] in
             let opened = try Connection(
-                path: path, synchronous: synchronous, busyTime: SpoolFile.busyTime, queue: queue)
+                path: path, synchronous: synchronous, busyTimeout: SpoolFile.busyTimeout, queue: queue)
             try opened.transaction { try prepare(opened) }
             connection.withLock { $0 = opened }
         }

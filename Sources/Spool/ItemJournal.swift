@@ -39,7 +39,7 @@ public final class ItemJournal: Sendable {
     public typealias Done = @Sendable (Result<Void, any Error>) -> Void
 
     /// How long an item is remembered that has ended.
-    private static let memory = Duration.seconds(24 * 3600)
+    private static let retention = Duration.seconds(24 * 3600)
 
     private let path: String
     private let file: DatabaseFile
@@ -55,7 +55,7 @@ public final class ItemJournal: Sendable {
     ///
     /// - Throws: `SpoolError`.
     public func open() async throws {
-        let past = Timestamp.now().seconds - Self.memory.components.seconds
+        let past = Timestamp.now().seconds - Self.retention.components.seconds
         do {
             try await file.open { connection in
                 try connection.execute(
@@ -76,16 +76,16 @@ public final class ItemJournal: Sendable {
     ///
     /// An item that was created stays so, whatever is written to it later, unless it had ended in between.
     /// - Throws: why it cannot be noted.
-    public func note(_ entry: Entry) async throws {
+    public func record(_ entry: Entry) async throws {
         try await withCheckedThrowingContinuation { continuation in
-            note(entry) { continuation.resume(with: $0) }
+            record(entry) { continuation.resume(with: $0) }
         }
     }
 
-    /// Notes that an item was written, as `note(_:)` does. Those that come meanwhile share one commit.
+    /// Notes that an item was written, as `record(_:)` does. Those that come meanwhile share one commit.
     ///
     /// - Parameter done: called on a queue of the journal's.
-    public func note(_ entry: Entry, done: @escaping Done) {
+    public func record(_ entry: Entry, done: @escaping Done) {
         let isFirst = pending.withLock { pending in
             pending.append(Pending(entry: entry, done: done))
             return pending.count == 1

@@ -10,7 +10,7 @@ enum MessageRow {
         payload BLOB NOT NULL
         """
     static let columns = "id, key, topic, attributes, published_s, published_ns, received_s, received_ns, payload"
-    static let places = "?, ?, ?, ?, ?, ?, ?, ?, ?"
+    static let placeholders = "?, ?, ?, ?, ?, ?, ?, ?, ?"
 
     /// What stands in the columns for a message.
     static func values(_ message: Message, payload: [UInt8]) -> [Value] {

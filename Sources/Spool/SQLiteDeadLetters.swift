@@ -6,7 +6,7 @@ public import Wire
 /// sends letters again. May be used from any thread.
 public final class SQLiteDeadLetters: DeadLetterStore {
     /// A letter with its number in the file.
-    public struct Kept: Sendable {
+    public struct StoredDeadLetter: Sendable {
         /// Its number.
         public var number: Int64
         /// The letter.
@@ -49,7 +49,7 @@ public final class SQLiteDeadLetters: DeadLetterStore {
             try connection.execute(
                 """
                 INSERT INTO letter (pipeline, stage, reason, attempts, first_s, first_ns, last_s, last_ns, \(MessageRow.columns))
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, \(MessageRow.places))
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, \(MessageRow.placeholders))
                 """,
                 [
                     .text(letter.pipeline), .text(letter.stage), .text(letter.reason), .integer(Int64(letter.attempts)),
@@ -60,7 +60,7 @@ public final class SQLiteDeadLetters: DeadLetterStore {
     }
 
     /// The letters with a number above `number`, in order, at most `limit`.
-    public func letters(after number: Int64 = 0, limit: Int) async throws -> [Kept] {
+    public func letters(after number: Int64 = 0, limit: Int) async throws -> [StoredDeadLetter] {
         try await file.read { connection in
             try connection.rows(
                 """
@@ -68,7 +68,7 @@ public final class SQLiteDeadLetters: DeadLetterStore {
                 FROM letter WHERE number > ? ORDER BY number LIMIT ?
                 """, [.integer(number), .integer(Int64(limit))]
             ) { row in
-                Kept(
+                StoredDeadLetter(
                     number: row.integer(0),
                     letter: DeadLetter(
                         message: try MessageRow.message(row, first: 9), pipeline: row.text(1), stage: row.text(2),
@@ -79,7 +79,7 @@ public final class SQLiteDeadLetters: DeadLetterStore {
     }
 
     /// How many letters there are, and for which reasons.
-    public struct Digest: Sendable {
+    public struct Summary: Sendable {
         /// Letters of one stage and one reason.
         public struct Reason: Sendable {
             /// The stage that refused them.
@@ -99,7 +99,7 @@ public final class SQLiteDeadLetters: DeadLetterStore {
     }
 
     /// Counts the letters.
-    public func digest() async throws -> Digest {
+    public func summary() async throws -> Summary {
         try await file.read { connection in
             let reasons = try connection.rows(
                 """
@@ -108,12 +108,12 @@ public final class SQLiteDeadLetters: DeadLetterStore {
                 GROUP BY stage, reason ORDER BY count DESC, last DESC LIMIT 20
                 """
             ) { row in
-                Digest.Reason(
+                Summary.Reason(
                     stage: row.text(0), reason: row.text(1), count: Int(clamping: row.integer(2)),
                     last: Timestamp(seconds: row.integer(3)))
             }
             let total = try connection.first("SELECT count(*) FROM letter") { Int(clamping: $0.integer(0)) }
-            return Digest(total: total ?? 0, reasons: reasons)
+            return Summary(total: total ?? 0, reasons: reasons)
         }
     }
 
@@ -123,7 +123,7 @@ public final class SQLiteDeadLetters: DeadLetterStore {
     }
 
     /// Notes that a letter was sent again and refused again.
-    public func refusedAgain(_ number: Int64, stage: String, reason: String, attempts: Int, at time: Timestamp)
+    public func updateRefusal(_ number: Int64, stage: String, reason: String, attempts: Int, at time: Timestamp)
         async throws
     {
         try await file.write { connection in

@@ -54,7 +54,7 @@ public final class SQLiteSpool: MessageSpool {
     /// What a message takes beside its payload, roughly: its other columns and its place in the tree.
     private static let overhead = 256
     /// How long removals wait for company: they need no haste.
-    private static let removalPause = DispatchTimeInterval.milliseconds(20)
+    private static let removalDelay = DispatchTimeInterval.milliseconds(20)
 
     private let settings: Settings
     private let logger: Logger
@@ -90,14 +90,14 @@ public final class SQLiteSpool: MessageSpool {
             do {
                 try openFile()
             } catch  where Self.isCorruption(error) {
-                try startAnew(error)
+                try replaceCorruptedFile(error)
             } catch {
                 lock.release()
                 throw SpoolError("the spool '\(settings.path)' cannot be opened: \(error)")
             }
             return state.withLock { state in
                 state.lock = lock
-                tell(state)
+                recordGauges(state)
                 if state.count > 0 {
                     logger.notice("messages are left from before and go first", metadata: ["count": "\(state.count)"])
                 }
@@ -124,7 +124,7 @@ public final class SQLiteSpool: MessageSpool {
 
     /// Takes a message out, together with others.
     public func remove(_ number: Int64) {
-        schedule(after: Self.removalPause) { $0.removals.append(number) }
+        schedule(after: Self.removalDelay) { $0.removals.append(number) }
     }
 
     /// Writes what is left to be written and closes the file.
@@ -153,7 +153,7 @@ public final class SQLiteSpool: MessageSpool {
 
     private func openFile() throws {
         let connection = try Connection(
-            path: settings.path, synchronous: settings.isFullSync ? .full : .normal, busyTime: SpoolFile.busyTime,
+            path: settings.path, synchronous: settings.isFullSync ? .full : .normal, busyTimeout: SpoolFile.busyTimeout,
             queue: queue)
         do {
             try prepare(connection)
@@ -190,7 +190,7 @@ public final class SQLiteSpool: MessageSpool {
         state.withLock { $0 = opened }
     }
 
-    private func startAnew(_ error: any Error) throws {
+    private func replaceCorruptedFile(_ error: any Error) throws {
         let name: String
         do {
             name = try SpoolFile.setAside(settings.path, at: now().seconds)
@@ -233,12 +233,12 @@ public final class SQLiteSpool: MessageSpool {
         var results: [SpoolResult] = []
         state.withLock { state in
             results = write(appends.flatMap(\.messages), removals, &state)
-            tell(state)
+            recordGauges(state)
         }
-        var rest = results[...]
+        var remaining = results[...]
         for (messages, done) in appends {
-            for (index, result) in rest.prefix(messages.count).enumerated() { done(index, result) }
-            rest = rest.dropFirst(messages.count)
+            for (index, result) in remaining.prefix(messages.count).enumerated() { done(index, result) }
+            remaining = remaining.dropFirst(messages.count)
         }
     }
 
@@ -248,7 +248,7 @@ public final class SQLiteSpool: MessageSpool {
         var accepted: [(index: Int, payload: [UInt8])] = []
         var results = [SpoolResult](repeating: .full, count: appends.count)
         // What is taken out at the same moment makes room.
-        var room = settings.maxBytes - state.bytes + removals.reduce(0) { $0 + (state.sizes[$1] ?? 0) }
+        var availableBytes = settings.maxBytes - state.bytes + removals.reduce(0) { $0 + (state.sizes[$1] ?? 0) }
         var ids: Set<String> = []
         for (index, message) in appends.enumerated() {
             if ids.contains(message.id)
@@ -262,12 +262,12 @@ public final class SQLiteSpool: MessageSpool {
                 results[index] = .failed("it is larger than the whole spool may be")
                 continue
             }
-            guard payload.count + Self.overhead <= room else {
+            guard payload.count + Self.overhead <= availableBytes else {
                 // Nothing that comes later goes in front of it.
-                room = 0
+                availableBytes = 0
                 continue
             }
-            room -= payload.count + Self.overhead
+            availableBytes -= payload.count + Self.overhead
             accepted.append((index, payload))
             ids.insert(message.id)
         }
@@ -276,7 +276,7 @@ public final class SQLiteSpool: MessageSpool {
                 let delete = try connection.statement("DELETE FROM message WHERE number = ?")
                 for number in removals { try delete.execute([.integer(number)]) }
                 let insert = try connection.statement(
-                    "INSERT INTO message (\(MessageRow.columns)) VALUES (\(MessageRow.places))")
+                    "INSERT INTO message (\(MessageRow.columns)) VALUES (\(MessageRow.placeholders))")
                 return try accepted.map { index, payload in
                     try insert.execute(MessageRow.values(appends[index], payload: payload))
                     return connection.lastInsertedNumber
@@ -315,7 +315,7 @@ public final class SQLiteSpool: MessageSpool {
         }
     }
 
-    private func tell(_ state: borrowing State) {
+    private func recordGauges(_ state: borrowing State) {
         messages.record(state.count)
         size.record(state.bytes)
     }
@@ -329,7 +329,7 @@ public final class SQLiteSpool: MessageSpool {
 
 /// The ids that were stored a short while ago; bounded in number and in time.
 struct RecentIDs {
-    private static let most = 100_000
+    private static let maximumCount = 100_000
 
     private var times: [String: Timestamp] = [:]
     private var order: Deque<(id: String, at: Timestamp)> = []
@@ -341,7 +341,7 @@ struct RecentIDs {
     mutating func insert(_ id: String, at now: Timestamp, window: Duration) {
         times[id] = now
         order.append((id, now))
-        while let first = order.first, order.count > Self.most || now - first.at > window {
+        while let first = order.first, order.count > Self.maximumCount || now - first.at > window {
             _ = order.popFirst()
             if times[first.id] == first.at { times[first.id] = nil }
         }

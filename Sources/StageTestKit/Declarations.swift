@@ -18,7 +18,7 @@ enum Declarations {
         let (root, report) = PipelineFile.tree(of: Array(text.utf8), named: "options")
         var diagnostics = Diagnostics(registry: registry)
         guard var node = root, !report.hasErrors else { throw StageError(report.description) }
-        if declaration.isWhole, let option = declaration.options.first {
+        if declaration.hasInlineOption, let option = declaration.options.first {
             node = ConfigNode(
                 .map([.init(key: option.name, keyLocation: node.location, value: node)]), at: node.location)
         }
@@ -32,31 +32,31 @@ enum Declarations {
     static func check(
         _ declaration: StageDeclaration, role: StageRegistry.Role, registry: StageRegistry
     ) -> [String] {
-        var found: [String] = []
+        var problems: [String] = []
         if declaration.name.wholeMatch(of: #/[a-z][a-z0-9]*(-[a-z0-9]+)*/#) == nil {
-            found.append("'\(declaration.name)' is no name such as my-store")
+            problems.append("'\(declaration.name)' is no name such as my-store")
         }
         if declaration.summary.isEmpty || declaration.summary.count > 110 || declaration.summary.hasSuffix(".") {
-            found.append("the summary is one line of at most 110 characters without a full stop")
+            problems.append("the summary is one line of at most 110 characters without a full stop")
         }
         var names: Set<String> = []
         for option in declaration.options {
-            if !names.insert(option.name).inserted { found.append("the option '\(option.name)' is declared twice") }
-            if option.help.isEmpty { found.append("the option '\(option.name)' has no help") }
+            if !names.insert(option.name).inserted { problems.append("the option '\(option.name)' is declared twice") }
+            if option.help.isEmpty { problems.append("the option '\(option.name)' has no help") }
         }
         let (root, report) = PipelineFile.tree(
             of: Array(declaration.example.utf8), named: "example",
             substitution: .system.overridden(variables: [:], files: ["/run/secrets/argus": "user:password"]))
         guard let root, !report.hasErrors, let node = root[role.rawValue] else {
-            return found + ["the example is no piece of a pipeline file with '\(role.rawValue):'"]
+            return problems + ["the example is no piece of a pipeline file with '\(role.rawValue):'"]
         }
         // Stages inside the example may be of kinds that are not known here.
         var diagnostics = Diagnostics(registry: registry)
         let read = PipelineSpec.StageSpec.read(role, node, &diagnostics)
-        if read == nil { found += diagnostics.all.map { "the example: \($0.message)" } }
+        if read == nil { problems += diagnostics.all.map { "the example: \($0.message)" } }
         if let read, read.kind.declaration.name != declaration.name {
-            found.append("the example shows '\(read.kind.declaration.name)', not '\(declaration.name)'")
+            problems.append("the example shows '\(read.kind.declaration.name)', not '\(declaration.name)'")
         }
-        return found
+        return problems
     }
 }

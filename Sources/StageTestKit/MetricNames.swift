@@ -3,52 +3,52 @@ import Telemetry
 
 /// Notes which metrics are made, and whether they are named as Prometheus wants it.
 final class MetricNames: MetricsFactory, Sendable {
-    private struct Made: Hashable {
+    private struct MetricID: Hashable {
         let label: String
         let kind: String
         let dimensions: [String]
     }
 
-    private let made = Mutex<Set<Made>>([])
+    private let created = Mutex<Set<MetricID>>([])
 
     /// What is wrong with the names.
     var problems: [String] {
-        made.withLock { $0 }.sorted { $0.label < $1.label }.flatMap { made in
-            var found: [String] = []
-            if made.label.wholeMatch(of: #/[a-z][a-z0-9]*(_[a-z0-9]+)*/#) == nil {
-                found.append("the metric '\(made.label)' is not written in snake_case")
+        created.withLock { $0 }.sorted { $0.label < $1.label }.flatMap { created in
+            var problems: [String] = []
+            if created.label.wholeMatch(of: #/[a-z][a-z0-9]*(_[a-z0-9]+)*/#) == nil {
+                problems.append("the metric '\(created.label)' is not written in snake_case")
             }
             // Those that end in _count or _value are graphed by dashboards that were there before.
-            let isGrandfathered = made.label.hasSuffix("_count") || made.label.hasSuffix("_value")
-            if made.kind == "counter", !made.label.hasSuffix("_total"), !isGrandfathered {
-                found.append("the counter '\(made.label)' does not end in _total")
+            let isGrandfathered = created.label.hasSuffix("_count") || created.label.hasSuffix("_value")
+            if created.kind == "counter", !created.label.hasSuffix("_total"), !isGrandfathered {
+                problems.append("the counter '\(created.label)' does not end in _total")
             }
-            if made.kind == "timer", !made.label.hasSuffix("_seconds") {
-                found.append("the timer '\(made.label)' does not end in _seconds")
+            if created.kind == "timer", !created.label.hasSuffix("_seconds") {
+                problems.append("the timer '\(created.label)' does not end in _seconds")
             }
-            if !made.dimensions.contains("pipeline") {
-                found.append("the metric '\(made.label)' has no dimension 'pipeline'")
+            if !created.dimensions.contains("pipeline") {
+                problems.append("the metric '\(created.label)' has no dimension 'pipeline'")
             }
-            return found
+            return problems
         }
     }
 
-    private func note(_ label: String, _ kind: String, _ dimensions: [(String, String)]) {
-        made.withLock { _ = $0.insert(Made(label: label, kind: kind, dimensions: dimensions.map(\.0))) }
+    private func record(_ label: String, _ kind: String, _ dimensions: [(String, String)]) {
+        created.withLock { _ = $0.insert(MetricID(label: label, kind: kind, dimensions: dimensions.map(\.0))) }
     }
 
     func makeCounter(label: String, dimensions: [(String, String)]) -> Counter {
-        note(label, "counter", dimensions)
+        record(label, "counter", dimensions)
         return Counter()
     }
 
     func makeGauge(label: String, dimensions: [(String, String)]) -> Gauge {
-        note(label, "gauge", dimensions)
+        record(label, "gauge", dimensions)
         return Gauge()
     }
 
     func makeTimer(label: String, dimensions: [(String, String)]) -> Timer {
-        note(label, "timer", dimensions)
+        record(label, "timer", dimensions)
         return Timer()
     }
 }

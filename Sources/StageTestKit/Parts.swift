@@ -3,11 +3,11 @@ import PipelineKit
 import Wire
 
 /// How long the suites wait for what has to come to pass; generous, so that a busy machine is no reason to fail.
-enum Patience {
+enum TimeLimit {
     static let limit = Duration.seconds(300)
 
     /// The value of a task; nil where it does not end.
-    static func within<Value: Sendable>(_ task: Task<Value, Never>) async -> Value? {
+    static func value<Value: Sendable>(of task: Task<Value, Never>) async -> Value? {
         let results = AsyncStream.makeStream(of: Value?.self)
         Task { results.continuation.yield(await task.value) }
         let timer = Task {
@@ -20,7 +20,7 @@ enum Patience {
     }
 
     /// Whether something comes to hold.
-    static func until(_ holds: () -> Bool) async -> Bool {
+    static func wait(until holds: () -> Bool) async -> Bool {
         let deadline = ContinuousClock.now + limit
         while !holds() {
             guard ContinuousClock.now < deadline else { return false }
@@ -41,7 +41,7 @@ final class NumberSource: Source {
 
     private struct Inside {
         var now = 0
-        var most = 0
+        var maximum = 0
     }
 
     private let count: Int
@@ -57,14 +57,14 @@ final class NumberSource: Source {
         self.message = message
     }
 
-    var mostInside: Int { inside.withLock { $0.most } }
+    var maximumInside: Int { inside.withLock { $0.maximum } }
 
     func run(into intake: Intake) async throws {
         for number in 0..<count {
             try await intake.send(message(number)) { [self] _ in inside.withLock { $0.now -= 1 } }
             inside.withLock { inside in
                 inside.now += 1
-                inside.most = max(inside.most, inside.now)
+                inside.maximum = max(inside.maximum, inside.now)
             }
         }
     }
@@ -73,31 +73,33 @@ final class NumberSource: Source {
 }
 
 /// What was asked of a sink.
-final class SinkWatch: Sendable {
-    struct Seen: Sendable {
+final class SinkRecorder: Sendable {
+    struct Record: Sendable {
         var calls = 0
         var keys: Set<String> = []
         var problems: [String] = []
     }
 
-    private let state = Mutex(Seen())
-    var seen: Seen { state.withLock { $0 } }
+    private let state = Mutex(Record())
+    var record: Record { state.withLock { $0 } }
 
     func begins(_ batch: [Message], _ capabilities: SinkCapabilities) {
-        state.withLock { seen in
-            seen.calls += 1
-            if seen.calls > capabilities.inFlight { seen.problems.append("\(seen.calls) writes were out at once") }
-            if batch.count > capabilities.batch { seen.problems.append("\(batch.count) messages came in one write") }
-            for message in batch where !seen.keys.insert(message.key).inserted {
-                seen.problems.append("two messages of one key were written at once")
+        state.withLock { record in
+            record.calls += 1
+            if record.calls > capabilities.inFlight {
+                record.problems.append("\(record.calls) writes were out at once")
+            }
+            if batch.count > capabilities.batch { record.problems.append("\(batch.count) messages came in one write") }
+            for message in batch where !record.keys.insert(message.key).inserted {
+                record.problems.append("two messages of one key were written at once")
             }
         }
     }
 
     func ends(_ batch: [Message]) {
-        state.withLock { seen in
-            seen.calls -= 1
-            for message in batch { seen.keys.remove(message.key) }
+        state.withLock { record in
+            record.calls -= 1
+            for message in batch { record.keys.remove(message.key) }
         }
     }
 }
@@ -107,24 +109,24 @@ final class WatchedSink: Sink {
     static let declaration = StageDeclaration(
         name: "watched", summary: "a sink that is watched", example: "sink: watched")
     private let sink: any Sink
-    private let watch: SinkWatch
+    private let recorder: SinkRecorder
     var capabilities: SinkCapabilities { sink.capabilities }
 
     init(_ options: Options, _ context: StageContext) throws {
         throw OptionError("made by the conformance suite only")
     }
 
-    init(_ sink: any Sink, _ watch: SinkWatch) {
+    init(_ sink: any Sink, _ recorder: SinkRecorder) {
         self.sink = sink
-        self.watch = watch
+        self.recorder = recorder
     }
 
     func open() async throws { try await sink.open() }
 
     func write(_ batch: [Message]) async -> [WriteOutcome] {
-        watch.begins(batch, capabilities)
+        recorder.begins(batch, capabilities)
         let outcomes = await sink.write(batch)
-        watch.ends(batch)
+        recorder.ends(batch)
         return outcomes
     }
 
@@ -135,24 +137,24 @@ final class WatchedSink: Sink {
 struct WatchedCompletingSink: CompletingSink {
     static let declaration = WatchedSink.declaration
     private let sink: any CompletingSink
-    private let watch: SinkWatch
+    private let recorder: SinkRecorder
     var capabilities: SinkCapabilities { sink.capabilities }
 
     init(_ options: Options, _ context: StageContext) throws {
         throw OptionError("made by the conformance suite only")
     }
 
-    init(_ sink: any CompletingSink, _ watch: SinkWatch) {
+    init(_ sink: any CompletingSink, _ recorder: SinkRecorder) {
         self.sink = sink
-        self.watch = watch
+        self.recorder = recorder
     }
 
     func open() async throws { try await sink.open() }
 
     func write(_ batch: [Message], done: @escaping @Sendable ([WriteOutcome]) -> Void) {
-        watch.begins(batch, capabilities)
-        sink.write(batch) { [watch] outcomes in
-            watch.ends(batch)
+        recorder.begins(batch, capabilities)
+        sink.write(batch) { [recorder] outcomes in
+            recorder.ends(batch)
             done(outcomes)
         }
     }
@@ -189,7 +191,7 @@ final class GatedSink: Sink {
     var waiting: Int { state.withLock { $0.waiting.count } }
 
     /// Lets everything through from now on.
-    func letThrough() {
+    func openGate() {
         let waiting = state.withLock { state in
             state.isOpen = true
             defer { state.waiting = [] }

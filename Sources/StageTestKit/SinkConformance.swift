@@ -54,23 +54,23 @@ public struct SinkConformance<Tested: Sink>: Sendable {
     ///
     /// - Returns: what does not hold, in sentences; empty where all does.
     public func check() async -> [String] {
-        var found = Declarations.check(Tested.declaration, role: .sink, registry: registry)
+        var problems = Declarations.check(Tested.declaration, role: .sink, registry: registry)
         let names = MetricNames()
         do {
             let read = try Declarations.options(options, of: Tested.declaration, registry: registry)
             let sink = try make(read, Declarations.context(Tested.declaration.name, names))
-            found += try await answers(sink)
-            found += await bounds(sink)
-            found += await endings(sink)
+            problems += try await answers(sink)
+            problems += await bounds(sink)
+            problems += await endings(sink)
             if let outage {
-                found += try await recovers(
+                problems += try await recovers(
                     try make(read, Declarations.context(Tested.declaration.name, names)), outage)
             }
-            found += try await inPipeline(read, names)
+            problems += try await runsInPipeline(read, names)
         } catch {
-            found.append("it cannot be used with these options: \(error)")
+            problems.append("it cannot be used with these options: \(error)")
         }
-        return found + names.problems
+        return problems + names.problems
     }
 
     private func message(_ number: Int) -> Message {
@@ -81,36 +81,36 @@ public struct SinkConformance<Tested: Sink>: Sendable {
 
     /// An answer for every message, and all of them delivered.
     private func answers(_ sink: Tested) async throws -> [String] {
-        var found: [String] = []
+        var problems: [String] = []
         let early = await sink.write([message(0)])
-        if early.count != 1 { found.append("write before open gave \(early.count) answers for 1 message") }
+        if early.count != 1 { problems.append("write before open gave \(early.count) answers for 1 message") }
         try await sink.open()
         var number = 1
         for size in Set([0, 1, sink.capabilities.batch]).sorted() {
             let batch = (0..<size).map { message(number + $0) }
             number += size
             let outcomes = await sink.write(batch)
-            if outcomes.count != size { found.append("write gave \(outcomes.count) answers for \(size) messages") }
+            if outcomes.count != size { problems.append("write gave \(outcomes.count) answers for \(size) messages") }
             if let bad = outcomes.first(where: { $0 != .delivered }) {
-                found.append("a message that it takes was answered with \(bad)")
+                problems.append("a message that it takes was answered with \(bad)")
             }
         }
-        let strange = Message(id: "strange", payload: StrangePayload(), receivedAt: .now())
-        let outcomes = await sink.write([strange])
-        if outcomes.count != 1 { found.append("a payload that it does not know got \(outcomes.count) answers") }
-        if Tested.declaration.takes != nil, Tested.declaration.takes != .bytes {
+        let unknown = Message(id: "strange", payload: UnknownPayload(), receivedAt: .now())
+        let outcomes = await sink.write([unknown])
+        if outcomes.count != 1 { problems.append("a payload that it does not know got \(outcomes.count) answers") }
+        if Tested.declaration.accepts != nil, Tested.declaration.accepts != .bytes {
             guard case .permanent? = outcomes.first else {
-                return found + ["a payload that it does not take was not answered with permanent"]
+                return problems + ["a payload that it does not take was not answered with permanent"]
             }
         }
-        return found
+        return problems
     }
 
     /// As many calls at once as it asks for, and one that is cancelled, are answered.
     private func bounds(_ sink: Tested) async -> [String] {
-        var found: [String] = []
+        var problems: [String] = []
         if sink.capabilities.batch < 1 || sink.capabilities.inFlight < 1 {
-            found.append("its capabilities let nothing be written")
+            problems.append("its capabilities let nothing be written")
         }
         let calls = min(sink.capabilities.inFlight, 16)
         let unanswered = await withTaskGroup(of: Int.self) { group in
@@ -120,17 +120,17 @@ public struct SinkConformance<Tested: Sink>: Sendable {
             return await group.reduce(calls, -)
         }
         if unanswered > 0 {
-            found.append("of \(calls) calls at once, as it asks for, \(unanswered) were not delivered")
+            problems.append("of \(calls) calls at once, as it asks for, \(unanswered) were not delivered")
         }
         let cancelled = Task { await sink.write([message(20_000)]) }
         cancelled.cancel()
-        guard let outcomes = await Patience.within(cancelled) else {
-            return found + ["a write that was cancelled did not return"]
+        guard let outcomes = await TimeLimit.value(of: cancelled) else {
+            return problems + ["a write that was cancelled did not return"]
         }
         if outcomes.count != 1 {
-            found.append("a write that was cancelled gave \(outcomes.count) answers for 1 message")
+            problems.append("a write that was cancelled gave \(outcomes.count) answers for 1 message")
         }
-        return found
+        return problems
     }
 
     /// Closing twice, writing when closed, and opening again.
@@ -138,21 +138,21 @@ public struct SinkConformance<Tested: Sink>: Sendable {
         await sink.close()
         await sink.close()
         let closed = await sink.write([message(30_000)])
-        var found = closed.count == 1 ? [] : ["write after close gave \(closed.count) answers for 1 message"]
+        var problems = closed.count == 1 ? [] : ["write after close gave \(closed.count) answers for 1 message"]
         do {
             try await sink.open()
             let outcomes = await sink.write([message(30_001)])
-            if outcomes != [.delivered] { found.append("opened again it answered \(outcomes)") }
+            if outcomes != [.delivered] { problems.append("opened again it answered \(outcomes)") }
         } catch {
-            found.append("it cannot be opened again after close: \(error)")
+            problems.append("it cannot be opened again after close: \(error)")
         }
         await sink.close()
-        return found
+        return problems
     }
 
     /// Without what it writes to, nothing is delivered and nothing is given up; with it, it goes on.
     private func recovers(_ sink: Tested, _ outage: Outage) async throws -> [String] {
-        var found: [String] = []
+        var problems: [String] = []
         try await outage.begin()
         var isOpen = true
         do {
@@ -161,7 +161,7 @@ public struct SinkConformance<Tested: Sink>: Sendable {
             isOpen = false
         }
         let outcomes = await sink.write([message(40_000)])
-        if case .transient? = outcomes.first {} else { found.append("during an outage it answered \(outcomes)") }
+        if case .transient? = outcomes.first {} else { problems.append("during an outage it answered \(outcomes)") }
         try await outage.end()
         if !isOpen { try await sink.open() }
         var last: [WriteOutcome] = []
@@ -170,22 +170,22 @@ public struct SinkConformance<Tested: Sink>: Sendable {
             if last == [.delivered] { break }
             try await Task.sleep(for: .milliseconds(20))
         }
-        if last != [.delivered] { found.append("after an outage it answered \(last)") }
+        if last != [.delivered] { problems.append("after an outage it answered \(last)") }
         await sink.close()
-        return found
+        return problems
     }
 
     /// In a pipeline with little room: every message once, never more inside than there is room, never more asked of the sink than
     /// it takes.
-    private func inPipeline(_ options: Options, _ names: MetricNames) async throws -> [String] {
+    private func runsInPipeline(_ options: Options, _ names: MetricNames) async throws -> [String] {
         let count = 300, capacity = 8
-        let watch = SinkWatch()
+        let recorder = SinkRecorder()
         let source = NumberSource(count: count) { message(50_000 + $0) }
         var kinds = registry
         kinds.add(.sink, Tested.declaration) { [make] options, context in
             let sink = try make(options, context)
-            if let sink = sink as? any CompletingSink { return .sink(WatchedCompletingSink(sink, watch)) }
-            return .sink(WatchedSink(sink, watch))
+            if let sink = sink as? any CompletingSink { return .sink(WatchedCompletingSink(sink, recorder)) }
+            return .sink(WatchedSink(sink, recorder))
         }
         let spec = PipelineSpec(
             name: "conformance",
@@ -199,21 +199,21 @@ public struct SinkConformance<Tested: Sink>: Sendable {
             logger: Declarations.logger, metrics: names, replacingSource: source, &diagnostics)
         guard let pipeline = built else { return diagnostics.all.map(\.message) }
         try await pipeline.run()
-        var found: [String] = []
-        let seen = watch.seen
+        var problems: [String] = []
+        let record = recorder.record
         if pipeline.counts != ["delivered": count] {
-            found.append("of \(count) messages in a pipeline there ended: \(pipeline.counts)")
+            problems.append("of \(count) messages in a pipeline there ended: \(pipeline.counts)")
         }
-        if source.mostInside > capacity + 1 {
-            found.append("\(source.mostInside) messages were inside a pipeline with room for \(capacity)")
+        if source.maximumInside > capacity + 1 {
+            problems.append("\(source.maximumInside) messages were inside a pipeline with room for \(capacity)")
         }
-        if !seen.problems.isEmpty { found += seen.problems }
-        return found
+        if !record.problems.isEmpty { problems += record.problems }
+        return problems
     }
 }
 
 /// A payload that no sink knows.
-private struct StrangePayload: Payload {
+private struct UnknownPayload: Payload {
     static let kind = PayloadKind("strange")
     func bytes(at now: Timestamp) -> [UInt8] { Array("{}".utf8) }
 }

@@ -9,7 +9,7 @@ import Wire
 /// what is told of a message that is refused, and at the names of metrics.
 public struct SourceConformance<Tested: Source>: Sendable {
     /// Brings messages to the source from outside.
-    public struct Feed: Sendable {
+    public struct MessageFeed: Sendable {
         let bring: @Sendable (Int) async throws -> Bool?
 
         /// A feed.
@@ -20,7 +20,7 @@ public struct SourceConformance<Tested: Source>: Sendable {
     }
 
     private let options: String
-    private let feed: Feed?
+    private let feed: MessageFeed?
     private let count: Int
     private let makeSource: @Sendable (Options, StageContext) throws -> Tested
 
@@ -32,7 +32,7 @@ public struct SourceConformance<Tested: Source>: Sendable {
     ///   - count: how many messages it is brought, or has.
     ///   - make: makes the source, where it is not to read where it usually does.
     public init(
-        _ type: Tested.Type, options: String, feed: Feed? = nil, count: Int = 12,
+        _ type: Tested.Type, options: String, feed: MessageFeed? = nil, count: Int = 12,
         make: @escaping @Sendable (Options, StageContext) throws -> Tested = { try Tested($0, $1) }
     ) {
         makeSource = make
@@ -47,18 +47,18 @@ public struct SourceConformance<Tested: Source>: Sendable {
     public func check() async -> [String] {
         var registry = StageRegistry()
         registry.register(Tested.self)
-        var found = Declarations.check(Tested.declaration, role: .source, registry: registry)
+        var problems = Declarations.check(Tested.declaration, role: .source, registry: registry)
         let names = MetricNames()
         do {
             let read = try Declarations.options(options, of: Tested.declaration, registry: registry)
-            found += try await stoppedBefore(read, names)
-            found += try await everyMessageOnce(read, names)
-            found += try await heldBack(read, names)
-            if feed != nil { found += try await refused(read, names) }
+            problems += try await stopsBeforeRunning(read, names)
+            problems += try await everyMessageOnce(read, names)
+            problems += try await appliesBackPressure(read, names)
+            if feed != nil { problems += try await refused(read, names) }
         } catch {
-            found.append("it cannot be used with these options: \(error)")
+            problems.append("it cannot be used with these options: \(error)")
         }
-        return found + names.problems
+        return problems + names.problems
     }
 
     private func make(_ options: Options, _ names: MetricNames) throws -> Tested {
@@ -86,12 +86,12 @@ public struct SourceConformance<Tested: Source>: Sendable {
         return pipeline
     }
 
-    private func stoppedBefore(_ options: Options, _ names: MetricNames) async throws -> [String] {
+    private func stopsBeforeRunning(_ options: Options, _ names: MetricNames) async throws -> [String] {
         let source = try make(options, names)
         await source.stop()
         let pipeline = try pipeline(source, options, GatedSink(isOpen: true), capacity: 8, names)
         let run = Task { try await pipeline.run() }
-        guard await Patience.within(Task { _ = await run.result }) != nil else {
+        guard await TimeLimit.value(of: Task { _ = await run.result }) != nil else {
             return ["stopped before it ran, it did not end"]
         }
         return []
@@ -102,50 +102,50 @@ public struct SourceConformance<Tested: Source>: Sendable {
         let sink = GatedSink(isOpen: true)
         let pipeline = try pipeline(source, options, sink, capacity: 64, names)
         let run = Task { try await pipeline.run() }
-        var found: [String] = []
+        var problems: [String] = []
         if let feed {
-            let told = try await bring(feed, 0..<count)
-            if told.contains(false) { found.append("a message that was delivered was told to have failed") }
-            if await !Patience.until({ sink.ids.count >= count }) {
-                found.append("of \(count) messages \(sink.ids.count) arrived")
+            let answers = try await bring(feed, 0..<count)
+            if answers.contains(false) { problems.append("a message that was delivered was told to have failed") }
+            if await !TimeLimit.wait(until: { sink.ids.count >= count }) {
+                problems.append("of \(count) messages \(sink.ids.count) arrived")
             }
             await pipeline.stop()
             await source.stop()
         }
-        guard await Patience.within(Task { _ = await run.result }) != nil else {
-            return found + ["it did not end when it was stopped, or when it had no more"]
+        guard await TimeLimit.value(of: Task { _ = await run.result }) != nil else {
+            return problems + ["it did not end when it was stopped, or when it had no more"]
         }
         await source.stop()
-        if sink.ids.count != count { found.append("\(count) messages were there, \(sink.ids.count) arrived") }
-        return found
+        if sink.ids.count != count { problems.append("\(count) messages were there, \(sink.ids.count) arrived") }
+        return problems
     }
 
     /// Many at once with little room: no more inside than there is room; all of them in the end.
-    private func heldBack(_ options: Options, _ names: MetricNames) async throws -> [String] {
+    private func appliesBackPressure(_ options: Options, _ names: MetricNames) async throws -> [String] {
         let source = try make(options, names)
         let sink = GatedSink(isOpen: false)
         let capacity = 4
         let pipeline = try pipeline(source, options, sink, capacity: capacity, names)
         let run = Task { try await pipeline.run() }
         let feeding = feed.map { feed in Task { try await bring(feed, 1000..<1000 + count) } }
-        var found: [String] = []
-        if await !Patience.until({ sink.waiting >= min(capacity, count) }) {
-            found.append("with room for \(capacity), only \(sink.waiting) messages came")
+        var problems: [String] = []
+        if await !TimeLimit.wait(until: { sink.waiting >= min(capacity, count) }) {
+            problems.append("with room for \(capacity), only \(sink.waiting) messages came")
         }
         try await Task.sleep(for: .milliseconds(50))
         if sink.waiting > capacity {
-            found.append("\(sink.waiting) messages were inside where there is room for \(capacity)")
+            problems.append("\(sink.waiting) messages were inside where there is room for \(capacity)")
         }
-        sink.letThrough()
+        sink.openGate()
         _ = try await feeding?.value
-        if await !Patience.until({ Set(sink.ids).count >= count }) {
-            found.append("after it was held back, of \(count) messages \(Set(sink.ids).count) arrived")
+        if await !TimeLimit.wait(until: { Set(sink.ids).count >= count }) {
+            problems.append("after it was held back, of \(count) messages \(Set(sink.ids).count) arrived")
         }
         await pipeline.stop()
-        if await Patience.within(Task { _ = await run.result }) == nil {
-            found.append("it did not end when it was stopped")
+        if await TimeLimit.value(of: Task { _ = await run.result }) == nil {
+            problems.append("it did not end when it was stopped")
         }
-        return found
+        return problems
     }
 
     /// What can never succeed is told so, where the source tells anything.
@@ -156,17 +156,17 @@ public struct SourceConformance<Tested: Source>: Sendable {
             source, options, GatedSink(isOpen: true, outcome: .permanent(reason: "refused on purpose")), capacity: 8,
             names)
         let run = Task { try await pipeline.run() }
-        let told = try await bring(feed, 2000..<2001)
-        var found = told.contains(true) ? ["a message that was refused was told to be taken"] : []
+        let answers = try await bring(feed, 2000..<2001)
+        var problems = answers.contains(true) ? ["a message that was refused was told to be taken"] : []
         await pipeline.stop()
-        if await Patience.within(Task { _ = await run.result }) == nil {
-            found.append("it did not end when it was stopped")
+        if await TimeLimit.value(of: Task { _ = await run.result }) == nil {
+            problems.append("it did not end when it was stopped")
         }
-        return found
+        return problems
     }
 
     /// Brings messages at once. A source that does not listen yet is tried again for a while.
-    private func bring(_ feed: Feed, _ numbers: Range<Int>) async throws -> [Bool] {
+    private func bring(_ feed: MessageFeed, _ numbers: Range<Int>) async throws -> [Bool] {
         try await withThrowingTaskGroup(of: Bool?.self) { group in
             for number in numbers {
                 group.addTask {
@@ -180,7 +180,7 @@ public struct SourceConformance<Tested: Source>: Sendable {
                     return nil
                 }
             }
-            return try await group.reduce(into: [Bool]()) { if let told = $1 { $0.append(told) } }
+            return try await group.reduce(into: [Bool]()) { if let answers = $1 { $0.append(answers) } }
         }
     }
 }

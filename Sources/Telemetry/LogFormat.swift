@@ -21,11 +21,11 @@ public enum LogFormat: String, Sendable, CaseIterable {
 /// Standard error, for lines of logs: each is written whole.
 private enum LogOutput {
     /// Held while a line is written: the system may write a long one in parts.
-    private static let turn = Mutex(())
+    private static let lock = Mutex(())
 
     static func write(_ line: String) {
         // A log that cannot be written has nowhere to complain to.
-        turn.withLock { _ in try? OpenFile.standardError.write(line.utf8) }
+        lock.withLock { _ in try? OpenFile.standardError.write(line.utf8) }
     }
 }
 

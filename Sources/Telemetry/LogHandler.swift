@@ -85,17 +85,17 @@ public final class RecordedLog: Sendable {
         func log(event: LogEvent) {
             var event = event
             event.metadata = metadata.merging(event.metadata ?? [:]) { $1 }
-            log.kept.withLock { $0.append(event) }
+            log.recorded.withLock { $0.append(event) }
         }
     }
 
-    private let kept = Mutex<[LogEvent]>([])
+    private let recorded = Mutex<[LogEvent]>([])
 
     /// A log without entries.
     public init() {}
 
     /// The entries so far; the metadata of each is that of its logger too.
-    public var events: [LogEvent] { kept.withLock { $0 } }
+    public var events: [LogEvent] { recorded.withLock { $0 } }
 
     /// A logger whose entries are kept here.
     public func logger(label: String = "test", level: Logger.Level = .trace) -> Logger {

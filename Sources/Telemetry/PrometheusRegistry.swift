@@ -9,7 +9,7 @@ public final class PrometheusRegistry: MetricsFactory {
         let labels: String
     }
 
-    private struct Kept {
+    private struct Registered {
         let series: any Series
         let dimensions: [(String, String)]
     }
@@ -26,7 +26,7 @@ public final class PrometheusRegistry: MetricsFactory {
         public var value: Double
     }
 
-    private let series = Mutex<[Key: Kept]>([:])
+    private let series = Mutex<[Key: Registered]>([:])
 
     /// A registry that begins with what counts nothing yet but dashboards ask for.
     public init() {
@@ -54,22 +54,22 @@ public final class PrometheusRegistry: MetricsFactory {
         let all = series.withLock { $0 }.sorted { ($0.key.name, $0.key.labels) < ($1.key.name, $1.key.labels) }
         var output = ""
         var previous = ""
-        for (key, kept) in all {
+        for (key, registered) in all {
             if key.name != previous {
                 let entry = MetricCatalog.entries[key.name] ?? .init(type: "untyped", help: key.name)
                 output += "# HELP \(key.name) \(entry.help)\n# TYPE \(key.name) \(entry.type)\n"
                 previous = key.name
             }
-            kept.series.append(key.name, key.labels, to: &output)
+            registered.series.append(key.name, key.labels, to: &output)
         }
         return output
     }
 
     /// What all series tell now; of histograms the sum and the count.
     public var samples: [Sample] {
-        series.withLock { $0 }.flatMap { key, kept in
-            let labels = Dictionary(kept.dimensions) { $1 }
-            return kept.series.values.map { Sample(name: key.name, part: $0, labels: labels, value: $1) }
+        series.withLock { $0 }.flatMap { key, registered in
+            let labels = Dictionary(registered.dimensions) { $1 }
+            return registered.series.values.map { Sample(name: key.name, part: $0, labels: labels, value: $1) }
         }
     }
 
@@ -80,9 +80,9 @@ public final class PrometheusRegistry: MetricsFactory {
         return series.withLock { series in
             let key = Key(name: name, labels: labels)
             if let found = series[key]?.series as? Found { return found }
-            let made = make()
-            series[key] = Kept(series: made, dimensions: dimensions)
-            return made
+            let created = make()
+            series[key] = Registered(series: created, dimensions: dimensions)
+            return created
         }
     }
 

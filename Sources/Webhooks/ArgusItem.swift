@@ -59,16 +59,16 @@ public struct ItemLifetime: Sendable, Equatable {
 
     /// The longest time that Go's `time.Duration` holds, in seconds. Readers are Go programs, and the original gateway wrote no
     /// more than this for a registration without end.
-    private static let longest = Int64.max / 1_000_000_000
+    private static let maximumSeconds = Int64.max / 1_000_000_000
 
     /// The whole seconds that are left, rounded down, within the bounds and never negative.
     public func secondsLeft(at now: Timestamp) -> Int64 {
-        let left = min(max(0, (end - now).components.seconds), Self.longest)
+        let left = min(max(0, (end - now).components.seconds), Self.maximumSeconds)
         return max(minimum, min(maximum, left))
     }
 
     /// Whether there is less than a second left, and the item is not to be written any more.
-    public func isOver(at now: Timestamp) -> Bool {
+    public func isExpired(at now: Timestamp) -> Bool {
         !keepsExpired && (end - now) < .seconds(1)
     }
 }

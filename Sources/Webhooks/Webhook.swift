@@ -50,7 +50,7 @@ public struct WebhookRules: Sendable {
     /// What a registration lives where nothing else is said, in nanoseconds (webpa-common, webhook: 5 minutes).
     public static let defaultDuration: Int64 = 300_000_000_000
     /// The longest duration in the legacy shape, and what it has where it says none: 300,000 seconds.
-    public static let longestLegacySeconds: Int64 = 300_000
+    public static let maximumLegacySeconds: Int64 = 300_000
 
     /// The unit of an integer `duration` in a record without `until`.
     public var bareDuration: BareDuration
@@ -99,7 +99,7 @@ extension Webhook {
     private static func duration(of record: WebhookRecord, _ rules: WebhookRules) throws -> Int64 {
         switch record.duration {
         case .absent:
-            if case .epoch = record.until { return WebhookRules.longestLegacySeconds * 1_000_000_000 }
+            if case .epoch = record.until { return WebhookRules.maximumLegacySeconds * 1_000_000_000 }
             return WebhookRules.defaultDuration
         case .text(let text):
             guard let value = GoDuration.nanoseconds(text) else {
@@ -109,8 +109,8 @@ extension Webhook {
         case .integer(let value):
             switch record.until {
             case .epoch:
-                let longest = WebhookRules.longestLegacySeconds
-                return (value <= 0 || value > longest ? longest : value) * 1_000_000_000
+                let maximum = WebhookRules.maximumLegacySeconds
+                return (value <= 0 || value > maximum ? maximum : value) * 1_000_000_000
             case .dateTime: return value > 0 ? value : WebhookRules.defaultDuration
             case .absent:
                 guard value > 0 else { return WebhookRules.defaultDuration }

@@ -51,7 +51,7 @@ public enum Base64 {
         let mark = UInt8(ascii: "=")
         let padding = text.last != mark ? 0 : text[text.count - 2] != mark ? 1 : 2
         let size = text.count / 4 * 3 - padding
-        var isGood = true
+        var isValid = true
         let bytes = values.withUnsafeBufferPointer { values in
             [UInt8](unsafeUninitializedCapacity: text.count / 4 * 3) { bytes, filled in
                 var to = 0
@@ -59,7 +59,7 @@ public enum Base64 {
                     var group = 0
                     for index in from..<(from + 4) {
                         let value = index < text.count - padding ? values[Int(text[index])] : 0
-                        if value == 255 { isGood = false }
+                        if value == 255 { isValid = false }
                         group = group << 6 | Int(value & 63)
                     }
                     bytes[to] = UInt8(truncatingIfNeeded: group >> 16)
@@ -70,6 +70,6 @@ public enum Base64 {
                 filled = size
             }
         }
-        return isGood ? bytes : nil
+        return isValid ? bytes : nil
     }
 }

@@ -72,19 +72,19 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
     public func value(in json: [UInt8]) throws -> Value? {
         try parts.withUnsafeBufferPointer { parts in
             try names.withUnsafeBufferPointer { names in
-                let way = Way(parts: parts, names: names)
+                let cursor = Cursor(parts: parts, names: names)
                 return try JSONReader.read(json) { reader in
                     var found: Value?
                     if try reader.kind() == .array {
                         try reader.array { reader, index in
                             if index == 0 {
-                                try way.descend(&reader, level: 0, into: &found)
+                                try cursor.descend(&reader, level: 0, into: &found)
                             } else {
                                 try reader.skip()
                             }
                         }
                     } else {
-                        try way.descend(&reader, level: 0, into: &found)
+                        try cursor.descend(&reader, level: 0, into: &found)
                     }
                     return found
                 }
@@ -98,13 +98,13 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The path while a text is read.
-    fileprivate struct Way {
+    fileprivate struct Cursor {
         let parts: UnsafeBufferPointer<Part>
         let names: UnsafeBufferPointer<UInt8>
     }
 }
 
-extension FieldPath.Way {
+extension FieldPath.Cursor {
     fileprivate func descend(_ reader: inout JSONReader, level: Int, into found: inout FieldPath.Value?) throws {
         guard level < parts.count else {
             if let value = try Self.take(&reader) { found = value }

@@ -116,7 +116,7 @@ public struct YAMLScalar: Sendable, Equatable {
 }
 
 /// What is wrong with a YAML text, and where.
-public struct YAMLProblem: Error, Equatable, Sendable {
+public struct YAMLError: Error, Equatable, Sendable {
     /// The message, without a full stop.
     public var message: String
     /// Where.

@@ -19,15 +19,15 @@ public enum YAMLParser {
     ///
     /// - Returns: the root, nil where the text has a problem that leaves no tree; and every problem found. A text without
     ///   a document is an empty scalar at line 1.
-    public static func parse(_ text: [UInt8], limits: YAMLLimits = YAMLLimits()) -> (YAMLNode?, [YAMLProblem]) {
+    public static func parse(_ text: [UInt8], limits: YAMLLimits = YAMLLimits()) -> (YAMLNode?, [YAMLError]) {
         guard text.count <= limits.bytes else {
-            let problem = YAMLProblem(
+            let problem = YAMLError(
                 message: "the file is larger than \(limits.bytes) bytes", mark: YAMLMark(line: 1, column: 1))
             return (nil, [problem])
         }
         var parser = yaml_parser_t()
         guard yaml_parser_initialize(&parser) == 1 else {
-            return (nil, [YAMLProblem(message: "out of memory", mark: YAMLMark(line: 1, column: 1))])
+            return (nil, [YAMLError(message: "out of memory", mark: YAMLMark(line: 1, column: 1))])
         }
         defer { yaml_parser_delete(&parser) }
         return text.withUnsafeBufferPointer { buffer in
@@ -35,7 +35,7 @@ public enum YAMLParser {
             // The parser is read in place: libyaml keeps pointers into it.
             return withUnsafeMutablePointer(to: &parser) { pointer in
                 var builder = TreeBuilder(parser: pointer, limits: limits)
-                do throws(YAMLProblem) {
+                do throws(YAMLError) {
                     let root = try builder.document()
                     return (root, builder.problems)
                 } catch {
@@ -56,7 +56,7 @@ private struct TreeBuilder {
 
     let parser: UnsafeMutablePointer<yaml_parser_t>
     let limits: YAMLLimits
-    var problems: [YAMLProblem] = []
+    var problems: [YAMLError] = []
     private var anchors: [String: Anchor] = [:]
     private var nodeCount = 0
 
@@ -65,7 +65,7 @@ private struct TreeBuilder {
         self.limits = limits
     }
 
-    mutating func document() throws(YAMLProblem) -> YAMLNode {
+    mutating func document() throws(YAMLError) -> YAMLNode {
         var root = YAMLNode(
             content: .scalar(YAMLScalar(text: "", isPlain: true)), mark: YAMLMark(line: 1, column: 1))
         var documents = 0
@@ -76,7 +76,7 @@ private struct TreeBuilder {
             case YAML_DOCUMENT_START_EVENT:
                 documents += 1
                 guard documents == 1 else {
-                    throw YAMLProblem(
+                    throw YAMLError(
                         message: "a second document begins here; one file holds one document", mark: event.mark)
                 }
                 root = try node(try next(), depth: 0)
@@ -85,7 +85,7 @@ private struct TreeBuilder {
         }
     }
 
-    private mutating func node(_ event: Event, depth: Int) throws(YAMLProblem) -> YAMLNode {
+    private mutating func node(_ event: Event, depth: Int) throws(YAMLError) -> YAMLNode {
         try count(1, at: event.mark)
         let before = nodeCount
         let node: YAMLNode
@@ -99,19 +99,19 @@ private struct TreeBuilder {
         case YAML_ALIAS_EVENT:
             guard let anchor = anchors[event.anchor ?? ""] else {
                 let name = event.anchor ?? ""
-                throw YAMLProblem(
+                throw YAMLError(
                     message: "there is no anchor '&\(name)' before this alias '*\(name)'", mark: event.mark)
             }
             try count(anchor.size - 1, at: event.mark)
             return anchor.node
         default:
-            throw YAMLProblem(message: "a value was expected here", mark: event.mark)
+            throw YAMLError(message: "a value was expected here", mark: event.mark)
         }
         if let name = event.anchor { anchors[name] = Anchor(node: node, size: nodeCount - before + 1) }
         return node
     }
 
-    private mutating func sequence(_ start: Event, depth: Int) throws(YAMLProblem) -> [YAMLNode] {
+    private mutating func sequence(_ start: Event, depth: Int) throws(YAMLError) -> [YAMLNode] {
         try check(depth, at: start.mark)
         var elements: [YAMLNode] = []
         while true {
@@ -121,7 +121,7 @@ private struct TreeBuilder {
         }
     }
 
-    private mutating func mapping(_ start: Event, depth: Int) throws(YAMLProblem) -> [YAMLNode.Member] {
+    private mutating func mapping(_ start: Event, depth: Int) throws(YAMLError) -> [YAMLNode.Member] {
         try check(depth, at: start.mark)
         var members: [YAMLNode.Member] = []
         var seen: [String: YAMLMark] = [:]
@@ -131,12 +131,12 @@ private struct TreeBuilder {
             if event.kind == YAML_MAPPING_END_EVENT { break }
             let keyNode = try node(event, depth: depth)
             guard case .scalar(let key) = keyNode.content else {
-                throw YAMLProblem(message: "a key has to be a scalar", mark: event.mark)
+                throw YAMLError(message: "a key has to be a scalar", mark: event.mark)
             }
             let value = try node(try next(), depth: depth)
             if let first = seen[key.text] {
                 problems.append(
-                    YAMLProblem(
+                    YAMLError(
                         message: "the key '\(key.text)' stands twice in this map, first in line \(first.line)",
                         mark: event.mark))
                 continue
@@ -152,41 +152,41 @@ private struct TreeBuilder {
     }
 
     /// The members that a merge key brings in: those of a mapping, or of several, of which the earlier win.
-    private func merge(_ value: YAMLNode) throws(YAMLProblem) -> [YAMLNode.Member] {
+    private func merge(_ value: YAMLNode) throws(YAMLError) -> [YAMLNode.Member] {
         let sources: [YAMLNode]
         if case .sequence(let nodes) = value.content { sources = nodes } else { sources = [value] }
         var result: [YAMLNode.Member] = []
         var names: Set<String> = []
         for source in sources {
             guard case .mapping(let members) = source.content else {
-                throw YAMLProblem(message: "'<<' takes a map or a list of maps", mark: source.mark)
+                throw YAMLError(message: "'<<' takes a map or a list of maps", mark: source.mark)
             }
             for member in members where names.insert(member.key).inserted { result.append(member) }
         }
         return result
     }
 
-    private func scalar(_ event: Event) throws(YAMLProblem) -> YAMLScalar {
+    private func scalar(_ event: Event) throws(YAMLError) -> YAMLScalar {
         switch event.tag {
         case nil: return YAMLScalar(text: event.text, isPlain: event.isPlain)
         case "!", "tag:yaml.org,2002:str": return YAMLScalar(text: event.text, isPlain: false)
         case "tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null":
             return YAMLScalar(text: event.text, isPlain: true)
         case .some(let tag):
-            throw YAMLProblem(message: "the tag '\(tag)' is not known here", mark: event.mark)
+            throw YAMLError(message: "the tag '\(tag)' is not known here", mark: event.mark)
         }
     }
 
-    private func check(_ depth: Int, at mark: YAMLMark) throws(YAMLProblem) {
+    private func check(_ depth: Int, at mark: YAMLMark) throws(YAMLError) {
         guard depth <= limits.depth else {
-            throw YAMLProblem(message: "nested deeper than \(limits.depth) levels", mark: mark)
+            throw YAMLError(message: "nested deeper than \(limits.depth) levels", mark: mark)
         }
     }
 
-    private mutating func count(_ nodes: Int, at mark: YAMLMark) throws(YAMLProblem) {
+    private mutating func count(_ nodes: Int, at mark: YAMLMark) throws(YAMLError) {
         nodeCount += nodes
         guard nodeCount <= limits.nodes else {
-            throw YAMLProblem(
+            throw YAMLError(
                 message: "the document holds more than \(limits.nodes) values, aliases expanded", mark: mark)
         }
     }
@@ -202,7 +202,7 @@ private struct TreeBuilder {
         var isPlain = false
     }
 
-    private mutating func next() throws(YAMLProblem) -> Event {
+    private mutating func next() throws(YAMLError) -> Event {
         var raw = yaml_event_t()
         guard yaml_parser_parse(parser, &raw) == 1 else { throw problem() }
         defer { yaml_event_delete(&raw) }
@@ -228,13 +228,13 @@ private struct TreeBuilder {
     }
 
     /// What libyaml says is wrong, at the place it names.
-    private func problem() -> YAMLProblem {
+    private func problem() -> YAMLError {
         let state = parser.pointee
         var message = state.problem.map { String(cString: $0) } ?? "not YAML"
         if let context = state.context { message = "\(String(cString: context)): \(message)" }
         // An error in the encoding has no mark of its own; what was read so far ends just before it.
         let mark = state.error == YAML_READER_ERROR ? state.mark : state.problem_mark
-        return YAMLProblem(
+        return YAMLError(
             message: "not YAML: \(message)", mark: YAMLMark(line: Int(mark.line) + 1, column: Int(mark.column) + 1))
     }
 

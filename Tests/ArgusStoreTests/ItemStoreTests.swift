@@ -195,7 +195,7 @@ import Wire
     @Test func theLongestTTLHolds() async throws {
         let store = try ItemStore()
         let now = Timestamp(seconds: 5000)
-        let service = ArgusService(store: store, settings: try .init(longestTTL: 60), now: { now })
+        let service = ArgusService(store: store, settings: try .init(maximumTTL: 60), now: { now })
         for (id, ttl) in [("a", ",\"ttl\":100"), ("b", ""), ("c", ",\"ttl\":7")] {
             let full = String(repeating: id, count: 64)
             _ = await service.answer(

@@ -14,9 +14,9 @@ import Testing
     init() throws { folder = try FileFolder() }
 
     private func open(
-        _ synchronous: Connection.Synchronous = .full, busyTime: Duration = .zero, on queue: DispatchQueue? = nil
+        _ synchronous: Connection.Synchronous = .full, busyTimeout: Duration = .zero, on queue: DispatchQueue? = nil
     ) throws -> Connection {
-        try Connection(path: path, synchronous: synchronous, busyTime: busyTime, queue: queue ?? self.queue)
+        try Connection(path: path, synchronous: synchronous, busyTimeout: busyTimeout, queue: queue ?? self.queue)
     }
 
     private func isThere(_ suffix: String) -> Bool { FileManager.default.fileExists(atPath: path + suffix) }
@@ -148,7 +148,7 @@ import Testing
 
     @Test func aBusyTimeIsWaitedForTheOther() async throws {
         let others = DispatchQueue(label: "other")
-        let other = try open(busyTime: .seconds(60), on: others)
+        let other = try open(busyTimeout: .seconds(60), on: others)
         let mine = try open()
         try on(queue) { () throws in
             try table(mine)

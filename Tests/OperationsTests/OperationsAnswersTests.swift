@@ -67,7 +67,7 @@ import Testing
 
     @Test func manyMayLookAtOnceButNotAnyNumber() {
         let answers = answers()
-        let open = (0..<StatusEvents.most).map { _ in
+        let open = (0..<StatusEvents.maximumWatchers).map { _ in
             answers.answer(ServerRequest(method: "GET", path: "/status/events"), at: health)
         }
         #expect(open.allSatisfy { $0.status == 200 && $0.stream != nil && $0.contentType == "text/event-stream" })

@@ -75,7 +75,7 @@ import Testing
     @Test func aProbeThatFoundNothingToWriteIsGivenBack() {
         for _ in 0..<4 { write(false, at: 0) }
         #expect(breaker.permission(now: .seconds(1)) == .probe)
-        breaker.giveBackProbe(now: .seconds(1))
+        breaker.returnProbe(now: .seconds(1))
         #expect(breaker.permission(now: .seconds(1)) == .probe)
     }
 }

@@ -47,7 +47,7 @@ import Wire
                 arrived += 1
             case 1:
                 let limit = Int.random(in: 1...3, using: &generator)
-                let batch = delivery.take(atMost: limit, now: Timestamp(seconds: 0))
+                let batch = delivery.nextBatch(atMost: limit, now: Timestamp(seconds: 0))
                 for entry in batch {
                     #expect(
                         !out.contains { $0.message.key == entry.message.key }, "two of one key are out, seed \(seed)")
@@ -119,12 +119,12 @@ import Wire
     @Test func aNewerMessageReplacesOneThatWaitsForItsRetry() {
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("old", published: 1))
-        _ = delivery.take(atMost: 1, now: start)
+        _ = delivery.nextBatch(atMost: 1, now: start)
         let isTriedAgain1 = delivery.complete("k", .transient(reason: "x", retryAfter: nil), now: .zero, jitter: 0.5)
         #expect(isTriedAgain1)
         delivery.enqueue(entry("new", published: 2))
         delivery.wake(now: .seconds(2))
-        #expect(delivery.take(atMost: 5, now: start).map(\.message.id) == ["new"])
+        #expect(delivery.nextBatch(atMost: 5, now: start).map(\.message.id) == ["new"])
         #expect(settled.with { $0 }.isEmpty)
         delivery.complete("k", .delivered, now: .zero, jitter: 0.5)
         #expect(settled.with { $0 } == ["old superseded", "new delivered"])
@@ -134,7 +134,7 @@ import Wire
     @Test func anOlderMessageDoesNotFollowANewerOneThatIsOut() {
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("new", published: 2))
-        _ = delivery.take(atMost: 1, now: start)
+        _ = delivery.nextBatch(atMost: 1, now: start)
         delivery.enqueue(entry("late", published: 1))
         delivery.complete("k", .delivered, now: .zero, jitter: 0.5)
         #expect(settled.with { $0 } == ["late superseded", "new delivered"])
@@ -144,13 +144,13 @@ import Wire
     @Test func anOlderMessageThatComesAfterANewerOneWasWrittenIsNotWritten() {
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("new", published: 2))
-        _ = delivery.take(atMost: 1, now: start)
+        _ = delivery.nextBatch(atMost: 1, now: start)
         delivery.complete("k", .delivered, now: .zero, jitter: 0.5)
         delivery.enqueue(entry("late", published: 1))
         #expect(!delivery.hasReady)
         // The same one again is written again: it may be a redelivery of what was only answered too late.
         delivery.enqueue(entry("again", published: 2))
-        #expect(delivery.take(atMost: 5, now: start).map(\.message.id) == ["again"])
+        #expect(delivery.nextBatch(atMost: 5, now: start).map(\.message.id) == ["again"])
         #expect(settled.with { $0 } == ["new delivered", "late superseded"])
     }
 
@@ -164,14 +164,14 @@ import Wire
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("longer", published: 2, payload: Versioned(precedence: Timestamp(seconds: 9))))
         delivery.enqueue(entry("shorter", published: 2, payload: Versioned(precedence: Timestamp(seconds: 5))))
-        #expect(delivery.take(atMost: 5, now: start).map(\.message.id) == ["longer"])
+        #expect(delivery.nextBatch(atMost: 5, now: start).map(\.message.id) == ["longer"])
         delivery.complete("k", .delivered, now: .zero, jitter: 0.5)
         delivery.enqueue(entry("shorter again", published: 2, payload: Versioned(precedence: Timestamp(seconds: 5))))
         #expect(settled.with { $0 } == ["shorter superseded", "longer delivered", "shorter again superseded"])
     }
 
     @Test func whatIsRememberedOfWrittenKeysIsBounded() {
-        var written = WrittenVersions(most: 100)
+        var written = WrittenVersions(capacity: 100)
         func version(_ second: Int64) -> WrittenVersions.Version {
             .init(Message(id: "1", payload: Bytes([]), receivedAt: Timestamp(seconds: second)))
         }
@@ -184,7 +184,7 @@ import Wire
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("old", published: 1))
         delivery.enqueue(entry("new", published: 2))
-        _ = delivery.take(atMost: 1, now: start)
+        _ = delivery.nextBatch(atMost: 1, now: start)
         delivery.complete("k", .permanent(reason: "no"), now: .zero, jitter: 0.5)
         #expect(settled.with { $0 } == ["old failed", "new refused"])
     }
@@ -193,7 +193,7 @@ import Wire
         var delivery = delivery(isUpsert: false)
         for id in ["1", "2", "3"] { delivery.enqueue(entry(id)) }
         for id in ["1", "2", "3"] {
-            #expect(delivery.take(atMost: 5, now: start).map(\.message.id) == [id])
+            #expect(delivery.nextBatch(atMost: 5, now: start).map(\.message.id) == [id])
             delivery.complete("k", .delivered, now: .zero, jitter: 0.5)
         }
         #expect(settled.with { $0 } == ["1 delivered", "2 delivered", "3 delivered"])
@@ -202,12 +202,12 @@ import Wire
     @Test func theSenderIsToldWhenThereIsNoTimeForAnotherTry() {
         var delivery = delivery(isUpsert: true, maxElapsed: .seconds(5))
         delivery.enqueue(entry("a"))
-        _ = delivery.take(atMost: 1, now: start)
+        _ = delivery.nextBatch(atMost: 1, now: start)
         let outcome = WriteOutcome.transient(reason: "x", retryAfter: .seconds(3))
         let isTriedAgain2 = delivery.complete("k", outcome, now: .seconds(1), jitter: 0.5)
         #expect(isTriedAgain2)
         delivery.wake(now: .seconds(4))
-        _ = delivery.take(atMost: 1, now: start)
+        _ = delivery.nextBatch(atMost: 1, now: start)
         let isTriedAgain3 = delivery.complete("k", outcome, now: .seconds(4), jitter: 0.5)
         #expect(!isTriedAgain3)
         #expect(settled.with { $0 } == ["a failed"])
@@ -216,7 +216,7 @@ import Wire
     @Test func aRetryWaitsForWhatTheOtherSideAskedFor() {
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("a"))
-        _ = delivery.take(atMost: 1, now: start)
+        _ = delivery.nextBatch(atMost: 1, now: start)
         delivery.complete("k", .transient(reason: "x", retryAfter: .seconds(30)), now: .zero, jitter: 0.5)
         #expect(delivery.nextRetry == .seconds(30))
         delivery.wake(now: .seconds(29))
@@ -232,7 +232,7 @@ import Wire
     @Test func whatExpiredWhileItWaitedIsNotWritten() {
         var delivery = delivery(isUpsert: true)
         delivery.enqueue(entry("a", payload: Perishable()))
-        #expect(delivery.take(atMost: 1, now: Timestamp(seconds: 10)).isEmpty)
+        #expect(delivery.nextBatch(atMost: 1, now: Timestamp(seconds: 10)).isEmpty)
         #expect(settled.with { $0 } == ["a expired"])
         #expect(delivery.isEmpty)
     }
@@ -240,7 +240,7 @@ import Wire
     @Test func whatIsAbandonedFails() {
         var delivery = delivery(isUpsert: false)
         for id in ["1", "2"] { delivery.enqueue(entry(id)) }
-        _ = delivery.take(atMost: 1, now: start)
+        _ = delivery.nextBatch(atMost: 1, now: start)
         delivery.abandon(reason: "over")
         #expect(settled.with { $0 } == ["1 failed", "2 failed"])
         delivery.complete("k", .delivered, now: .zero, jitter: 0.5)

@@ -169,7 +169,7 @@ private struct ScriptedFilter: Filter {
             }
         }
         let pipeline = pipeline(
-            source, [.init(name: "filter", work: .filter(filter))],
+            source, [.init(name: "filter", operation: .filter(filter))],
             writes.completes ? WatchedCompletingSink(sink) : sink, lanes: lanes, capacity: capacity)
         try await pipeline.run()
 
@@ -190,17 +190,17 @@ private struct ScriptedFilter: Filter {
 
     /// Numbers whose keys fall to a lane, up to an end.
     private static func series(
-        _ share: LaneShare, upTo end: Int, of keys: Int = .max,
+        _ share: LanePartition, upTo end: Int, of keys: Int = .max,
         settled: @escaping @Sendable (Settlement) -> Void = { _ in }
-    ) -> MessageSeries {
+    ) -> MessageGenerator {
         let next = Protected(0)
-        return MessageSeries(
+        return MessageGenerator(
             next: { most in
                 next.with { next in
                     var messages: [Message] = []
                     while messages.count < most, next < end {
                         let key = "\(next % keys)"
-                        if share.holds(keyHash: stableHash(key)) { messages.append(message(next, key: key)) }
+                        if share.contains(keyHash: stableHash(key)) { messages.append(message(next, key: key)) }
                         next += 1
                     }
                     return messages.isEmpty ? nil : messages
@@ -227,7 +227,7 @@ private struct ScriptedFilter: Filter {
             Int.random(in: 0..<4, using: &generator) == 0 ? .transient(reason: "later", retryAfter: nil) : .delivered
         }
         let pipeline = pipeline(
-            source, [.init(name: "filter", work: .filter(filter))], sink, lanes: lanes, capacity: capacity)
+            source, [.init(name: "filter", operation: .filter(filter))], sink, lanes: lanes, capacity: capacity)
         try await pipeline.run()
         let refused = (0..<total).filter { $0 % 97 == 0 }.count
         let filtered = (0..<total).filter { $0 % 10 == 3 && $0 % 97 != 0 }.count
@@ -237,7 +237,7 @@ private struct ScriptedFilter: Filter {
         let seen = sink.seen.with { $0 }
         #expect(seen.violations.isEmpty)
         for (key, order) in seen.delivered { #expect(order == order.sorted(), "\(key)") }
-        #expect(pipeline.inside.count == 0)
+        #expect(pipeline.occupancy.count == 0)
     }
 
     @Test(arguments: [1, 2]) func aSeriesWithoutEndStopsWhenThePipelineDoes(lanes: Int) async throws {
@@ -253,7 +253,7 @@ private struct ScriptedFilter: Filter {
         while sink.seen.with({ $0.calls == 0 }) { await Task.yield() }
         await pipeline.stop()
         try await run
-        #expect(pipeline.inside.count == 0)
+        #expect(pipeline.occupancy.count == 0)
         #expect(Set(pipeline.counts.keys) == ["failed"])
     }
 
@@ -262,14 +262,14 @@ private struct ScriptedFilter: Filter {
         let source = ScriptedSource { intake in await intake.pull { Self.series($0, upTo: .max) } }
         let sink = WatchedSink(SinkCapabilities()) { _, _ in .delivered }
         let pipeline = pipeline(
-            source, [.init(name: "none", work: .filter(ScriptedFilter { _ in false }))], sink,
+            source, [.init(name: "none", operation: .filter(ScriptedFilter { _ in false }))], sink,
             lanes: 2 * availableProcessors(), capacity: 100, grace: .milliseconds(1))
         async let run: Void = pipeline.run()
         while pipeline.counts.isEmpty { await Task.yield() }
         await withCheckedContinuation { continuation in DispatchQueue.global().async { continuation.resume() } }
         await pipeline.stop()
         try await run
-        #expect(pipeline.inside.count == 0)
+        #expect(pipeline.occupancy.count == 0)
     }
 
     @Test func aMessageThatBecameSeveralIsAnsweredWhenAllHaveEnded() async throws {
@@ -296,7 +296,7 @@ private struct ScriptedFilter: Filter {
         let sink = WatchedSink(SinkCapabilities(batch: 2, inFlight: 3)) { message, _ in
             message.key.hasSuffix("-2") && message.id == "7" ? .permanent(reason: "no") : .delivered
         }
-        let pipeline = pipeline(source, [.init(name: "triple", work: .transform(Triple()))], sink)
+        let pipeline = pipeline(source, [.init(name: "triple", operation: .transform(Triple()))], sink)
         try await pipeline.run()
         #expect(answers.with { $0 }.count == 50)
         #expect(answers.with { $0.filter { $0 == "refused" } }.count == 1)
@@ -350,7 +350,7 @@ private struct ScriptedFilter: Filter {
         let pipeline = pipeline(source, [], WatchedCompletingSink(sink), lanes: lanes, capacity: 8)
         try await pipeline.run()
         #expect(answers.with { $0.allSatisfy { $0 == 1 } })
-        #expect(pipeline.inside.count == 0)
+        #expect(pipeline.occupancy.count == 0)
         let seen = sink.seen.with { $0 }
         #expect(seen.violations.isEmpty)
         for (key, order) in seen.delivered { #expect(order == order.sorted(), "\(key)") }
@@ -439,14 +439,14 @@ private struct ScriptedFilter: Filter {
 @Suite struct RecentTroublesTests {
     @Test func theLogIsToldOncePerMinuteAndStageOfWhatIsTriedAgain() {
         let (log, clock) = (Protected<[String]>([]), Protected(Timestamp(seconds: 0)))
-        let troubles = RecentTroubles(logger: Logger(label: "test") { _ in RecordingLog(lines: log) }) {
+        let recentErrors = RecentErrors(logger: Logger(label: "test") { _ in RecordingLog(lines: log) }) {
             clock.with { $0 }
         }
         for second in 0..<120 {
             clock.with { $0 = Timestamp(seconds: Int64(second)) }
-            troubles.note("transient", at: "argus", "no answer \(second)")
-            troubles.note("refused", at: "item", "no webhook")
-            if second >= 30 { troubles.note("full", at: "spool", "the spool is full") }
+            recentErrors.record("transient", at: "argus", "no answer \(second)")
+            recentErrors.record("refused", at: "item", "no webhook")
+            if second >= 30 { recentErrors.record("full", at: "spool", "the spool is full") }
         }
         let text = "messages have to wait and are tried again"
         #expect(
@@ -454,8 +454,8 @@ private struct ScriptedFilter: Filter {
                 "\(text) argus no answer 0", "\(text) spool the spool is full", "\(text) argus no answer 60",
                 "\(text) spool the spool is full",
             ])
-        #expect(troubles.all.count == RecentTroubles.most)
-        #expect(troubles.all.first { $0.outcome == "refused" }?.count == 120)
+        #expect(recentErrors.all.count == RecentErrors.maximumCount)
+        #expect(recentErrors.all.first { $0.outcome == "refused" }?.count == 120)
     }
 }
 
@@ -511,30 +511,30 @@ private struct RecordingLog: LogHandler {
     }
 }
 
-@Suite struct PatienceTests {
+@Suite struct SubmitTimeoutsTests {
     @Test func whoeverIsFirstAnswersAndGivingUpIsSaidAtOnceWhereItIsTooLate() {
         let clock = Protected<Int64>(0)
-        let patience = Patience(pipeline: "test", clock: MonotonicClock { clock.with { $0 } })
+        let submitTimeouts = SubmitTimeouts(pipeline: "test", clock: MonotonicClock { clock.with { $0 } })
         let said = Protected<[String]>([])
         @Sendable func say(_ text: String) { said.with { $0.append(text) } }
-        let first = patience.caller(until: .seconds(1)) { say("first \($0.name)") }
-        first.whenGivingUp { say("never") }
+        let first = submitTimeouts.add(until: .seconds(1)) { say("first \($0.name)") }
+        first.onTimeout { say("never") }
         first.answer(.delivered)
         first.answer(.expired)
         #expect(said.with { $0 } == ["first delivered"])
-        first.whenGivingUp { say("too late") }
+        first.onTimeout { say("too late") }
         #expect(said.with { $0 } == ["first delivered", "too late"])
     }
 
     @Test func whoseTimeIsUpIsToldAndTheOthersWaitOn() async {
         let clock = Protected<Int64>(0)
-        let patience = Patience(pipeline: "test", clock: MonotonicClock { clock.with { $0 } })
+        let submitTimeouts = SubmitTimeouts(pipeline: "test", clock: MonotonicClock { clock.with { $0 } })
         let said = AsyncStream.makeStream(of: String.self)
         let callers = [1, 3].map { second in
-            patience.caller(until: .seconds(second)) { said.continuation.yield("\(second) \($0.name)") }
+            submitTimeouts.add(until: .seconds(second)) { said.continuation.yield("\(second) \($0.name)") }
         }
         for (index, caller) in callers.enumerated() {
-            caller.whenGivingUp { said.continuation.yield("\(index) gives up") }
+            caller.onTimeout { said.continuation.yield("\(index) gives up") }
         }
         clock.with { $0 = 2_000_000_000 }
         var iterator = said.stream.makeAsyncIterator()
@@ -545,37 +545,39 @@ private struct RecordingLog: LogHandler {
     }
 }
 
-@Suite struct GateTests {
+@Suite struct CreditPoolTests {
     @Test func creditsAreTakenAndGivenBackTogether() {
-        let gate = Gate(capacity: 5)
-        #expect(gate.tryEnter(atMost: 3) == 3 && gate.tryEnter(atMost: 3) == 2 && gate.tryEnter(atMost: 3) == 0)
+        let creditPool = CreditPool(capacity: 5)
+        #expect(
+            creditPool.tryAcquire(atMost: 3) == 3 && creditPool.tryAcquire(atMost: 3) == 2
+                && creditPool.tryAcquire(atMost: 3) == 0)
         let entered = Protected<[String]>([])
         let tickets = ["a", "b", "c"].map { name in
-            gate.enter { isOpen in entered.with { $0.append(isOpen ? name : "\(name) turned away") } }
+            creditPool.acquire { isOpen in entered.with { $0.append(isOpen ? name : "\(name) turned away") } }
         }
-        gate.withdraw(tickets[1]!)
-        gate.leave(4)
-        #expect(entered.with { $0 } == ["a", "c"] && gate.used == 3)
-        gate.leave(0)
-        gate.leave(3)
-        #expect(gate.used == 0)
-        gate.close()
-        #expect(gate.tryEnter() == 0)
+        creditPool.cancel(tickets[1]!)
+        creditPool.release(4)
+        #expect(entered.with { $0 } == ["a", "c"] && creditPool.used == 3)
+        creditPool.release(0)
+        creditPool.release(3)
+        #expect(creditPool.used == 0)
+        creditPool.close()
+        #expect(creditPool.tryAcquire() == 0)
     }
 
     @Test func letsInInOrderAndForgetsWhoWithdrew() {
-        let gate = Gate(capacity: 1)
+        let creditPool = CreditPool(capacity: 1)
         let entered = Protected<[String]>([])
-        gate.enter { _ in entered.with { $0.append("a") } }
-        gate.enter { _ in entered.with { $0.append("b") } }
-        let ticket = gate.enter { _ in entered.with { $0.append("c") } }
-        gate.enter { isOpen in entered.with { $0.append(isOpen ? "d" : "turned away") } }
-        gate.withdraw(ticket!)
-        gate.leave()
+        creditPool.acquire { _ in entered.with { $0.append("a") } }
+        creditPool.acquire { _ in entered.with { $0.append("b") } }
+        let ticket = creditPool.acquire { _ in entered.with { $0.append("c") } }
+        creditPool.acquire { isOpen in entered.with { $0.append(isOpen ? "d" : "turned away") } }
+        creditPool.cancel(ticket!)
+        creditPool.release()
         #expect(entered.with { $0 } == ["a", "b"])
-        gate.close()
+        creditPool.close()
         #expect(entered.with { $0 } == ["a", "b", "turned away"])
-        gate.leave()
-        #expect(gate.used == 0)
+        creditPool.release()
+        #expect(creditPool.used == 0)
     }
 }

@@ -33,11 +33,11 @@ private final class RowFilter: RecordFilter {
         if record.message.id.contains("!\(stops)") { throw StageError("odd") }
         return !record.message.id.contains(stops)
     }
-    static func row(of filters: [RowFilter]) -> (any FilterRow)? { Row(filters: filters) }
+    static func group(of filters: [RowFilter]) -> (any FilterGroup)? { Row(filters: filters) }
 
-    private struct Row: FilterRow {
+    private struct Row: FilterGroup {
         let filters: [RowFilter]
-        func run(_ record: RecordView) -> FilterRowAnswer {
+        func run(_ record: RecordView) -> FilterGroupResult {
             filters[0].asked.with { $0.append(filters.count) }
             for (number, filter) in filters.enumerated() {
                 do {
@@ -119,10 +119,10 @@ private final class ListSource: Source {
         let window = InFlightWindow(size: 1)
         #expect(window.acquire(lane: 0))
         #expect(!window.acquire(lane: 1) && !window.acquire(lane: 2))
-        #expect(window.passOn() == nil)
+        #expect(window.nextWaitingLane() == nil)
         #expect(window.release() == 1)
-        #expect(window.passOn() == 2)
-        #expect(window.passOn() == nil)
+        #expect(window.nextWaitingLane() == 2)
+        #expect(window.nextWaitingLane() == nil)
     }
 }
 
@@ -146,22 +146,23 @@ private final class ListSource: Source {
         return (source.settled.with { $0 }, pipeline.counts)
     }
 
-    private func exit(
+    private func output(
         _ sink: ClosureSink, _ stage: String, retry: RetryPolicy = RetryPolicy(initial: .zero, max: .zero)
     )
-        -> SideExit
-    { SideExit(sink, stage: stage, retry: retry) }
+        -> DivertedOutput
+    { DivertedOutput(sink, stage: stage, retry: retry) }
 
     @Test func filtersInARowAreAskedTogetherAndCountedEachForItself() async throws {
         let asked = Protected<[Int]>([])
-        let tap = Tap(attention: .seconds(600))
-        _ = tap.passages(after: 0)
+        let tap = Tap(idleTimeout: .seconds(600))
+        _ = tap.events(after: 0)
         let other = ClosureSink()
-        func step(_ name: String) -> StageChain.Step { .init(name: name, work: .filter(RowFilter(name, asked))) }
+        func step(_ name: String) -> StageChain.Step { .init(name: name, operation: .filter(RowFilter(name, asked))) }
         let steps = [
-            step("a"), step("b"), .init(name: "c", work: .filter(RowFilter("c", asked)), otherwise: exit(other, "c")),
-            .init(name: "single", work: .filter(ClosureFilter { _ in true })), step("d"),
-            .init(name: "parts", work: .transform(Splitting())), step("e"), step("#1"),
+            step("a"), step("b"),
+            .init(name: "c", operation: .filter(RowFilter("c", asked)), otherwise: output(other, "c")),
+            .init(name: "single", operation: .filter(ClosureFilter { _ in true })), step("d"),
+            .init(name: "parts", operation: .transform(Splitting())), step("e"), step("#1"),
         ]
         let metrics = PrometheusRegistry()
         let (settled, _) = try await run(
@@ -183,9 +184,9 @@ private final class ListSource: Source {
                 "d passed 2", "d filtered 1", "parts passed 4", "e passed 2", "e filtered 2", "#1 passed 1",
                 "#1 filtered 1",
             ]), "\(counted.sorted())")
-        let passages = tap.passages(after: 0).passages.filter { $0.message.id == "2b" || $0.message.id == "4!b" }
+        let events = tap.events(after: 0).events.filter { $0.message.id == "2b" || $0.message.id == "4!b" }
         #expect(
-            Set(passages.map { "\($0.message.id) \($0.stage) \($0.outcome)" }) == [
+            Set(events.map { "\($0.message.id) \($0.stage) \($0.outcome)" }) == [
                 "2b a passed", "2b b filtered", "4!b a passed", "4!b b refused",
             ])
     }
@@ -196,7 +197,7 @@ private final class ListSource: Source {
         let sink = ClosureSink()
         let (settled, counts) = try await run(
             (1...30).map { message("\($0)") },
-            [.init(name: "tens", work: .filter(filter), otherwise: exit(other, "tens"))], sink)
+            [.init(name: "tens", operation: .filter(filter), otherwise: output(other, "tens"))], sink)
         #expect(counts == ["delivered": 3, "filtered": 27])
         #expect(Set(sink.taken.with { $0 }) == ["10", "20", "30"])
         #expect(Set(other.taken.with { $0 }) == Set((1...30).map { "\($0)" }).subtracting(["10", "20", "30"]))
@@ -217,7 +218,7 @@ private final class ListSource: Source {
         let filter = ClosureFilter { _ in false }
         let (settled, _) = try await run(
             (1...3).map { message("\($0)") },
-            [.init(name: "none", work: .filter(filter), otherwise: exit(other, "none"))])
+            [.init(name: "none", operation: .filter(filter), otherwise: output(other, "none"))])
         #expect(settled["1"] == .filtered(stage: "none"))
         #expect(settled["3"] == .filtered(stage: "none"))
         guard case .refused("none.otherwise", "never", _) = settled["2"] else {
@@ -233,8 +234,8 @@ private final class ListSource: Source {
             [message("1")],
             [
                 .init(
-                    name: "none", work: .filter(ClosureFilter { _ in false }),
-                    otherwise: exit(other, "none", retry: retry))
+                    name: "none", operation: .filter(ClosureFilter { _ in false }),
+                    otherwise: output(other, "none", retry: retry))
             ], retry: retry)
         #expect(settled["1"] == .failed(reason: "later", retryAfter: .seconds(100)))
     }
@@ -246,8 +247,8 @@ private final class ListSource: Source {
         let (settled, _) = try await run(
             [message("a", [1, 2, 1, 3]), message("b", [2]), message("c", [])],
             [
-                .init(name: "split", work: .transform(Splitting())),
-                .init(name: "ones", work: .filter(filter), otherwise: exit(other, "ones")),
+                .init(name: "split", operation: .transform(Splitting())),
+                .init(name: "ones", operation: .filter(filter), otherwise: output(other, "ones")),
             ], sink)
         #expect(Set(sink.taken.with { $0 }) == ["a#0", "a#2"])
         #expect(Set(other.taken.with { $0 }) == ["a#1", "a#3", "b#0"])
@@ -263,17 +264,17 @@ private final class ListSource: Source {
                 asked[message.id, default: 0] += 1
                 return asked[message.id]!
             }
-            if count < 3 { throw StageError(mayPass: "not yet", retryAfter: .milliseconds(1)) }
+            if count < 3 { throw StageError(transient: "not yet", retryAfter: .milliseconds(1)) }
             return true
         }
         let (settled, counts) = try await run(
-            (1...40).map { message("\($0)") }, [.init(name: "slow", work: .filter(filter))])
+            (1...40).map { message("\($0)") }, [.init(name: "slow", operation: .filter(filter))])
         #expect(counts == ["delivered": 40])
         #expect(settled.count == 40)
         #expect(asked.with { $0.values.allSatisfy { $0 == 3 } })
         let (failed, _) = try await run(
             [message("x")],
-            [.init(name: "never", work: .filter(ClosureFilter { _ in throw StageError(mayPass: "not yet") }))],
+            [.init(name: "never", operation: .filter(ClosureFilter { _ in throw StageError(transient: "not yet") }))],
             retry: RetryPolicy(initial: .milliseconds(1), max: .milliseconds(1), maxElapsed: .milliseconds(5)))
         #expect(failed["x"] == .failed(reason: "never: not yet", retryAfter: nil))
     }
@@ -283,10 +284,11 @@ private final class ListSource: Source {
         let isWaiting = Protected(false)
         let filter = ClosureFilter { _ in
             isWaiting.with { $0 = true }
-            throw StageError(mayPass: "not yet", retryAfter: .seconds(1000))
+            throw StageError(transient: "not yet", retryAfter: .seconds(1000))
         }
         let pipeline = Pipeline(
-            name: "test", source: source, steps: [.init(name: "never", work: .filter(filter))], sink: ClosureSink(),
+            name: "test", source: source, steps: [.init(name: "never", operation: .filter(filter))],
+            sink: ClosureSink(),
             sinkName: "sink", settings: RunnerSettings(lanes: 1, capacity: 4),
             logger: Logger(label: "test") { _ in SilentLogHandler() }, metrics: SilentMetrics(),
             now: { Timestamp(seconds: 0) })
@@ -301,37 +303,37 @@ private final class ListSource: Source {
         let filter = ClosureFilter { $0.id != "stopped" }
         let sink = ClosureSink { $0.id.hasPrefix("bad") ? .permanent(reason: "no") : .delivered }
         _ = try await run(
-            [message("good"), message("bad"), message("stopped")], [.init(name: "f", work: .filter(filter))], sink)
+            [message("good"), message("bad"), message("stopped")], [.init(name: "f", operation: .filter(filter))], sink)
         #expect(Set(filter.ends.with { $0 }) == ["good delivered", "bad refused"])
     }
 
     @Test func aTapSeesWhatPassesWhileSomebodyLooks() async throws {
-        let tap = Tap(attention: .seconds(600))
+        let tap = Tap(idleTimeout: .seconds(600))
         let filter = ClosureFilter { message in
             if message.id == "c" { throw StageError("odd") }
             return message.id != "b"
         }
-        let steps = [StageChain.Step(name: "f", work: .filter(filter))]
+        let steps = [StageChain.Step(name: "f", operation: .filter(filter))]
         _ = try await run([message("early")], steps, tap: tap)
-        #expect(tap.passages(after: 0).passages.isEmpty)
+        #expect(tap.events(after: 0).events.isEmpty)
         _ = try await run([message("a"), message("b"), message("c")], steps, tap: tap)
-        let (passages, last) = tap.passages(after: 0)
+        let (events, last) = tap.events(after: 0)
         #expect(
-            Set(passages.map { "\($0.message.id) \($0.stage) \($0.outcome) \($0.reason ?? "")" }) == [
+            Set(events.map { "\($0.message.id) \($0.stage) \($0.outcome) \($0.reason ?? "")" }) == [
                 "a f passed ", "a sink delivered ", "b f filtered ", "c f refused odd",
             ])
-        #expect(last == 4 && passages.allSatisfy { $0.pipeline == "test" })
-        #expect(tap.passages(after: last).passages.isEmpty)
+        #expect(last == 4 && events.allSatisfy { $0.pipeline == "test" })
+        #expect(tap.events(after: last).events.isEmpty)
     }
 
     @Test func aTapIsBounded() async throws {
-        let tap = Tap(attention: .seconds(600))
-        _ = tap.passages(after: 0)
+        let tap = Tap(idleTimeout: .seconds(600))
+        _ = tap.events(after: 0)
         _ = try await run(
-            (1...2000).map { message("\($0)") }, [.init(name: "f", work: .filter(ClosureFilter { _ in true }))],
+            (1...2000).map { message("\($0)") }, [.init(name: "f", operation: .filter(ClosureFilter { _ in true }))],
             tap: tap)
-        let (passages, last) = tap.passages(after: 0)
+        let (events, last) = tap.events(after: 0)
         #expect(last == 4000)
-        #expect(passages.count <= Tap.capacity)
+        #expect(events.count <= Tap.capacity)
     }
 }

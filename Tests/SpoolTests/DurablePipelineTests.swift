@@ -129,7 +129,7 @@ import Wire
             }
             let left = Protected(Array(10..<40))
             await intake.pull { _ in
-                MessageSeries(
+                MessageGenerator(
                     next: { most in
                         left.with { left in
                             defer { left.removeFirst(min(most, left.count)) }
@@ -152,7 +152,7 @@ import Wire
             let outcomes = Protected<[Settlement]>([])
             let isMade = Protected(false)
             await intake.pull { _ in
-                MessageSeries(
+                MessageGenerator(
                     next: { _ in
                         isMade.with { isMade in
                             defer { isMade = true }

@@ -52,7 +52,7 @@ import Wire
         #expect(Set(payloads) == Set((0..<40).map { Array("no json \($0)\0".utf8) }))
         #expect(
             letters.allSatisfy { $0.letter.stage == "item" && $0.letter.pipeline == "b" && $0.letter.attempts == 0 })
-        let digest = try await store.digest()
+        let digest = try await store.summary()
         #expect(digest.total == 40 && digest.reasons.map(\.count) == [40])
         try await store.remove(40)
         try await store.put(try #require(letters.first?.letter))

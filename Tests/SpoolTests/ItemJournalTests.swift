@@ -23,7 +23,7 @@ import Wire
         try await journal.open()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<200 {
-                group.addTask { try await journal.note(entry("\(1000 + number)", created: number % 2 == 0)) }
+                group.addTask { try await journal.record(entry("\(1000 + number)", created: number % 2 == 0)) }
             }
             try await group.waitForAll()
         }
@@ -42,13 +42,13 @@ import Wire
     @Test func whatWasCreatedStaysSoUntilItHasEnded() async throws {
         let journal = ItemJournal(path: path)
         try await journal.open()
-        try await journal.note(entry("a", created: true))
-        try await journal.note(entry("a", created: false, written: 10, ends: 10))
-        try await journal.note(entry("b", created: false))
-        try await journal.note(entry("b", created: true, written: 600, ends: 900))
-        try await journal.note(entry("c", created: true))
+        try await journal.record(entry("a", created: true))
+        try await journal.record(entry("a", created: false, written: 10, ends: 10))
+        try await journal.record(entry("b", created: false))
+        try await journal.record(entry("b", created: true, written: 600, ends: 900))
+        try await journal.record(entry("c", created: true))
         // It had ended, and then somebody else made it before this gateway wrote it again.
-        try await journal.note(entry("c", created: false, written: 600, ends: 900))
+        try await journal.record(entry("c", created: false, written: 600, ends: 900))
         #expect(
             try await journal.entries() == [
                 entry("a", created: true, written: 10, ends: 10), entry("b", created: true, written: 600, ends: 900),
@@ -61,13 +61,13 @@ import Wire
         let journal = ItemJournal(path: path)
         try await journal.open()
         let old = Timestamp(seconds: Timestamp.now().seconds - 90_000)
-        try await journal.note(.init(id: "old", owner: "o", wasCreated: true, written: old, end: old))
-        try await journal.note(entry("new", created: true))
+        try await journal.record(.init(id: "old", owner: "o", wasCreated: true, written: old, end: old))
+        try await journal.record(entry("new", created: true))
         await journal.close()
         try await journal.open()
         #expect(try await journal.entries().map(\.id) == ["new"])
         await journal.close()
-        await #expect(throws: (any Error).self) { try await journal.note(entry("late", created: true)) }
+        await #expect(throws: (any Error).self) { try await journal.record(entry("late", created: true)) }
     }
 
     @Test func aFileThatCannotBeMadeIsSaid() async throws {

@@ -276,7 +276,7 @@ final class Scratch: Sendable {
                     last: Timestamp(seconds: 2)))
         }
         try await store.remove(2)
-        try await store.refusedAgain(3, stage: "t", reason: "q", attempts: 1, at: Timestamp(seconds: 9))
+        try await store.updateRefusal(3, stage: "t", reason: "q", attempts: 1, at: Timestamp(seconds: 9))
         // Another process sees it at once.
         let other = SQLiteDeadLetters(path: scratch.path())
         try await other.open()

@@ -60,7 +60,7 @@ import Wire
         let all = try rules.map { try StageMaker.make(MatchFilter.self, $0) }
         for _ in 0..<2000 {
             let filters = Array(all.shuffled(using: &generator).prefix(Int.random(in: 2...8, using: &generator)))
-            guard let row = MatchFilter.row(of: filters) else { continue }
+            guard let row = MatchFilter.group(of: filters) else { continue }
             let urls = (0..<3).map { _ in "http://\(hosts.randomElement(using: &generator) ?? "")/hook" }
             let json =
                 Int.random(in: 0..<20, using: &generator) == 0
@@ -91,7 +91,7 @@ import Wire
 
     @Test func aRowIsMadeWhereTwoAskForTheSameHost() throws {
         func row(_ rules: String...) throws -> Bool {
-            MatchFilter.row(of: try rules.map { try StageMaker.make(MatchFilter.self, $0) }) != nil
+            MatchFilter.group(of: try rules.map { try StageMaker.make(MatchFilter.self, $0) }) != nil
         }
         #expect(try row("{a: {host: x}}", "{n: {above: 1}}", "{not: {a: {host: y}}}"))
         #expect(try !row("{a: {host: x}}", "{b: {host: x}}"))

@@ -131,10 +131,10 @@ import Wire
         ("exit 3", "the program has ended", true),
         ("read -r line; kill -9 $$", "the program has ended", true),
     ])
-    func whatAProgramDoesWrongIsSaid(script: String, reason: String, mayPass: Bool) {
+    func whatAProgramDoesWrongIsSaid(script: String, reason: String, isTransient: Bool) {
         let error = #expect(throws: StageError.self) { try bodies(ExecTransform.self, program(script), "{}") }
         #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
-        #expect(error?.mayPass == mayPass)
+        #expect(error?.isTransient == isTransient)
     }
 
     @Test func aProgramThatDoesNotAnswerIsKilledAndAnotherIsStarted() throws {
@@ -142,7 +142,7 @@ import Wire
         let transform = try StageMaker.make(ExecTransform.self, options)
         for _ in 0..<2 {
             let error = #expect(throws: StageError.self) { try transform.transform(message("{}")) }
-            #expect(error?.description.contains("in time") == true && error?.mayPass == true)
+            #expect(error?.description.contains("in time") == true && error?.isTransient == true)
         }
         #expect(throws: StageError.self) { try bodies(ExecTransform.self, "{command: /nowhere/at/all}", "{}") }
     }

@@ -40,11 +40,11 @@ private final class ScriptedSink: Sink {
     }
 
     /// A sink of this options, in which `scripted` sinks may stand; their stage is `NAME.a`, `NAME.b`.
-    private func make<Made: Sink>(_ type: Made.Type, _ options: String) async throws -> Made {
+    private func make<StageType: Sink>(_ type: StageType.Type, _ options: String) async throws -> StageType {
         var registry = StageRegistry.standard
         registry.register(ScriptedSink.self)
         let read = try StageMaker.options(type, options, registry: registry)
-        let sink = try Made(read, StageMaker.context(name))
+        let sink = try StageType(read, StageMaker.context(name))
         try await sink.open()
         return sink
     }

@@ -26,23 +26,23 @@ enum StageMaker {
             isDryRun: isDryRun)
     }
 
-    static func make<Made: Stage>(
-        _ type: Made.Type, _ options: String = "{}", now: @escaping @Sendable () -> Timestamp = { .now() }
-    ) throws -> Made {
-        try Made(try self.options(type, options), context(Made.declaration.name, now: now))
+    static func make<StageType: Stage>(
+        _ type: StageType.Type, _ options: String = "{}", now: @escaping @Sendable () -> Timestamp = { .now() }
+    ) throws -> StageType {
+        try StageType(try self.options(type, options), context(StageType.declaration.name, now: now))
     }
 
-    static func options<Made: Stage>(
-        _ type: Made.Type, _ options: String, registry: StageRegistry = .standard
+    static func options<StageType: Stage>(
+        _ type: StageType.Type, _ options: String, registry: StageRegistry = .standard
     ) throws -> Options {
         let (root, report) = PipelineFile.tree(of: Array(options.utf8), named: "options")
         #expect(!report.hasErrors)
         var node = try #require(root)
-        if Made.declaration.isWhole, let option = Made.declaration.options.first {
+        if StageType.declaration.hasInlineOption, let option = StageType.declaration.options.first {
             node = ConfigNode(
                 .map([.init(key: option.name, keyLocation: node.location, value: node)]), at: node.location)
         }
-        if let shorthand = Made.declaration.shorthand {
+        if let shorthand = StageType.declaration.shorthand {
             if case .map = node.content {
             } else {
                 node = ConfigNode(
@@ -51,7 +51,7 @@ enum StageMaker {
         }
         var diagnostics = Diagnostics(registry: registry)
         let read = Options.read(
-            node, declarations: Made.declaration.options, owner: Made.declaration.name, &diagnostics)
+            node, declarations: StageType.declaration.options, owner: StageType.declaration.name, &diagnostics)
         guard let read else { throw OptionError(diagnostics.all.map(\.message).joined(separator: "; ")) }
         return read
     }

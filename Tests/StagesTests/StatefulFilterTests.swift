@@ -68,7 +68,7 @@ import Wire
         let filter = try filter("{rate: 10, burst: 3}")
         for _ in 0..<3 { #expect(try filter.admits(message)) }
         let error = #expect(throws: StageError.self) { try filter.admits(message) }
-        #expect(error?.mayPass == true)
+        #expect(error?.isTransient == true)
         let pause = try #require(error?.retryAfter)
         #expect(pause > .milliseconds(99) && pause <= .milliseconds(101))
         clock.with { $0 += .milliseconds(110) }

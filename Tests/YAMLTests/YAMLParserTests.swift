@@ -2,12 +2,12 @@ import Testing
 @testable import YAML
 
 @Suite struct YAMLParserTests {
-    private func parse(_ text: String) -> (YAMLNode?, [YAMLProblem]) { YAMLParser.parse(Array(text.utf8)) }
+    private func parse(_ text: String) -> (YAMLNode?, [YAMLError]) { YAMLParser.parse(Array(text.utf8)) }
 
     private func value(_ text: String) throws -> YAMLScalar.Value {
         let node = try #require(parse("a: \(text)").0)
         guard case .mapping(let members) = node.content, case .scalar(let scalar) = members[0].value.content else {
-            throw YAMLProblem(message: "no scalar", mark: node.mark)
+            throw YAMLError(message: "no scalar", mark: node.mark)
         }
         return scalar.resolved
     }
@@ -36,7 +36,7 @@ import Testing
         let root = try #require(parse("a: 1\nbb:\n  - x\n  - yy: zzz\n").0)
         guard case .mapping(let members) = root.content, case .sequence(let list) = members[1].value.content,
             case .mapping(let inner) = list[1].content
-        else { throw YAMLProblem(message: "another shape", mark: root.mark) }
+        else { throw YAMLError(message: "another shape", mark: root.mark) }
         #expect(members[1].keyMark == YAMLMark(line: 2, column: 1, length: 2))
         #expect(list[0].mark == YAMLMark(line: 3, column: 5))
         #expect(inner[0].value.mark == YAMLMark(line: 4, column: 9, length: 3))

@@ -6,7 +6,7 @@ public import Wire
 /// look-up.
 public actor CredentialsChain: CredentialsProvider {
     /// What the chain looks at, as parameters.
-    public struct Surroundings: Sendable {
+    public struct Context: Sendable {
         /// The environment's variables.
         public var environment: [String: String]
         /// A file's text; nil where it cannot be read.
@@ -28,8 +28,8 @@ public actor CredentialsChain: CredentialsProvider {
         }
 
         /// The process's own environment, the file system and the system's clock.
-        public static func system(transport: HTTPTransport) -> Surroundings {
-            Surroundings(
+        public static func system(transport: HTTPTransport) -> Context {
+            Context(
                 environment: environmentVariables, file: { path in (try? Files.read(path, atMost: 1 << 20))?.text },
                 now: { .now() }, transport: transport)
         }
@@ -45,16 +45,16 @@ public actor CredentialsChain: CredentialsProvider {
     /// The chain, with a profile to be used rather than `AWS_PROFILE`.
     ///
     /// - Parameter region: the region of the token service, for web identities.
-    public init(_ surroundings: Surroundings, profile: String? = nil, region: String) {
-        now = surroundings.now
-        let files = SharedFileCredentials(surroundings, profile: profile, region: region)
+    public init(_ context: Context, profile: String? = nil, region: String) {
+        now = context.now
+        let files = SharedFileCredentials(context, profile: profile, region: region)
         providers =
             profile != nil
             ? [files]
             : [
-                EnvironmentCredentials(surroundings.environment), WebIdentityCredentials(surroundings, region: region),
+                EnvironmentCredentials(context.environment), WebIdentityCredentials(context, region: region),
                 files,
-                ContainerCredentials(surroundings), InstanceMetadataCredentials(surroundings),
+                ContainerCredentials(context), InstanceMetadataCredentials(context),
             ]
     }
 

@@ -3,12 +3,12 @@ import Wire
 /// The credentials of a container: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` on ECS, `..._FULL_URI` on EKS and elsewhere,
 /// with the authorization token from the environment or a file.
 struct ContainerCredentials: CredentialsProvider {
-    private let surroundings: CredentialsChain.Surroundings
+    private let context: CredentialsChain.Context
 
-    init(_ surroundings: CredentialsChain.Surroundings) { self.surroundings = surroundings }
+    init(_ context: CredentialsChain.Context) { self.context = context }
 
     func credentials() async throws -> AWSCredentials? {
-        let environment = surroundings.environment
+        let environment = context.environment
         let url: String
         if let relative = environment["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] {
             url = "http://169.254.170.2\(relative)"
@@ -19,14 +19,14 @@ struct ContainerCredentials: CredentialsProvider {
         }
         var headers: [String: String] = [:]
         if let file = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] {
-            guard let token = surroundings.file(file) else {
+            guard let token = context.file(file) else {
                 throw CredentialsError("the container authorization token file '\(file)' cannot be read")
             }
             headers["Authorization"] = Substring(token).trimmed
         } else if let token = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"] {
             headers["Authorization"] = token
         }
-        let response = try await surroundings.transport.send(.init("GET", url, headers: headers), .seconds(5), 1 << 20)
+        let response = try await context.transport.send(.init("GET", url, headers: headers), .seconds(5), 1 << 20)
         guard response.status == 200 else {
             throw CredentialsError("the container's credentials cannot be had: status \(response.status)")
         }
@@ -36,17 +36,17 @@ struct ContainerCredentials: CredentialsProvider {
 
 /// The credentials of an EC2 instance's role, from its metadata service, version 2.
 struct InstanceMetadataCredentials: CredentialsProvider {
-    private let surroundings: CredentialsChain.Surroundings
+    private let context: CredentialsChain.Context
 
-    init(_ surroundings: CredentialsChain.Surroundings) { self.surroundings = surroundings }
+    init(_ context: CredentialsChain.Context) { self.context = context }
 
     func credentials() async throws -> AWSCredentials? {
-        guard surroundings.environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() != "true" else { return nil }
-        let base = surroundings.environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? "http://169.254.169.254"
+        guard context.environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() != "true" else { return nil }
+        let base = context.environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? "http://169.254.169.254"
         let roles = "\(base)/latest/meta-data/iam/security-credentials/"
         func get(_ request: HTTPTransport.Request) async -> [UInt8]? {
             // Outside EC2 nothing answers there; that is no error, only the end of the chain.
-            guard let response = try? await surroundings.transport.send(request, .seconds(1), 1 << 20),
+            guard let response = try? await context.transport.send(request, .seconds(1), 1 << 20),
                 response.status == 200
             else { return nil }
             return response.body

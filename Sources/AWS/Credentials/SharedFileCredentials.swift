@@ -3,34 +3,34 @@
 /// Profiles that lead elsewhere (`source_profile`, `sso_...`, `credential_process`) are refused by name rather than passed
 /// over, since somebody expects them to work.
 struct SharedFileCredentials: CredentialsProvider {
-    private let surroundings: CredentialsChain.Surroundings
+    private let context: CredentialsChain.Context
     private let profile: String?
     private let region: String
 
-    init(_ surroundings: CredentialsChain.Surroundings, profile: String?, region: String) {
-        self.surroundings = surroundings
+    init(_ context: CredentialsChain.Context, profile: String?, region: String) {
+        self.context = context
         self.profile = profile
         self.region = region
     }
 
     func credentials() async throws -> AWSCredentials? {
-        let environment = surroundings.environment
+        let environment = context.environment
         let named = profile ?? environment["AWS_PROFILE"].flatMap { $0.isEmpty ? nil : $0 }
         let name = named ?? "default"
         let home = environment["HOME"] ?? ""
         let credentialsFile = environment["AWS_SHARED_CREDENTIALS_FILE"] ?? "\(home)/.aws/credentials"
         let configFile = environment["AWS_CONFIG_FILE"] ?? "\(home)/.aws/config"
         var values =
-            surroundings.file(configFile).map {
+            context.file(configFile).map {
                 Self.section(name == "default" ? "default" : "profile \(name)", of: $0)
             } ?? [:]
-        values.merge(surroundings.file(credentialsFile).map { Self.section(name, of: $0) } ?? [:]) { $1 }
+        values.merge(context.file(credentialsFile).map { Self.section(name, of: $0) } ?? [:]) { $1 }
         if let id = values["aws_access_key_id"], let secret = values["aws_secret_access_key"] {
             return AWSCredentials(accessKeyID: id, secretAccessKey: secret, sessionToken: values["aws_session_token"])
         }
         if let role = values["role_arn"], let file = values["web_identity_token_file"] {
             return try await WebIdentityCredentials.assume(
-                role: role, session: values["role_session_name"], tokenFile: file, surroundings, region: region)
+                role: role, session: values["role_session_name"], tokenFile: file, context, region: region)
         }
         for key in ["source_profile", "credential_source", "credential_process", "sso_session", "sso_start_url"]
         where values[key] != nil {

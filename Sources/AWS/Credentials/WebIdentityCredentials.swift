@@ -3,30 +3,30 @@ import Wire
 /// A token in a file, exchanged for credentials of a role (`AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_ARN`): what a pod on
 /// Kubernetes is given. Source: AWS STS API, AssumeRoleWithWebIdentity.
 struct WebIdentityCredentials: CredentialsProvider {
-    private let surroundings: CredentialsChain.Surroundings
+    private let context: CredentialsChain.Context
     private let region: String
 
-    init(_ surroundings: CredentialsChain.Surroundings, region: String) {
-        self.surroundings = surroundings
+    init(_ context: CredentialsChain.Context, region: String) {
+        self.context = context
         self.region = region
     }
 
     func credentials() async throws -> AWSCredentials? {
-        let environment = surroundings.environment
+        let environment = context.environment
         guard let file = environment["AWS_WEB_IDENTITY_TOKEN_FILE"], let role = environment["AWS_ROLE_ARN"] else {
             return nil
         }
         return try await Self.assume(
-            role: role, session: environment["AWS_ROLE_SESSION_NAME"], tokenFile: file, surroundings, region: region)
+            role: role, session: environment["AWS_ROLE_SESSION_NAME"], tokenFile: file, context, region: region)
     }
 
     static func assume(
-        role: String, session: String?, tokenFile: String, _ surroundings: CredentialsChain.Surroundings, region: String
+        role: String, session: String?, tokenFile: String, _ context: CredentialsChain.Context, region: String
     ) async throws -> AWSCredentials {
-        guard let token = surroundings.file(tokenFile) else {
+        guard let token = context.file(tokenFile) else {
             throw CredentialsError("the web identity token file '\(tokenFile)' cannot be read")
         }
-        let endpoint = surroundings.environment["AWS_ENDPOINT_URL_STS"] ?? "https://sts.\(region).amazonaws.com/"
+        let endpoint = context.environment["AWS_ENDPOINT_URL_STS"] ?? "https://sts.\(region).amazonaws.com/"
         let form = FormEncoding.form([
             ("Action", "AssumeRoleWithWebIdentity"), ("Version", "2011-06-15"), ("RoleArn", role),
             ("RoleSessionName", session ?? "hecate"), ("WebIdentityToken", Substring(token).trimmed),
@@ -34,7 +34,7 @@ struct WebIdentityCredentials: CredentialsProvider {
         let request = HTTPTransport.Request(
             "POST", endpoint, headers: ["Content-Type": "application/x-www-form-urlencoded; charset=utf-8"],
             body: Array(form.utf8))
-        let response = try await surroundings.transport.send(request, .seconds(10), 1 << 20)
+        let response = try await context.transport.send(request, .seconds(10), 1 << 20)
         guard response.status == 200, let xml = XMLTree.parse(response.body),
             let found = xml.first("Credentials"), let id = found.text("AccessKeyId"),
             let secret = found.text("SecretAccessKey"), let token = found.text("SessionToken"),

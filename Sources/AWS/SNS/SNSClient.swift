@@ -32,10 +32,10 @@ public struct SNSClient: Sendable {
     }
 
     /// The most messages of a `PublishBatch`.
-    public static let largestBatch = 10
-    private static let longestAnswer = 4 << 20
+    public static let maximumBatchCount = 10
+    private static let maximumResponseBytes = 4 << 20
     /// How many pages of subscriptions are read at most: SNS gives 100 on each.
-    private static let mostPages = 1000
+    private static let maximumPages = 1000
     private static let attempts = 4
 
     private let endpoint: String
@@ -93,7 +93,7 @@ public struct SNSClient: Sendable {
     public func subscriptions(topicARN: String) async throws -> [Subscription] {
         var result: [Subscription] = []
         var next: String?
-        for _ in 0..<Self.mostPages {
+        for _ in 0..<Self.maximumPages {
             var parameters = [("TopicArn", topicARN)]
             if let next { parameters.append(("NextToken", next)) }
             let answer = try await call("ListSubscriptionsByTopic", parameters)
@@ -121,7 +121,7 @@ public struct SNSClient: Sendable {
         _ = try await call("Unsubscribe", [("SubscriptionArn", subscriptionARN)])
     }
 
-    /// Publishes messages, at most `largestBatch` and 256 KiB together. Nothing is tried again here.
+    /// Publishes messages, at most `maximumBatchCount` and 256 KiB together. Nothing is tried again here.
     ///
     /// - Returns: how it went for each, in order.
     public func publish(_ messages: [Publication], topicARN: String) async throws -> [BatchEntryResult] {
@@ -157,7 +157,7 @@ public struct SNSClient: Sendable {
     }
 
     /// Looks whether the topic is there and may be seen.
-    public func topicIsThere(_ topicARN: String) async throws {
+    public func checkTopic(_ topicARN: String) async throws {
         _ = try await call("GetTopicAttributes", [("TopicArn", topicARN)])
     }
 
@@ -166,7 +166,7 @@ public struct SNSClient: Sendable {
         while true {
             do {
                 return try await callOnce(action, parameters)
-            } catch let error as AWSServiceError where !error.mayPass {
+            } catch let error as AWSServiceError where !error.isTransient {
                 throw error
             } catch {
                 guard attempt < Self.attempts, !(error is CredentialsError), !(error is CancellationError) else {
@@ -187,7 +187,7 @@ public struct SNSClient: Sendable {
             "POST", endpoint, headers: ["Content-Type": "application/x-www-form-urlencoded; charset=utf-8"],
             body: Array(form.utf8))
         let signed = try signer.sign(request, credentials: credentials, at: now())
-        let response = try await transport.send(signed, .seconds(15), Self.longestAnswer)
+        let response = try await transport.send(signed, .seconds(15), Self.maximumResponseBytes)
         let xml = XMLTree.parse(response.body)
         guard response.status == 200, let xml else {
             throw AWSServiceError(

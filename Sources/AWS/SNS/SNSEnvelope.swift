@@ -40,7 +40,7 @@ public struct SNSEnvelope: Sendable, Equatable {
     public var attributes: [String: String] = [:]
 
     /// The most attributes that are read; SNS itself sends no more than fit into 256 KiB.
-    static let mostAttributes = 100
+    static let maximumAttributes = 100
 
     /// Reads an envelope.
     ///
@@ -108,8 +108,8 @@ public struct SNSEnvelope: Sendable, Equatable {
                     try reader.skip()
                 }
             }
-            guard attributes.count <= Self.mostAttributes else {
-                throw EnvelopeError("the envelope has more than \(Self.mostAttributes) message attributes")
+            guard attributes.count <= Self.maximumAttributes else {
+                throw EnvelopeError("the envelope has more than \(Self.maximumAttributes) message attributes")
             }
         }
     }

@@ -23,7 +23,7 @@ public final class SNSVerifier: Sendable {
     }
 
     /// A certificate as it is kept.
-    private struct Kept {
+    private struct CachedCertificate {
         let certificate: Certificate
         var lastUsed: UInt64
     }
@@ -36,18 +36,18 @@ public final class SNSVerifier: Sendable {
     }
 
     private struct State {
-        var certificates: [String: Kept] = [:]
+        var certificates: [String: CachedCertificate] = [:]
         var fetches: [String: Task<Result<Certificate, Failure>, Never>] = [:]
         /// URLs that gave no certificate, and until when they are not asked again.
         var failures: [String: (until: Timestamp, reason: String)] = [:]
         var uses: UInt64 = 0
     }
 
-    private static let mostCertificates = 16
-    private static let mostFetches = 4
-    private static let mostFailures = 64
-    private static let largestCertificate = 64 << 10
-    private static let failurePause = Duration.seconds(10)
+    private static let maximumCertificates = 16
+    private static let maximumFetches = 4
+    private static let maximumFailures = 64
+    private static let maximumCertificateBytes = 64 << 10
+    private static let failureDelay = Duration.seconds(10)
 
     private let policy: CertificateURLPolicy
     private let transport: HTTPTransport
@@ -123,7 +123,7 @@ public final class SNSVerifier: Sendable {
             }
             if let fetch = state.fetches[url] { return .fetching(fetch) }
             if let failure = state.failures[url], failure.until > now { return .failed(.unavailable(failure.reason)) }
-            guard state.fetches.count < Self.mostFetches else {
+            guard state.fetches.count < Self.maximumFetches else {
                 return .failed(.unavailable("too many signing certificates are being fetched"))
             }
             let fetch = Task { await self.fetch(url) }
@@ -135,7 +135,7 @@ public final class SNSVerifier: Sendable {
     private func fetch(_ url: String) async -> Result<Certificate, Failure> {
         let result: Result<Certificate, Failure>
         do {
-            let response = try await transport.send(.init("GET", url), .seconds(5), Self.largestCertificate)
+            let response = try await transport.send(.init("GET", url), .seconds(5), Self.maximumCertificateBytes)
             result =
                 response.status == 200
                 ? Self.parse(response.body)
@@ -146,22 +146,22 @@ public final class SNSVerifier: Sendable {
         state.withLock { state in
             state.fetches[url] = nil
             switch result {
-            case .success(let certificate): Self.keep(certificate, url, &state)
+            case .success(let certificate): Self.cache(certificate, url, &state)
             case .failure(let failure):
-                if state.failures.count >= Self.mostFailures { state.failures = [:] }
-                state.failures[url] = (now() + Self.failurePause, "\(failure)")
+                if state.failures.count >= Self.maximumFailures { state.failures = [:] }
+                state.failures[url] = (now() + Self.failureDelay, "\(failure)")
             }
         }
         return result
     }
 
-    private static func keep(_ certificate: Certificate, _ url: String, _ state: inout State) {
-        if state.certificates.count >= mostCertificates,
+    private static func cache(_ certificate: Certificate, _ url: String, _ state: inout State) {
+        if state.certificates.count >= maximumCertificates,
             let oldest = state.certificates.min(by: { $0.value.lastUsed < $1.value.lastUsed })?.key
         {
             state.certificates[oldest] = nil
         }
-        state.certificates[url] = Kept(certificate: certificate, lastUsed: state.uses)
+        state.certificates[url] = CachedCertificate(certificate: certificate, lastUsed: state.uses)
         state.failures[url] = nil
     }
 

@@ -6,7 +6,7 @@ public import Wire
 /// Source: Amazon SQS API reference, AWS JSON protocol 1.0.
 public struct SQSClient: Sendable {
     /// A message as it was received.
-    public struct Received: Sendable, Equatable {
+    public struct ReceivedMessage: Sendable, Equatable {
         /// Its id.
         public var id: String
         /// What it is deleted with.
@@ -22,7 +22,7 @@ public struct SQSClient: Sendable {
     }
 
     /// A message to be sent.
-    public struct Outgoing: Sendable, Equatable {
+    public struct OutgoingMessage: Sendable, Equatable {
         /// The body.
         public var body: String
         /// Attributes, all of them strings.
@@ -36,10 +36,10 @@ public struct SQSClient: Sendable {
     }
 
     /// The most entries of a batch.
-    public static let largestBatch = 10
+    public static let maximumBatchCount = 10
     /// The most bytes of a batch, bodies and attributes together, that SQS took before August 2025 (since then 1 MiB).
-    public static let largestBatchBytes = 256 << 10
-    private static let longestAnswer = 8 << 20
+    public static let maximumBatchBytes = 256 << 10
+    private static let maximumResponseBytes = 8 << 20
 
     private let queueURL: String
     private let endpoint: String
@@ -72,11 +72,11 @@ public struct SQSClient: Sendable {
     ///   - most: 1 to 10.
     ///   - wait: whole seconds, at most 20.
     ///   - visibility: how long nobody else is given them, in whole seconds.
-    public func receive(most: Int, wait: Duration, visibility: Duration) async throws -> [Received] {
+    public func receive(maximum: Int, wait: Duration, visibility: Duration) async throws -> [ReceivedMessage] {
         let answer = try await call(
             "ReceiveMessage",
             [
-                ("MaxNumberOfMessages", .integer(most)), ("WaitTimeSeconds", .integer(wait.components.seconds)),
+                ("MaxNumberOfMessages", .integer(maximum)), ("WaitTimeSeconds", .integer(wait.components.seconds)),
                 ("VisibilityTimeout", .integer(visibility.components.seconds)),
                 ("AttributeNames", .array([.string("All")])),
                 ("MessageSystemAttributeNames", .array([.string("All")])),
@@ -86,7 +86,7 @@ public struct SQSClient: Sendable {
         return messages.compactMap { Self.received($0) }
     }
 
-    private static func received(_ tree: JSONTree) -> Received? {
+    private static func received(_ tree: JSONTree) -> ReceivedMessage? {
         guard let id = tree["MessageId"]?.text, let handle = tree["ReceiptHandle"]?.text else { return nil }
         var attributes: [String: String] = [:]
         if case .object(let members)? = tree["MessageAttributes"] {
@@ -96,7 +96,7 @@ public struct SQSClient: Sendable {
         }
         let system = tree["Attributes"]
         let sent = system?["SentTimestamp"]?.text.flatMap { Int64($0) }
-        return Received(
+        return ReceivedMessage(
             id: id, receiptHandle: handle, body: tree["Body"]?.text ?? "", attributes: attributes,
             sentAt: sent.map { Timestamp(seconds: 0) + .milliseconds($0) },
             receiveCount: system?["ApproximateReceiveCount"]?.text.flatMap { Int($0) } ?? 1)
@@ -122,11 +122,11 @@ public struct SQSClient: Sendable {
             })
     }
 
-    /// Sends messages, at most 10 and `largestBatchBytes` together.
+    /// Sends messages, at most 10 and `maximumBatchBytes` together.
     ///
     /// - Parameter groups: for a FIFO queue what orders each message, and what makes it the same as another.
     public func send(
-        _ messages: [Outgoing], groups: [(group: String, deduplication: String)]? = nil
+        _ messages: [OutgoingMessage], groups: [(group: String, deduplication: String)]? = nil
     ) async throws -> [BatchEntryResult] {
         try await batch(
             "SendMessageBatch",
@@ -192,7 +192,7 @@ public struct SQSClient: Sendable {
                 "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.\(action)",
             ], body: JSONTree.object(members).bytes)
         let signed = try signer.sign(request, credentials: credentials, at: now())
-        let response = try await transport.send(signed, limit, Self.longestAnswer)
+        let response = try await transport.send(signed, limit, Self.maximumResponseBytes)
         let tree = try? JSONTree(parsing: response.body.isEmpty ? Array("{}".utf8) : response.body)
         guard response.status == 200, let tree else {
             let type = tree?["__type"]?.text ?? ""

@@ -13,7 +13,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         /// TLS, for the exchange that the connection was made for.
         case handshaking
         case exchanging
-        case resting
+        case idle
         case closed
     }
 
@@ -31,10 +31,10 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     /// So much of a body is put behind the head, to be sent at once.
     private static let copiedBody = 32 << 10
     /// After so much rest it is looked what became of a connection before it is used; until then the loop has told.
-    private static let shortRest: UInt64 = 5_000_000
-    private static let mostReadsInARow = 16
+    private static let idleWithoutCheck: UInt64 = 5_000_000
+    private static let maximumReadsInARow = 16
     /// After so many bytes it is looked whether the answer has come, and others have their turn.
-    private static let mostSentInARow = 1 << 20
+    private static let maximumSentInARow = 1 << 20
 
     let loop: EventLoop
     private let pool: HostPool
@@ -49,7 +49,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     private var hasSent = false
     /// Whether the rest of the request is not sent: the answer came first, or the other side takes no more.
     private var stopsSending = false
-    private var endsBehindAnswer = false
+    private var closesAfterResponse = false
     private var wantsWrite = false
     /// Whether TLS has to write before it can read.
     private var readsWhenWritable = false
@@ -58,13 +58,13 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     private var peerHasEnded = false
     /// Whether the last read filled the buffer, so that there may be more.
     private var hasFilledBuffer = false
-    private var restingSince: UInt64 = 0
+    private var idleSince: UInt64 = 0
     private lazy var deadline = loop.makeDeadline { [unowned self] in passDeadline() }
 
     init(_ transport: Transport, _ pool: HostPool, _ loop: EventLoop) {
         (self.transport, self.pool, self.loop) = (transport, pool, loop)
         // Connections that were made at once do not all end at once.
-        let age = pool.settings.configuration.greatestAge
+        let age = pool.settings.configuration.maximumAge
         endOfLife = MonotonicClock.moment(age - age * Double.random(in: 0...0.125), after: MonotonicClock.now)
     }
 
@@ -81,22 +81,22 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
             return fail(.cannotConnect(reason: String(cString: strerror(errno))))
         }
         loop.set(deadline, at: end)
-        shakeHands()
+        continueHandshake()
     }
 
     /// Carries an exchange, if it still can: a connection that was closed meanwhile gives it back.
     func begin(_ exchange: Exchange) {
         loop.assertCurrent()
         let now = MonotonicClock.now
-        if phase == .resting, now - restingSince > Self.shortRest { lookAround() }
-        guard phase == .resting else {
+        if phase == .idle, now - idleSince > Self.idleWithoutCheck { checkIdle() }
+        guard phase == .idle else {
             // Nothing of it was sent.
             return pool.restart(exchange, inPlaceOf: self)
         }
-        guard exchange.pass(to: .connection(self)) else { return rest(now) }
+        guard exchange.pass(to: .connection(self)) else { return becomeIdle(now) }
         guard exchange.deadline > now else {
             exchange.finishLater(.timedOutBeforeSending)
-            return rest(now)
+            return becomeIdle(now)
         }
         send(exchange)
     }
@@ -121,12 +121,12 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         wantsWrite = false
         if events & EPOLLRDHUP.rawValue != 0 { peerHasEnded = true }
         switch phase {
-        case .handshaking: shakeHands()
+        case .handshaking: continueHandshake()
         case .exchanging:
             // An answer that comes while the request is still being sent is heard before more is sent.
             if events & ~EPOLLOUT.rawValue != 0 || readsWhenWritable { read() }
             if phase == .exchanging { flush() }
-        case .resting: lookAround()
+        case .idle: checkIdle()
         case .closed: return
         }
         if phase != .closed { updateEvents() }
@@ -136,24 +136,24 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         switch phase {
         case .handshaking: fail(.timedOutBeforeSending)
         case .exchanging: fail(hasSent ? .timedOutAfterSending : .timedOutBeforeSending)
-        case .resting: close()
+        case .idle: close()
         case .closed: break
         }
     }
 
     // MARK: - The handshake
 
-    private func shakeHands() {
+    private func continueHandshake() {
         switch transport.handshake() {
         case .done: if let exchange { send(exchange) } else { close() }
         case .wantsRead: break
         case .wantsWrite: wantsWrite = true
-        case .failed(let error): fail(.tls(reason: Self.words(of: error)))
+        case .failed(let error): fail(.tls(reason: Self.reason(of: error)))
         }
         if phase != .closed { updateEvents() }
     }
 
-    private static func words(of error: TransportError) -> String {
+    private static func reason(of error: TransportError) -> String {
         switch error {
         case .system(let code): String(cString: strerror(code))
         case .closed, .tls("unexpected eof while reading"): "the connection was closed in the handshake"
@@ -174,7 +174,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
             isHead: request.method == "HEAD", limit: exchange.limit,
             maximumHead: pool.settings.configuration.maximumHeader)
         output.bytes = loop.takeOutput()
-        endsBehindAnswer = RequestWriter.write(request, to: &output.bytes)
+        closesAfterResponse = RequestWriter.write(request, to: &output.bytes)
         output.written = 0
         if let body = request.body {
             let copied = body.count <= Self.copiedBody ? body.count : Self.copiedBody
@@ -191,7 +191,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         guard !stopsSending, !output.isEmpty else { return }
         var written = 0
         while !output.isEmpty {
-            guard written < Self.mostSentInARow else {
+            guard written < Self.maximumSentInARow else {
                 wantsWrite = true
                 return
             }
@@ -207,14 +207,14 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
             case .ended, .failed: return stopSending()
             }
         }
-        if parser.isComplete { complete() } else { giveBackOutput() }
+        if parser.isComplete { complete() } else { recycleOutput() }
     }
 
     private func writeSome() -> Transport.Outcome {
         if output.written < output.bytes.count {
             return output.bytes.withUnsafeBytes { transport.write(.init(rebasing: $0[output.written...])) }
         }
-        return output.body.prefix(Self.mostSentInARow).withUnsafeBytes { transport.write($0) }
+        return output.body.prefix(Self.maximumSentInARow).withUnsafeBytes { transport.write($0) }
     }
 
     private func advance(_ count: Int) {
@@ -223,8 +223,8 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         output.body = output.body.dropFirst(count - first)
     }
 
-    private func giveBackOutput() {
-        loop.giveBack(take(&output.bytes))
+    private func recycleOutput() {
+        loop.recycle(take(&output.bytes))
         output = Output()
     }
 
@@ -239,7 +239,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
 
     private func read() {
         readsWhenWritable = false
-        for _ in 0..<Self.mostReadsInARow {
+        for _ in 0..<Self.maximumReadsInARow {
             // An answer that is complete before the request waits for that.
             guard phase == .exchanging, !parser.isComplete else { return }
             switch transport.read(into: loop.scratch) {
@@ -295,10 +295,10 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         let exchange = take(&exchange)
         let now = MonotonicClock.now
         let isWhole = output.isEmpty && !stopsSending
-        let isKept = isWhole && parser.keepsAlive && !endsBehindAnswer && !peerHasEnded && now < endOfLife
+        let isKept = isWhole && parser.keepsAlive && !closesAfterResponse && !peerHasEnded && now < endOfLife
         let response = parser.takeResponse()
         exchanges += 1
-        if isKept { rest(now) } else { close() }
+        if isKept { becomeIdle(now) } else { close() }
         exchange?.finish(.success(response))
     }
 
@@ -324,26 +324,26 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     }
 
     /// Waits for the next exchange, or begins one that waits.
-    private func rest(_ now: UInt64) {
-        if hasFilledBuffer || transport.hasPending { lookAround() }
+    private func becomeIdle(_ now: UInt64) {
+        if hasFilledBuffer || transport.hasPending { checkIdle() }
         guard phase != .closed else { return }
         switch pool.release(self) {
         case .exchange(let next):
-            phase = .resting
+            phase = .idle
             begin(next)
         case .close: close()
-        case .rest:
-            phase = .resting
-            restingSince = now
-            let idleTime = pool.settings.configuration.idleTime
-            loop.set(deadline, at: min(MonotonicClock.moment(idleTime, after: now), endOfLife))
+        case .idle:
+            phase = .idle
+            idleSince = now
+            let idleTimeout = pool.settings.configuration.idleTimeout
+            loop.set(deadline, at: min(MonotonicClock.moment(idleTimeout, after: now), endOfLife))
             updateEvents()
         }
     }
 
     /// Nobody has asked anything: an answer now would be taken for that to another request, and the end is the end. What TLS itself says,
     /// such as new session tickets, is neither.
-    private func lookAround() {
+    private func checkIdle() {
         switch transport.read(into: loop.scratch) {
         case .wantsRead: break
         case .bytes, .wantsWrite, .ended, .failed: close()
@@ -352,14 +352,14 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
 
     private func close(leavesPool: Bool = true) {
         guard phase != .closed else { return }
-        let rested = phase == .resting
+        let wasIdle = phase == .idle
         phase = .closed
         deadline.cancel()
         output = Output()
-        loop.forgetClosing(transport.descriptor)
+        loop.unwatchClosing(transport.descriptor)
         transport.close()
         guard leavesPool else { return }
-        if rested { _ = pool.removeResting(self) } else { pool.remove(self) }
+        if wasIdle { _ = pool.removeIdle(self) } else { pool.remove(self) }
     }
 
     private func updateEvents() {

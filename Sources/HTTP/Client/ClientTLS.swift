@@ -88,11 +88,11 @@ final class ClientTLSContext: Sendable {
         do throws(TLSError) {
             let roots = try RootStore.system(path)
             let known = state.withLock { $0.context }
-            let made = if let known { known } else { try TLSContext.client() }
+            let created = if let known { known } else { try TLSContext.client() }
             try state.withLock { state throws(TLSError) in
                 guard !state.isReady else { return }
-                try made.trust(roots)
-                (state.context, state.isReady) = (made, true)
+                try created.trust(roots)
+                (state.context, state.isReady) = (created, true)
             }
         } catch {
             throw ClientTLSError(description: "the certificates to trust, '\(path)', cannot be read: \(error)")
@@ -128,12 +128,12 @@ private final class RootStore: @unchecked Sendable {
     /// - Parameter isPartialChainEnough: whether a certificate of the file is trusted also where it is not its own issuer.
     init(file: String, isPartialChainEnough: Bool) throws(TLSError) {
         ERR_clear_error()
-        guard let made = X509_STORE_new() else { throw TLSError.last() }
-        pointer = made
+        guard let created = X509_STORE_new() else { throw TLSError.last() }
+        pointer = created
         // What OpenSSL says of a file that is not there is about its own insides.
         guard access(file, R_OK) == 0 else { throw TLSError(String(cString: strerror(errno))) }
-        guard X509_STORE_load_file(made, file) == 1 else { throw TLSError.last() }
-        if isPartialChainEnough { X509_STORE_set_flags(made, UInt(X509_V_FLAG_PARTIAL_CHAIN)) }
+        guard X509_STORE_load_file(created, file) == 1 else { throw TLSError.last() }
+        if isPartialChainEnough { X509_STORE_set_flags(created, UInt(X509_V_FLAG_PARTIAL_CHAIN)) }
     }
 
     deinit { X509_STORE_free(pointer) }

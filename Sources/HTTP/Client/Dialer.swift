@@ -26,7 +26,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
     let loop: EventLoop
     private let pool: HostPool
     private let exchange: Exchange
-    private var isOver = false
+    private var isDone = false
     /// When connecting has taken too long.
     private var end: UInt64 = 0
     private var addresses: Deque<SocketAddress> = []
@@ -42,7 +42,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
     /// Begins. On the loop.
     func start() {
         loop.assertCurrent()
-        guard !isOver else { return }
+        guard !isDone else { return }
         guard exchange.pass(to: .dialer(self)) else { return finish() }
         let now = MonotonicClock.now
         let latest = MonotonicClock.moment(pool.settings.configuration.connectTimeout, after: now)
@@ -57,7 +57,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
     /// Its exchange was cancelled.
     func abandon(_ exchange: Exchange) {
         loop.assertCurrent()
-        if !isOver { finish() }
+        if !isDone { finish() }
     }
 
     func shutDown() { fail(.shutDown) }
@@ -67,10 +67,10 @@ final class Dialer: PoolMember, @unchecked Sendable {
     private func prepare() {
         guard pool.key.scheme == .https, !pool.settings.tls.isReady else { return find() }
         let tls = pool.settings.tls
-        BlockingWork.shared.submit { [self] in
+        BlockingThreadPool.shared.submit { [self] in
             let result = Result { () throws(ClientTLSError) in try tls.prepare() }
             loop.submit { [self] in
-                guard !isOver else { return }
+                guard !isDone else { return }
                 switch result {
                 case .success: find()
                 case .failure(let error): fail(.tls(reason: error.description))
@@ -91,7 +91,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
         let port = pool.key.port
         pool.settings.lookup.find(host) { [self] outcome in
             loop.submit { [self] in
-                guard !isOver else { return }
+                guard !isDone else { return }
                 switch outcome {
                 case .success(let found) where !found.isEmpty: connect(to: found.map { $0.at(port) })
                 case .success: fail(.noAddress(host: host, reason: "the list is empty"))
@@ -155,7 +155,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
         // A port of the loopback that nobody listens on may be given to the socket itself, which then talks to itself.
         if Self.isConnectedToItself(attempt) { return drop(attempt, ECONNREFUSED) }
         attempts.removeAll { $0 === attempt }
-        loop.forget(attempt.descriptor)
+        loop.unwatch(attempt.descriptor)
         guard let transport = transport(attempt) else {
             Glibc.close(attempt.descriptor)
             return fail(.tls(reason: "no session can be made for this host"))
@@ -171,9 +171,9 @@ final class Dialer: PoolMember, @unchecked Sendable {
 
     private func transport(_ attempt: Attempt) -> Transport? {
         if attempt.address.family != AF_UNIX {
-            var yes: Int32 = 1
+            var enabled: Int32 = 1
             setsockopt(
-                attempt.descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
+                attempt.descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &enabled, socklen_t(MemoryLayout<Int32>.size))
         }
         guard pool.key.scheme == .https else { return Transport(descriptor: attempt.descriptor) }
         return pool.settings.tls.session(with: pool.key.host).map {
@@ -190,7 +190,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
 
     private func fail(_ error: HTTPClientError) {
         loop.assertCurrent()
-        guard !isOver else { return }
+        guard !isDone else { return }
         finish()
         exchange.finish(.failure(error))
     }
@@ -198,7 +198,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
     private func finish() { end(removes: true) }
 
     private func end(removes: Bool) {
-        isOver = true
+        isDone = true
         timeout?.cancel()
         nextAttempt?.cancel()
         for attempt in attempts { close(attempt) }
@@ -207,7 +207,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
     }
 
     private func close(_ attempt: Attempt) {
-        loop.forgetClosing(attempt.descriptor)
+        loop.unwatchClosing(attempt.descriptor)
         Glibc.close(attempt.descriptor)
     }
 }

@@ -9,7 +9,7 @@ public final class Exchange: Sendable {
     /// Who has the exchange, and has to hear where it is cancelled.
     enum Holder: Sendable {
         /// It waits for a connection.
-        case line(HostPool)
+        case queued(HostPool)
         /// A connection is made for it.
         case dialer(Dialer)
         /// A connection carries it.
@@ -49,7 +49,7 @@ public final class Exchange: Sendable {
         }
         guard let completion else { return }
         switch holder {
-        case .line(let pool): pool.leave(self)
+        case .queued(let pool): pool.removeFromQueue(self)
         case .dialer(let dialer): dialer.loop.submit { dialer.abandon(self) }
         case .connection(let connection): connection.loop.submit { connection.abandon(self) }
         case nil: break

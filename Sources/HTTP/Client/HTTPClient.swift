@@ -16,23 +16,23 @@ public final class HTTPClient: Sendable {
         /// The most time for making a connection: for looking up the name, for TCP and for TLS.
         public var connectTimeout: Duration
         /// How long a connection rests before it is closed; less than most servers wait.
-        public var idleTime: Duration
+        public var idleTimeout: Duration
         /// How old a connection gets before it is closed between two exchanges, so that a name's new address comes into use; up to an
         /// eighth less, by chance.
-        public var greatestAge: Duration
+        public var maximumAge: Duration
         /// The most bytes of the head of an answer, and of its trailers.
         public var maximumHeader: Int
 
         /// A configuration.
         public init(
             tls: ClientTLSFiles = ClientTLSFiles(), connectionsPerHost: Int = 8, connectTimeout: Duration = .seconds(5),
-            idleTime: Duration = .seconds(20), greatestAge: Duration = .seconds(60), maximumHeader: Int = 64 << 10
+            idleTimeout: Duration = .seconds(20), maximumAge: Duration = .seconds(60), maximumHeader: Int = 64 << 10
         ) {
             self.tls = tls
             self.connectionsPerHost = connectionsPerHost
             self.connectTimeout = connectTimeout
-            self.idleTime = idleTime
-            self.greatestAge = greatestAge
+            self.idleTimeout = idleTimeout
+            self.maximumAge = maximumAge
             self.maximumHeader = maximumHeader
         }
     }

@@ -19,7 +19,7 @@ struct ClientSettings: Sendable {
 
 /// The connections to one host: so many at most, those that rest, and the exchanges that wait for one. May be used from any thread.
 ///
-/// `@unchecked Sendable`: the state is behind a lock, `lineDeadline` is touched on `home` only, the rest never changes.
+/// `@unchecked Sendable`: the state is behind a lock, `queueDeadline` is touched on `queueLoop` only, the rest never changes.
 final class HostPool: @unchecked Sendable {
     /// What exchanges share connections by.
     struct Key: Hashable, Sendable {
@@ -33,39 +33,39 @@ final class HostPool: @unchecked Sendable {
     /// What a connection does that has become free.
     enum Next {
         case exchange(Exchange)
-        case rest
+        case idle
         case close
     }
 
     private enum Step {
         case send(ClientConnection)
         case dial(Dialer)
-        case wait(checksLine: Bool)
+        case wait(checksQueue: Bool)
         case refuse
         case retired
     }
 
     private struct State {
         /// Connections that rest; the one that was used last is used next, so that others are not needed any more.
-        var resting: [ClientConnection] = []
+        var idle: [ClientConnection] = []
         var members: [ObjectIdentifier: any PoolMember] = [:]
-        var line: Deque<Exchange> = []
+        var queue: Deque<Exchange> = []
         /// When the line is looked through for exchanges whose time is up.
         var nextCheck = UInt64.max
         var isShutDown = false
         /// Whether the client has forgotten it, since nobody used it.
         var isRetired = false
-        var waitingForEnd: [CheckedContinuation<Void, Never>] = []
+        var shutdownWaiters: [CheckedContinuation<Void, Never>] = []
 
-        mutating func takeResting(on loop: EventLoop?) -> ClientConnection? {
-            guard let loop, let index = resting.lastIndex(where: { $0.loop === loop }) else { return resting.popLast() }
-            return resting.remove(at: index)
+        mutating func takeIdle(on loop: EventLoop?) -> ClientConnection? {
+            guard let loop, let index = idle.lastIndex(where: { $0.loop === loop }) else { return idle.popLast() }
+            return idle.remove(at: index)
         }
 
         /// The next in line whose time is not up.
-        mutating func nextInLine() -> Exchange? {
-            let now = line.isEmpty ? 0 : MonotonicClock.now
-            while let next = line.popFirst() {
+        mutating func nextInQueue() -> Exchange? {
+            let now = queue.isEmpty ? 0 : MonotonicClock.now
+            while let next = queue.popFirst() {
                 if next.deadline <= now {
                     next.finishLater(.timedOutBeforeSending)
                 } else if !next.isDone {
@@ -79,14 +79,14 @@ final class HostPool: @unchecked Sendable {
     let key: Key
     let settings: ClientSettings
     /// Where the line is looked through.
-    private let home: EventLoop
+    private let queueLoop: EventLoop
     private let state = Mutex(State())
-    private var lineDeadline: Deadline?
+    private var queueDeadline: Deadline?
 
     init(_ key: Key, _ settings: ClientSettings) {
         self.key = key
         self.settings = settings
-        home = settings.loops.next()
+        queueLoop = settings.loops.next()
     }
 
     /// Gives an exchange to a connection that rests, makes one, or has it wait.
@@ -94,7 +94,7 @@ final class HostPool: @unchecked Sendable {
     /// - Returns: false where the client has forgotten this pool.
     func start(_ exchange: Exchange) -> Bool {
         // Before it is in line: who cancels then finds it there, or it is passed over.
-        guard exchange.pass(to: .line(self)) else { return true }
+        guard exchange.pass(to: .queued(self)) else { return true }
         let current = settings.loops.current
         switch nextStep(exchange, current) {
         case .send(let connection):
@@ -104,7 +104,7 @@ final class HostPool: @unchecked Sendable {
                 connection.loop.submit { connection.begin(exchange) }
             }
         case .dial(let dialer): dialer.loop.submit { dialer.start() }
-        case .wait(let checksLine): if checksLine { home.submit { self.checkLine() } }
+        case .wait(let checksQueue): if checksQueue { queueLoop.submit { self.checkQueue() } }
         case .refuse: exchange.finishLater(.shutDown)
         case .retired: return false
         }
@@ -115,16 +115,16 @@ final class HostPool: @unchecked Sendable {
         state.withLock { state in
             guard !state.isRetired else { return .retired }
             guard !state.isShutDown else { return .refuse }
-            if let connection = state.takeResting(on: current) { return .send(connection) }
+            if let connection = state.takeIdle(on: current) { return .send(connection) }
             if state.members.count < settings.configuration.connectionsPerHost {
                 let dialer = Dialer(self, exchange, current ?? settings.loops.next())
                 state.members[ObjectIdentifier(dialer)] = dialer
                 return .dial(dialer)
             }
-            state.line.append(exchange)
-            guard exchange.deadline < state.nextCheck else { return .wait(checksLine: false) }
+            state.queue.append(exchange)
+            guard exchange.deadline < state.nextCheck else { return .wait(checksQueue: false) }
             state.nextCheck = exchange.deadline
-            return .wait(checksLine: true)
+            return .wait(checksQueue: true)
         }
     }
 
@@ -132,19 +132,19 @@ final class HostPool: @unchecked Sendable {
     func release(_ connection: ClientConnection) -> Next {
         state.withLock { state in
             guard !state.isShutDown else { return .close }
-            if let next = state.nextInLine() { return .exchange(next) }
-            state.resting.append(connection)
-            return .rest
+            if let next = state.nextInQueue() { return .exchange(next) }
+            state.idle.append(connection)
+            return .idle
         }
     }
 
     /// A connection was closed while it rested.
     ///
     /// - Returns: false where an exchange is on its way to it already: its place is kept for that, see `restart`.
-    func removeResting(_ connection: ClientConnection) -> Bool {
+    func removeIdle(_ connection: ClientConnection) -> Bool {
         let isFree = state.withLock { state in
-            guard let index = state.resting.firstIndex(where: { $0 === connection }) else { return false }
-            state.resting.remove(at: index)
+            guard let index = state.idle.firstIndex(where: { $0 === connection }) else { return false }
+            state.idle.remove(at: index)
             return true
         }
         if isFree { remove(connection) }
@@ -159,10 +159,10 @@ final class HostPool: @unchecked Sendable {
             }
             guard !state.isShutDown else {
                 guard state.members.isEmpty else { return (nil, []) }
-                defer { state.waitingForEnd = [] }
-                return (nil, state.waitingForEnd)
+                defer { state.shutdownWaiters = [] }
+                return (nil, state.shutdownWaiters)
             }
-            guard let next = state.nextInLine() else { return (nil, []) }
+            guard let next = state.nextInQueue() else { return (nil, []) }
             let dialer = Dialer(self, next, settings.loops.next())
             state.members[ObjectIdentifier(dialer)] = dialer
             return (dialer, [])
@@ -198,45 +198,45 @@ final class HostPool: @unchecked Sendable {
     }
 
     /// An exchange in line was cancelled.
-    func leave(_ exchange: Exchange) { state.withLock { $0.line.removeAll { $0 === exchange } } }
+    func removeFromQueue(_ exchange: Exchange) { state.withLock { $0.queue.removeAll { $0 === exchange } } }
 
     /// Tells those in line whose time is up.
-    private func checkLine() {
-        home.assertCurrent()
+    private func checkQueue() {
+        queueLoop.assertCurrent()
         let now = MonotonicClock.now
-        let (late, next) = state.withLock { state in
-            let late = state.line.filter { $0.deadline <= now }
-            if !late.isEmpty { state.line.removeAll { $0.deadline <= now } }
-            state.nextCheck = state.line.lazy.map(\.deadline).min() ?? .max
-            return (late, state.nextCheck)
+        let (expired, next) = state.withLock { state in
+            let expired = state.queue.filter { $0.deadline <= now }
+            if !expired.isEmpty { state.queue.removeAll { $0.deadline <= now } }
+            state.nextCheck = state.queue.lazy.map(\.deadline).min() ?? .max
+            return (expired, state.nextCheck)
         }
-        for exchange in late { exchange.finish(.failure(.timedOutBeforeSending)) }
+        for exchange in expired { exchange.finish(.failure(.timedOutBeforeSending)) }
         guard next != .max else { return }
-        let deadline = lineDeadline ?? home.makeDeadline { [weak self] in self?.checkLine() }
-        lineDeadline = deadline
-        home.set(deadline, at: next)
+        let deadline = queueDeadline ?? queueLoop.makeDeadline { [weak self] in self?.checkQueue() }
+        queueDeadline = deadline
+        queueLoop.set(deadline, at: next)
     }
 
     /// Whether nobody uses it; then it takes no exchange any more.
     func retireIfUnused() -> Bool {
         state.withLock { state in
-            state.isRetired = state.members.isEmpty && state.line.isEmpty
+            state.isRetired = state.members.isEmpty && state.queue.isEmpty
             return state.isRetired
         }
     }
 
     /// Closes all connections; returns when they are closed. What is under way fails.
     func shutDown() async {
-        let (line, members) = state.withLock { state in
+        let (queue, members) = state.withLock { state in
             state.isShutDown = true
-            defer { state.line = [] }
-            return (state.line, Array(state.members.values))
+            defer { state.queue = [] }
+            return (state.queue, Array(state.members.values))
         }
-        for exchange in line { exchange.finishLater(.shutDown) }
+        for exchange in queue { exchange.finishLater(.shutDown) }
         for member in members { member.loop.submit { member.shutDown() } }
         await withCheckedContinuation { continuation in
             let hasEnded = state.withLock { state in
-                if !state.members.isEmpty { state.waitingForEnd.append(continuation) }
+                if !state.members.isEmpty { state.shutdownWaiters.append(continuation) }
                 return state.members.isEmpty
             }
             if hasEnded { continuation.resume() }

@@ -14,16 +14,16 @@ package final class NameLookup: Sendable {
     package typealias Outcome = Result<[SocketAddress], Failure>
 
     /// The process's own, which asks the system.
-    package static let shared = NameLookup(workers: BlockingWork.shared, resolve: ask)
+    package static let shared = NameLookup(workers: BlockingThreadPool.shared, resolve: ask)
 
-    private static let mostAddresses = 32
+    private static let maximumAddresses = 32
 
-    private let workers: BlockingWork
+    private let workers: BlockingThreadPool
     private let resolve: @Sendable (String) -> Outcome
     private let waiting = Mutex<[String: [@Sendable (Outcome) -> Void]]>([:])
 
     /// - Parameter resolve: what finds the addresses of a name, whatever their port; may block.
-    package init(workers: BlockingWork = .shared, resolve: @escaping @Sendable (String) -> Outcome) {
+    package init(workers: BlockingThreadPool = .shared, resolve: @escaping @Sendable (String) -> Outcome) {
         self.workers = workers
         self.resolve = resolve
     }
@@ -36,7 +36,7 @@ package final class NameLookup: Sendable {
         }
         guard isFirst else { return }
         workers.submit { [self] in
-            let outcome = resolve(host).map { Self.inTurn(Array($0.prefix(Self.mostAddresses))) }
+            let outcome = resolve(host).map { Self.interleaved(Array($0.prefix(Self.maximumAddresses))) }
             let all = waiting.withLock { $0.removeValue(forKey: host) ?? [] }
             for each in all { each(outcome) }
         }
@@ -54,7 +54,7 @@ package final class NameLookup: Sendable {
     }
 
     /// The order in which addresses are tried: as they come, the families in turn (RFC 8305, 4).
-    static func inTurn(_ addresses: [SocketAddress]) -> [SocketAddress] {
+    static func interleaved(_ addresses: [SocketAddress]) -> [SocketAddress] {
         guard let first = addresses.first?.family else { return [] }
         let same = addresses.filter { $0.family == first }
         let others = addresses.filter { $0.family != first }

@@ -6,7 +6,7 @@
 package struct ResponseParser: Sendable {
     private enum State: Sendable {
         /// Nobody has asked anything.
-        case resting
+        case idle
         case statusLine
         case fields
         /// So many bytes of the body are to come.
@@ -35,7 +35,7 @@ package struct ResponseParser: Sendable {
     /// What chunks may bring along beyond what they need; each of their bytes pays for some more.
     private static let maximumChunkExcess = 16 << 10
 
-    private var state = State.resting
+    private var state = State.idle
     /// The beginning of a line whose end has not come.
     private var line: [UInt8] = []
     /// How many more bytes the head, the trailers or a chunk's line may have.
@@ -62,7 +62,7 @@ package struct ResponseParser: Sendable {
     /// The status of the answer once its head is there; nil before.
     var status: Int? {
         switch state {
-        case .resting, .statusLine, .fields: nil
+        case .idle, .statusLine, .fields: nil
         case .counted, .untilClose, .chunkSize, .chunk, .chunkEnd, .trailers, .complete: response.status
         }
     }
@@ -80,7 +80,7 @@ package struct ResponseParser: Sendable {
 
     /// The complete answer. The parser rests afterwards: whatever comes then was not asked for.
     package mutating func takeResponse() -> ClientResponse {
-        state = .resting
+        state = .idle
         defer { response = ClientResponse(status: 0) }
         return response
     }
@@ -102,7 +102,7 @@ package struct ResponseParser: Sendable {
         var index = 0
         while index < bytes.count {
             switch state {
-            case .resting, .complete:
+            case .idle, .complete:
                 keepsAlive = false
                 return
             case .statusLine, .fields, .chunkSize, .trailers:
@@ -137,7 +137,7 @@ package struct ResponseParser: Sendable {
     package mutating func end(isOrderly: Bool) throws(HTTPClientError) {
         keepsAlive = false
         switch state {
-        case .resting, .complete: break
+        case .idle, .complete: break
         case .untilClose where isOrderly: state = .complete
         case .statusLine where line.isEmpty: throw .closed
         case .statusLine, .fields, .counted, .untilClose, .chunkSize, .chunk, .chunkEnd, .trailers:
@@ -203,7 +203,7 @@ package struct ResponseParser: Sendable {
         case .chunkSize: try takeChunkSize(line)
         case .trailers:
             if line.isEmpty { state = .complete } else { _ = try field(line) }
-        case .resting, .counted, .untilClose, .chunk, .chunkEnd, .complete:
+        case .idle, .counted, .untilClose, .chunk, .chunkEnd, .complete:
             preconditionFailure("no line is read here")
         }
     }
@@ -348,7 +348,7 @@ package struct ResponseParser: Sendable {
         if !isComplete { state = .chunk(size) }
     }
 
-    private var largestBody: Int {
+    private var maximumBody: Int {
         switch limit {
         case .whole(let most), .statusSuffices(let most): max(0, most)
         }
@@ -356,7 +356,7 @@ package struct ResponseParser: Sendable {
 
     /// Sees to it that so many more bytes are not too many.
     private mutating func checkSize(_ count: Int) throws(HTTPClientError) {
-        guard count > largestBody - response.body.count else { return }
+        guard count > maximumBody - response.body.count else { return }
         guard case .statusSuffices = limit else { throw .tooLarge }
         response.body = []
         response.isBodyCut = true

@@ -42,7 +42,7 @@ package final class Deadline {
         action = nil
         guard queued != Self.never else { return }
         queued = Self.never
-        loop.deadlines.leaveBehind()
+        loop.deadlines.abandonEntry()
     }
 
     /// Whether an entry of the heap still stands for it.
@@ -80,7 +80,7 @@ struct DeadlineHeap {
     var now: UInt64 = 0
     private var heap = Heap<Entry>()
     /// How many entries nobody waits for any more.
-    private var left = 0
+    private var abandoned = 0
 
     /// The number of entries, those that were left behind included.
     var count: Int { heap.count }
@@ -95,13 +95,13 @@ struct DeadlineHeap {
     mutating func insert(_ time: UInt64, _ deadline: Deadline) { heap.insert(Entry(time: time, deadline: deadline)) }
 
     /// An entry is of no use any more. Where most are, the heap is made anew, so that connections that come and go leave nothing.
-    mutating func leaveBehind() {
-        left += 1
-        guard left > 128, left > heap.count / 2 else { return }
-        let kept = heap.unordered.filter { $0.deadline.isQueued(at: $0.time) }
+    mutating func abandonEntry() {
+        abandoned += 1
+        guard abandoned > 128, abandoned > heap.count / 2 else { return }
+        let counting = heap.unordered.filter { $0.deadline.isQueued(at: $0.time) }
         heap.removeAll()
-        for entry in kept { heap.insert(entry) }
-        left = 0
+        for entry in counting { heap.insert(entry) }
+        abandoned = 0
     }
 
     /// Takes out a deadline whose entry is due and still counts.
@@ -109,7 +109,7 @@ struct DeadlineHeap {
         while let next = heap.min, next.time <= now {
             _ = heap.popMin()
             if next.deadline.isQueued(at: next.time) { return next.deadline }
-            left = max(0, left - 1)
+            abandoned = max(0, abandoned - 1)
         }
         return nil
     }

@@ -33,7 +33,7 @@ package final class EventLoop: @unchecked Sendable {
         var generation: UInt32 = 0
     }
 
-    private static let mostEvents = 256
+    private static let maximumEvents = 256
     /// The size of `scratch`.
     package static let scratchSize = 64 << 10
     /// The number that stands for `wake` among epoll's events.
@@ -123,9 +123,9 @@ package final class EventLoop: @unchecked Sendable {
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        var made = pthread_t()
+        var created = pthread_t()
         let status = pthread_create(
-            &made, &attributes,
+            &created, &attributes,
             { pointer in
                 if let pointer { Unmanaged<EventLoop>.fromOpaque(pointer).takeRetainedValue().run() }
                 return nil
@@ -156,14 +156,14 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     /// Watches a descriptor no longer, which is still open; nothing where it is not watched.
-    package func forget(_ descriptor: Int32) {
+    package func unwatch(_ descriptor: Int32) {
         guard unregister(descriptor) else { return }
         epoll_ctl(poll, EPOLL_CTL_DEL, descriptor, nil)
     }
 
     /// Watches a descriptor no longer that its owner closes now, which takes it out of the epoll by itself: a system call less. Only
     /// where no other descriptor stands for the same socket.
-    package func forgetClosing(_ descriptor: Int32) { unregister(descriptor) }
+    package func unwatchClosing(_ descriptor: Int32) { unregister(descriptor) }
 
     @discardableResult
     private func unregister(_ descriptor: Int32) -> Bool {
@@ -177,7 +177,7 @@ package final class EventLoop: @unchecked Sendable {
     /// The field `Date` of an answer that is given now, line end included.
     var dateField: [UInt8] { date.field() }
 
-    /// An empty array with room, to write an answer into; `giveBack` it.
+    /// An empty array with room, to write an answer into; `recycle` it.
     func takeOutput() -> [UInt8] {
         var output: [UInt8] = []
         swap(&output, &spareOutput)
@@ -185,7 +185,7 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     /// Takes an array back for the next answer.
-    func giveBack(_ output: consuming [UInt8]) {
+    func recycle(_ output: consuming [UInt8]) {
         guard output.capacity <= Self.scratchSize else { return }
         output.removeAll(keepingCapacity: true)
         spareOutput = output
@@ -194,13 +194,13 @@ package final class EventLoop: @unchecked Sendable {
     private func run() {
         thread.store(UInt(pthread_self()), ordering: .relaxed)
         pthread_setname_np(pthread_self(), name)
-        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.mostEvents)
+        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.maximumEvents)
         defer { events.deallocate() }
         readClock()
         while true {
             let isEmpty = runSubmitted()
             if hasEnded { break }
-            let count = epoll_wait(poll, events, Int32(Self.mostEvents), isEmpty ? deadlines.wait : 0)
+            let count = epoll_wait(poll, events, Int32(Self.maximumEvents), isEmpty ? deadlines.wait : 0)
             isAsleep.store(false, ordering: .releasing)
             readClock()
             for index in 0..<Int(max(0, count)) { dispatch(events[index]) }

@@ -7,14 +7,14 @@ public final class EventLoops: Sendable {
     public static let shared = EventLoops(count: min(4, max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
 
     package let all: [EventLoop]
-    private let turn = Atomic<Int>(0)
+    private let nextIndex = Atomic<Int>(0)
 
     /// So many loops, one at least.
     ///
     /// A write to a TLS session whose other side has gone raises SIGPIPE, which ends the process unless it is ignored: from here on it
     /// is.
     public init(count: Int) {
-        _ = Self.ignoringBrokenPipes
+        _ = Self.ignoreBrokenPipes
         all = (0..<max(1, count)).map { EventLoop(name: "http-\($0)") }
     }
 
@@ -22,7 +22,7 @@ public final class EventLoops: Sendable {
 
     /// One after the other.
     package func next() -> EventLoop {
-        all[turn.wrappingAdd(1, ordering: .relaxed).oldValue & Int.max % all.count]
+        all[nextIndex.wrappingAdd(1, ordering: .relaxed).oldValue & Int.max % all.count]
     }
 
     /// The loop of the thread that asks, where it is one of these.
@@ -33,7 +33,7 @@ public final class EventLoops: Sendable {
         for loop in all { loop.shutDown() }
     }
 
-    private static let ignoringBrokenPipes: Void = {
+    private static let ignoreBrokenPipes: Void = {
         signal(SIGPIPE, SIG_IGN)
     }()
 }

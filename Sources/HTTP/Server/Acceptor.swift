@@ -7,7 +7,7 @@ import Telemetry
 ///
 /// One accepts for all: with SO_REUSEPORT each loop could, but then a port that is taken could be taken twice.
 ///
-/// `@unchecked Sendable`: `phase`, `turn`, `isWarned` and the descriptor are touched on the loop only; the rest is behind locks,
+/// `@unchecked Sendable`: `phase`, `lastSet`, `isWarned` and the descriptor are touched on the loop only; the rest is behind locks,
 /// atomic, or never changes.
 final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
     private enum Phase {
@@ -15,17 +15,17 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
         /// As many connections as are allowed are open; the next waits in the system's queue until one of them ends.
         case full
         /// The process has no descriptors left. Trying on at once would only spin.
-        case resting
+        case paused
         case ended
     }
 
     private struct Ending {
-        var setsLeft: Int
+        var remainingSets: Int
         var waiting: CheckedContinuation<Void, Never>?
     }
 
-    private static let rest = Duration.milliseconds(100)
-    private static let atOnce = 64
+    private static let pauseDuration = Duration.milliseconds(100)
+    private static let acceptsPerEvent = 64
 
     private let loop: EventLoop
     private let descriptor: Int32
@@ -37,16 +37,16 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
     private let ending: Mutex<Ending>
 
     private var phase = Phase.accepting
-    private var turn = 0
+    private var lastSet = 0
     private var isWarned = false
-    private lazy var deadline = loop.makeDeadline { [unowned self] in goOn(from: .resting) }
+    private lazy var deadline = loop.makeDeadline { [unowned self] in resume(from: .paused) }
 
     /// Takes over a socket that listens.
     init(_ socket: ListeningSocket, _ address: ListenAddress, _ settings: ListenerSettings, _ loops: EventLoops) {
         loop = loops.next()
         descriptor = socket.descriptor
         (self.address, self.settings) = (address, settings)
-        ending = Mutex(Ending(setsLeft: loops.all.count))
+        ending = Mutex(Ending(remainingSets: loops.all.count))
         sets = loops.all.map { ConnectionSet($0, settings, self) }
     }
 
@@ -70,8 +70,8 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
     func waitUntilEnded() async {
         await withCheckedContinuation { continuation in
             let hasEnded = ending.withLock { ending in
-                if ending.setsLeft > 0 { ending.waiting = continuation }
-                return ending.setsLeft == 0
+                if ending.remainingSets > 0 { ending.waiting = continuation }
+                return ending.remainingSets == 0
             }
             if hasEnded { continuation.resume() }
         }
@@ -83,14 +83,14 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
         guard isFull.load(ordering: .sequentiallyConsistent),
             isFull.exchange(false, ordering: .sequentiallyConsistent)
         else { return }
-        loop.submit { [self] in goOn(from: .full) }
+        loop.submit { [self] in resume(from: .full) }
     }
 
     /// A set has closed its last connection after `stop`.
     func setEnded() {
         let waiting = ending.withLock { ending in
-            ending.setsLeft -= 1
-            return ending.setsLeft == 0 ? ending.waiting.take() : nil
+            ending.remainingSets -= 1
+            return ending.remainingSets == 0 ? ending.waiting.take() : nil
         }
         waiting?.resume()
     }
@@ -98,7 +98,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
     // MARK: - On the loop
 
     func ready(_ events: UInt32) {
-        for _ in 0..<Self.atOnce where phase == .accepting {
+        for _ in 0..<Self.acceptsPerEvent where phase == .accepting {
             guard acceptOne() else { return }
         }
     }
@@ -106,7 +106,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
     /// Accepts a connection; false where there is none now.
     private func acceptOne() -> Bool {
         guard count.load(ordering: .sequentiallyConsistent) < settings.connections else {
-            waitForRoom()
+            pauseUntilNotFull()
             return false
         }
         var from = sockaddr_storage()
@@ -117,19 +117,19 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
             }
         }
         guard accepted >= 0 else { return failedToAccept() }
-        hand(accepted, from)
+        assign(accepted, from)
         return true
     }
 
-    private func hand(_ accepted: Int32, _ from: sockaddr_storage) {
+    private func assign(_ accepted: Int32, _ from: sockaddr_storage) {
         count.add(1, ordering: .sequentiallyConsistent)
         if from.ss_family != sa_family_t(AF_UNIX) {
-            var yes: Int32 = 1
-            setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
+            var enabled: Int32 = 1
+            setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &enabled, socklen_t(MemoryLayout<Int32>.size))
         }
         let remoteAddress = SocketAddress.host(from)
-        turn = (turn + 1) % sets.count
-        let set = sets[turn]
+        lastSet = (lastSet + 1) % sets.count
+        let set = sets[lastSet]
         if set.loop === loop { return set.add(accepted, from: remoteAddress) }
         set.loop.submit { set.add(accepted, from: remoteAddress) }
     }
@@ -150,26 +150,26 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
                     "no connection can be accepted now; the next wait until others are closed",
                     metadata: ["address": "\(address)", "reason": "\(String(cString: strerror(errno)))"])
             }
-            phase = .resting
-            loop.forget(descriptor)
-            deadline.set(in: Self.rest)
+            phase = .paused
+            loop.unwatch(descriptor)
+            deadline.set(in: Self.pauseDuration)
             return false
         }
     }
 
-    private func waitForRoom() {
+    private func pauseUntilNotFull() {
         phase = .full
-        loop.forget(descriptor)
+        loop.unwatch(descriptor)
         isFull.store(true, ordering: .sequentiallyConsistent)
         // One may have ended just before it could see that it is waited for.
         if count.load(ordering: .sequentiallyConsistent) < settings.connections,
             isFull.exchange(false, ordering: .sequentiallyConsistent)
         {
-            goOn(from: .full)
+            resume(from: .full)
         }
     }
 
-    private func goOn(from left: Phase) {
+    private func resume(from left: Phase) {
         guard phase == left else { return }
         phase = .accepting
         watch()
@@ -177,8 +177,8 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
 
     private func watch() {
         guard !loop.watch(descriptor, EPOLLIN.rawValue, self) else { return }
-        phase = .resting
-        deadline.set(in: Self.rest)
+        phase = .paused
+        deadline.set(in: Self.pauseDuration)
     }
 
     private func end() {
@@ -189,7 +189,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
             guard acceptOne() else { break }
         }
         phase = .ended
-        loop.forget(descriptor)
+        loop.unwatch(descriptor)
         close(descriptor)
         deadline.cancel()
         for set in sets { set.loop.submit { set.drain() } }

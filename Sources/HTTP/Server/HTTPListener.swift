@@ -33,9 +33,10 @@ public final class HTTPListener: Sendable {
     ) {
         self.address = address
         self.loops = loops
-        let most = limits.bodyBytes
+        let maximumBody = limits.bodyBytes
         settings = ListenerSettings(
-            limits, certificate: certificate, logger: logger, bodyBytes: bodyBytes ?? { _ in most }, handler: handler)
+            limits, certificate: certificate, logger: logger, bodyBytes: bodyBytes ?? { _ in maximumBody },
+            handler: handler)
     }
 
     /// A handler that answers when an asynchronous function returns, on Swift's concurrent executor.

@@ -22,13 +22,13 @@ public final class ListenerPool: Sendable {
     public var isHandingOver: Bool { state.withLock { $0.isHandingOver } }
 
     /// Whether there is a place whose user has left and that nobody has taken over.
-    public var hasUnused: Bool { state.withLock { $0.open.values.contains { $0.awaitsSuccessor } } }
+    public var hasUnclaimedPaths: Bool { state.withLock { $0.open.values.contains { $0.awaitsSuccessor } } }
 
     /// From now on, who stops leaves its listener open, and requests wait for the next user.
-    public func beginHandingOver() { state.withLock { $0.isHandingOver = true } }
+    public func beginHandover() { state.withLock { $0.isHandingOver = true } }
 
     /// The hand-over is complete: what nobody took over is closed, and what waits there is told to come again.
-    public func endHandingOver() async {
+    public func endHandover() async {
         let (all, left) = state.withLock { state in
             state.isHandingOver = false
             let left = state.open.filter { !$0.value.isUsed }
@@ -58,10 +58,10 @@ public final class ListenerPool: Sendable {
                 path: path, bodyBytes: limits.bodyBytes, handler, until: stop, onListening: onListening,
                 leaves: { isHandingOver })
         } catch {
-            forgetUnused(listener, address)
+            removeUnused(listener, address)
             throw error
         }
-        if forgetUnused(listener, address) { await listener.close() }
+        if removeUnused(listener, address) { await listener.close() }
     }
 
     private func listener(
@@ -87,7 +87,7 @@ public final class ListenerPool: Sendable {
             }
             // From plain to TLS or back there is no way but to listen anew.
             let certificate = try tls.map { try ServerCertificate($0) }
-            forgetUnused(open, address)
+            removeUnused(open, address)
             await open.close()
             return add(address, certificate, limits, logger)
         }
@@ -99,15 +99,15 @@ public final class ListenerPool: Sendable {
     ) -> SharedListener {
         state.withLock { state in
             if let open = state.open[address] { return open }
-            let made = SharedListener(address: address, certificate: certificate, limits: limits, logger: logger)
-            state.open[address] = made
-            return made
+            let created = SharedListener(address: address, certificate: certificate, limits: limits, logger: logger)
+            state.open[address] = created
+            return created
         }
     }
 
     /// Takes a listener out of the pool that nobody uses and nobody is to take over.
     @discardableResult
-    private func forgetUnused(_ listener: SharedListener, _ address: ListenAddress) -> Bool {
+    private func removeUnused(_ listener: SharedListener, _ address: ListenAddress) -> Bool {
         state.withLock { state in
             guard !listener.isUsed, !(state.isHandingOver && listener.awaitsSuccessor) else { return false }
             if state.open[address] === listener { state.open[address] = nil }

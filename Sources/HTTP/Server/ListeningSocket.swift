@@ -43,8 +43,8 @@ struct ListeningSocket {
         guard descriptor >= 0 else { throw failure(address) }
         if bound.family != AF_UNIX {
             // The port of a process that ended a moment ago may be had again; one that listens keeps it.
-            var yes: Int32 = 1
-            setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+            var enabled: Int32 = 1
+            setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &enabled, socklen_t(MemoryLayout<Int32>.size))
         }
         guard bound.withPointer({ bind(descriptor, $0, $1) }) == 0, Glibc.listen(descriptor, Int32(SOMAXCONN)) == 0
         else {

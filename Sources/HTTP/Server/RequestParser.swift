@@ -42,15 +42,15 @@ package struct RequestParser {
     }
 
     /// The longest line that says a chunk's size, and the most bytes of extensions of all chunks of a body.
-    private static let mostChunkLine = 1024
-    private static let mostExtensions = 8 << 10
-    private static let longestMethod = 32
+    private static let maximumChunkLine = 1024
+    private static let maximumExtensionBytes = 8 << 10
+    private static let maximumMethodLength = 32
 
     private let limits: Limits
     private var state = State.start
     package private(set) var head = ReceivedHead()
     private var body: [UInt8] = []
-    private var mostBody = 0
+    private var maximumBody = 0
 
     /// How far a line's end was looked for already: a client that sends byte by byte costs no more than another.
     private var scanned = 0
@@ -96,13 +96,13 @@ package struct RequestParser {
     /// Reads on from a place in the input, which moves to behind what was read.
     ///
     /// - Throws: `Refusal`, after which the parser is of no use any more.
-    package mutating func parse(_ input: Span<UInt8>, _ place: inout Int) throws(Refusal) -> Progress {
+    package mutating func parse(_ input: Span<UInt8>, _ position: inout Int) throws(Refusal) -> Progress {
         while true {
             switch state {
             case .start:
-                guard try readRequestLine(input, &place) else { return .needsMore }
+                guard try readRequestLine(input, &position) else { return .needsMore }
             case .fields:
-                guard let line = try line(input, &place, most: limits.headerBytes - headSize, Self.headerTooLarge)
+                guard let line = try line(input, &position, maximum: limits.headerBytes - headSize, Self.headerTooLarge)
                 else { return .needsMore }
                 headSize += line.count + 2
                 guard line.isEmpty else {
@@ -112,26 +112,27 @@ package struct RequestParser {
                 try endHead()
                 return .head
             case .length(let left):
-                let count = min(left, input.count - place)
+                let count = min(left, input.count - position)
                 guard count > 0 else { return .needsMore }
-                appendBody(place..<place + count, of: input)
-                place += count
+                appendBody(position..<position + count, of: input)
+                position += count
                 state = left == count ? .end : .length(left - count)
             case .chunkSize:
-                guard let line = try line(input, &place, most: Self.mostChunkLine, Self.chunkLineTooLong) else {
+                guard let line = try line(input, &position, maximum: Self.maximumChunkLine, Self.chunkLineTooLong)
+                else {
                     return .needsMore
                 }
                 try readChunkSize(line, of: input)
             case .chunk(let left):
-                let count = min(left, input.count - place)
+                let count = min(left, input.count - position)
                 guard count > 0 else { return .needsMore }
-                appendBody(place..<place + count, of: input)
-                place += count
+                appendBody(position..<position + count, of: input)
+                position += count
                 state = left == count ? .chunkEnd : .chunk(left - count)
             case .chunkEnd:
-                guard try readChunkEnd(input, &place) else { return .needsMore }
+                guard try readChunkEnd(input, &position) else { return .needsMore }
             case .trailer:
-                guard let line = try line(input, &place, most: limits.headerBytes - headSize, Self.headerTooLarge)
+                guard let line = try line(input, &position, maximum: limits.headerBytes - headSize, Self.headerTooLarge)
                 else { return .needsMore }
                 headSize += line.count + 2
                 try readTrailer(line, of: input)
@@ -144,9 +145,9 @@ package struct RequestParser {
     /// Says how large the body of the request whose head is there may be.
     ///
     /// - Throws: `Refusal` where it says itself that it is larger.
-    package mutating func allowBody(upTo most: Int) throws(Refusal) {
-        mostBody = most
-        guard case .length(let count) = head.framing, count > most else { return }
+    package mutating func allowBody(upTo maximum: Int) throws(Refusal) {
+        maximumBody = maximum
+        guard case .length(let count) = head.framing, count > maximum else { return }
         throw bodyTooLarge
     }
 
@@ -168,21 +169,21 @@ package struct RequestParser {
 
     /// The next line without its end, behind which the place moves; nil where it is not whole yet.
     private mutating func line(
-        _ input: Span<UInt8>, _ place: inout Int, most: Int, _ tooLong: Refusal
+        _ input: Span<UInt8>, _ position: inout Int, maximum: Int, _ tooLong: Refusal
     ) throws(Refusal) -> Range<Int>? {
-        let start = place
+        let start = position
         guard let end = Syntax.firstIndex(of: Syntax.lineFeed, in: input, from: start + scanned) else {
             scanned = input.count - start
-            guard scanned <= most else { throw tooLong }
+            guard scanned <= maximum else { throw tooLong }
             return nil
         }
-        guard end + 1 - start <= most else { throw tooLong }
+        guard end + 1 - start <= maximum else { throw tooLong }
         // RFC 9112, 2.2: a recipient may take a bare LF for a line's end. Who does not sees other lines then, so it is refused.
         guard end > start, input[end - 1] == Syntax.carriageReturn else {
             throw Refusal(400, "a line ends without CR")
         }
         scanned = 0
-        place = end + 1
+        position = end + 1
         return start..<end - 1
     }
 
@@ -193,19 +194,19 @@ package struct RequestParser {
     private static let malformedTarget = Refusal(400, "the request's target is malformed")
 
     /// Reads the request line; false where it is not whole yet.
-    private mutating func readRequestLine(_ input: Span<UInt8>, _ place: inout Int) throws(Refusal) -> Bool {
-        guard place < input.count else { return false }
+    private mutating func readRequestLine(_ input: Span<UInt8>, _ position: inout Int) throws(Refusal) -> Bool {
+        guard position < input.count else { return false }
         // What cannot begin a request is told so at once, such as a TLS handshake, which may never send the end of a line.
-        let first = input[place]
+        let first = input[position]
         guard first == Syntax.carriageReturn || first == Syntax.lineFeed || HeaderFields.isTokenByte(first) else {
             throw Self.malformedLine
         }
-        let most = min(limits.requestLineBytes, limits.headerBytes - headSize)
+        let maximum = min(limits.requestLineBytes, limits.headerBytes - headSize)
         // RFC 9110, 15.5.15, and RFC 9112, 3: a target that is too long, where it is the target and not the method.
-        let space = Syntax.firstIndex(of: Syntax.space, in: input, from: place)
-        let hasMethod = space.map { $0 - place <= min(Self.longestMethod, most) } ?? false
+        let space = Syntax.firstIndex(of: Syntax.space, in: input, from: position)
+        let hasMethod = space.map { $0 - position <= min(Self.maximumMethodLength, maximum) } ?? false
         let tooLong = hasMethod ? Self.targetTooLong : Self.malformedLine
-        guard let range = try line(input, &place, most: most, tooLong) else { return false }
+        guard let range = try line(input, &position, maximum: maximum, tooLong) else { return false }
         headSize += range.count + 2
         // RFC 9112, 2.2: empty lines before a request line are passed over. They count as parts of the header, so that they end.
         guard !range.isEmpty else { return true }
@@ -222,7 +223,9 @@ package struct RequestParser {
         else { throw Self.malformedLine }
         // RFC 9110, 9.1: a method is a token.
         let method = line.lowerBound..<space
-        guard method.count <= Self.longestMethod, Syntax.isToken(method, of: input) else { throw Self.malformedLine }
+        guard method.count <= Self.maximumMethodLength, Syntax.isToken(method, of: input) else {
+            throw Self.malformedLine
+        }
         try readVersion(next + 1..<line.upperBound, of: input)
         head.method = Syntax.text(method, of: input)
         try readTarget(space + 1..<next, of: input)
@@ -432,7 +435,7 @@ package struct RequestParser {
 
     // MARK: - The body
 
-    private var bodyTooLarge: Refusal { Refusal(413, "the body is larger than \(mostBody) bytes") }
+    private var bodyTooLarge: Refusal { Refusal(413, "the body is larger than \(maximumBody) bytes") }
 
     private mutating func appendBody(_ range: Range<Int>, of input: Span<UInt8>) {
         guard !body.isEmpty || body.capacity > 0 else {
@@ -444,41 +447,41 @@ package struct RequestParser {
 
     /// RFC 9112, 7.1: hexadecimal digits, then extensions (7.1.1), which are passed over.
     private mutating func readChunkSize(_ line: Range<Int>, of input: Span<UInt8>) throws(Refusal) {
-        var place = line.lowerBound
+        var position = line.lowerBound
         var size = 0
-        while place < line.upperBound, let digit = Syntax.hexadecimal(input[place]) {
+        while position < line.upperBound, let digit = Syntax.hexadecimal(input[position]) {
             // RFC 9112, 7.1: digits that overflow must not be taken for a small number. This is far beyond any limit.
             size = min(size << 4 | digit, 1 << 48)
-            place += 1
+            position += 1
         }
-        guard place > line.lowerBound else { throw Refusal(400, "the size of a chunk is malformed") }
-        let rest = Syntax.trimmed(place..<line.upperBound, of: input)
+        guard position > line.lowerBound else { throw Refusal(400, "the size of a chunk is malformed") }
+        let rest = Syntax.trimmed(position..<line.upperBound, of: input)
         if rest.isEmpty {
             // Blanks may stand before an extension, but not before the end of the line.
-            guard place == line.upperBound else { throw Refusal(400, "the size of a chunk is malformed") }
+            guard position == line.upperBound else { throw Refusal(400, "the size of a chunk is malformed") }
         } else {
             guard input[rest.lowerBound] == UInt8(ascii: ";"), Syntax.isFieldValue(rest, of: input) else {
                 throw Refusal(400, "the size of a chunk is malformed")
             }
             // RFC 9112, 7.1.1: the total of extensions is to be limited.
-            extensionBytes += line.upperBound - place
-            guard extensionBytes <= Self.mostExtensions else {
+            extensionBytes += line.upperBound - position
+            guard extensionBytes <= Self.maximumExtensionBytes else {
                 throw Refusal(400, "the chunks' extensions are too long")
             }
         }
-        guard size <= mostBody - body.count else { throw bodyTooLarge }
+        guard size <= maximumBody - body.count else { throw bodyTooLarge }
         state = size == 0 ? .trailer : .chunk(size)
     }
 
     /// RFC 9112, 7.1: CRLF behind the data of a chunk; false where it is not there yet.
-    private mutating func readChunkEnd(_ input: Span<UInt8>, _ place: inout Int) throws(Refusal) -> Bool {
-        let there = min(2, input.count - place)
-        guard there < 1 || input[place] == Syntax.carriageReturn, there < 2 || input[place + 1] == Syntax.lineFeed
+    private mutating func readChunkEnd(_ input: Span<UInt8>, _ position: inout Int) throws(Refusal) -> Bool {
+        let there = min(2, input.count - position)
+        guard there < 1 || input[position] == Syntax.carriageReturn, there < 2 || input[position + 1] == Syntax.lineFeed
         else {
             throw Refusal(400, "a chunk does not end where its size says")
         }
         guard there == 2 else { return false }
-        place += 2
+        position += 2
         state = .chunkSize
         return true
     }

@@ -26,13 +26,13 @@ public final class Responder: Sendable {
 
     deinit {
         guard isFirst() else { return }
-        give(.text(500, "there is no answer"))
+        send(.text(500, "there is no answer"))
     }
 
     /// Answers the request. On the connection's loop the answer is written at once, else as soon as the loop comes to it.
     public func respond(_ response: ServerResponse) {
         guard isFirst() else { return }
-        give(response)
+        send(response)
     }
 
     /// Has somebody told when the request is answered.
@@ -48,7 +48,7 @@ public final class Responder: Sendable {
 
     private func isFirst() -> Bool { !isAnswered.exchange(true, ordering: .acquiringAndReleasing) }
 
-    private func give(_ response: ServerResponse) {
+    private func send(_ response: ServerResponse) {
         switch target {
         case .connection(let connection): connection.take(response)
         case .closure(let answer): answer(response)

@@ -14,7 +14,7 @@ enum ResponseWriter {
     enum Persistence {
         case keepAlive
         /// Kept, for a client of HTTP/1.0, which has to be told.
-        case keepAliveSaid
+        case keepAliveExplicit
         case close
     }
 
@@ -33,7 +33,7 @@ enum ResponseWriter {
         output.append("\r\n")
         output.append(contentsOf: date)
         var refused: [String] = []
-        for field in response.headers.fields where !isOurs(field.name) {
+        for field in response.headers.fields where !isReserved(field.name) {
             if !output.append(field: field.name, field.value) { refused.append(field.name) }
         }
         if let type = response.contentType, !output.append(field: "Content-Type", type) {
@@ -49,7 +49,7 @@ enum ResponseWriter {
         }
         switch persistence {
         case .keepAlive: break
-        case .keepAliveSaid: output.append("Connection: keep-alive\r\n")
+        case .keepAliveExplicit: output.append("Connection: keep-alive\r\n")
         case .close: output.append("Connection: close\r\n")
         }
         output.append("\r\n")
@@ -57,7 +57,7 @@ enum ResponseWriter {
     }
 
     /// Whether a field is written by the listener, whatever an answer says of it.
-    private static func isOurs(_ name: String) -> Bool {
+    private static func isReserved(_ name: String) -> Bool {
         switch name.utf8.count {
         case 4: HeaderFields.matches(name, "Date")
         case 10: HeaderFields.matches(name, "Connection")

@@ -35,17 +35,17 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     }
 
     /// The most bytes that are read while `lingering`.
-    private static let mostLingering = 16 << 20
+    private static let maximumLingerBytes = 16 << 20
     /// How long the rest of a request may take when the listener ends.
-    private static let drainHead = Duration.seconds(1).wholeNanoseconds
-    private static let drainBody = Duration.seconds(5).wholeNanoseconds
+    private static let drainHeadTimeout = Duration.seconds(1).wholeNanoseconds
+    private static let drainBodyTimeout = Duration.seconds(5).wholeNanoseconds
     /// The bytes a second that a client has to read of an answer, beside the time that it has in any case.
     private static let slowestReading = 64 << 10
     /// So much of the answers to requests that came together is collected before it is written.
-    private static let mostCollected = 32 << 10
+    private static let maximumCollectedBytes = 32 << 10
 
     let loop: EventLoop
-    private let home: ConnectionSet
+    private let connections: ConnectionSet
     private let settings: ListenerSettings
     private let transport: Transport
     private let remoteAddress: String?
@@ -71,7 +71,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     /// Whether `read` is at work, and will look for more by itself.
     private var isReading = false
     /// Whether something has come, the end perhaps, while nothing was to be read.
-    private var holdsInput = false
+    private var hasUnreadInput = false
     /// Whether the client is being waited for to read.
     private var isBlocked = false
     /// How much was left when it last took something, and when it has to have taken everything.
@@ -79,16 +79,16 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     private var answerEnd: UInt64 = 0
     private var readWantsWrite = false
     private var writeWantsRead = false
-    private var lingered = 0
+    private var lingeredBytes = 0
 
     private var streaming: Task<Void, Never>?
     /// Who waits until the client has taken what was written; false where it never will.
-    private var room: CheckedContinuation<Bool, Never>?
+    private var writeWaiter: CheckedContinuation<Bool, Never>?
 
-    init(_ transport: Transport, from remoteAddress: String?, in home: ConnectionSet) {
-        (self.transport, self.remoteAddress, self.home) = (transport, remoteAddress, home)
-        loop = home.loop
-        settings = home.settings
+    init(_ transport: Transport, from remoteAddress: String?, in connections: ConnectionSet) {
+        (self.transport, self.remoteAddress, self.connections) = (transport, remoteAddress, connections)
+        loop = connections.loop
+        settings = connections.settings
         parser = RequestParser(settings.parser)
     }
 
@@ -105,16 +105,16 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     func ready(_ events: UInt32) {
         let isGone = events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0
         switch phase {
-        case .handshaking: shakeHands()
+        case .handshaking: continueHandshake()
         case .reading(let writesAnswer):
-            if writesAnswer || !output.isEmpty { settle() }
+            if writesAnswer || !output.isEmpty { writeAndContinue() }
             if phase == .reading(writesAnswer: false) { read() }
         case .answering, .streaming:
             // Half of a connection that is closed is no reason not to answer; a whole one is.
             if isGone { return close() }
-            if events & EPOLLIN.rawValue != 0 { holdsInput = true }
-            if !output.isEmpty { settle() }
-        case .closing: settle()
+            if events & EPOLLIN.rawValue != 0 { hasUnreadInput = true }
+            if !output.isEmpty { writeAndContinue() }
+        case .closing: writeAndContinue()
         case .lingering: discard()
         case .closed: return
         }
@@ -127,7 +127,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
             // RFC 9110, 15.5.9. A connection that rests is closed without a word: the client could take it for the answer to a request
             // that is on its way.
             refuse(Refusal(408, "the request took too long"))
-            settle()
+            writeAndContinue()
             endTurn()
         case .handshaking, .reading, .answering, .streaming, .closing, .lingering: close()
         case .closed: break
@@ -137,12 +137,12 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     /// Whether nothing of a request has come.
     private var isIdle: Bool { pending.isEmpty && parser.isBetweenRequests }
 
-    private func shakeHands() {
+    private func continueHandshake() {
         switch transport.handshake() {
         case .done:
             phase = .reading(writesAnswer: false)
             readWantsWrite = false
-            deadline.set(inNanoseconds: home.isDraining ? Self.drainHead : settings.idle)
+            deadline.set(inNanoseconds: connections.isDraining ? Self.drainHeadTimeout : settings.idle)
             if transport.hasPending { read() }
         case .wantsRead: readWantsWrite = false
         case .wantsWrite: readWantsWrite = true
@@ -153,14 +153,16 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     /// Before the loop goes on to others: has it watch for what the phase waits for, which is no system call where that is what it was. A
     /// connection that rests ends with its listener.
     private func endTurn() {
-        if home.isDraining, phase == .reading(writesAnswer: false), isIdle, !holdsInput, !transport.hasPending {
+        if connections.isDraining, phase == .reading(writesAnswer: false), isIdle, !hasUnreadInput,
+            !transport.hasPending
+        {
             return close()
         }
         var events: UInt32 = 0
         switch phase {
         case .handshaking: events = readWantsWrite ? EPOLLOUT.rawValue : EPOLLIN.rawValue
         case .reading(writesAnswer: false): events = EPOLLIN.rawValue | (readWantsWrite ? EPOLLOUT.rawValue : 0)
-        case .answering, .streaming: events = holdsInput ? 0 : EPOLLIN.rawValue
+        case .answering, .streaming: events = hasUnreadInput ? 0 : EPOLLIN.rawValue
         case .lingering: events = EPOLLIN.rawValue
         case .reading, .closing: break
         case .closed: return
@@ -175,12 +177,12 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         isReading = true
         defer { isReading = false }
         while phase == .reading(writesAnswer: false) {
-            holdsInput = false
+            hasUnreadInput = false
             switch transport.read(into: loop.scratch) {
             case .bytes(let count):
                 readWantsWrite = false
                 process(UnsafeRawBufferPointer(rebasing: loop.scratch[..<count]))
-                settle()
+                writeAndContinue()
                 // A socket tells again of what is left in it; a TLS session does not.
                 guard transport.hasPending else { return }
             case .wantsRead:
@@ -210,7 +212,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
                 deadline.clear()
                 settings.handler(request, Responder(self))
                 guard phase == .reading(writesAnswer: true), !pending.isEmpty else { return }
-                if output.count > Self.mostCollected, !flush() { return }
+                if output.count > Self.maximumCollectedBytes, !flush() { return }
                 step = parse(nil)
             }
         }
@@ -222,33 +224,35 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
             guard let fresh else { return .needsMore }
             // The usual case: a whole request, and nothing of it is copied but what it consists of.
             let bytes = fresh.bindMemory(to: UInt8.self)
-            var place = 0
-            let step = parse(bytes.span, &place)
+            var position = 0
+            let step = parse(bytes.span, &position)
             // Kept before anybody is called: the bytes are the loop's.
-            if place < bytes.count { pending.append(contentsOf: bytes[place...]) }
+            if position < bytes.count { pending.append(contentsOf: bytes[position...]) }
             return step
         }
         if let fresh { pending.append(contentsOf: fresh) }
         let bytes = pending
-        var place = pendingStart
-        let step = parse(bytes.span, &place)
-        if place == bytes.count {
+        var position = pendingStart
+        let step = parse(bytes.span, &position)
+        if position == bytes.count {
             (pending, pendingStart) = ([], 0)
-        } else if place > 16 << 10 {
-            (pending, pendingStart) = (Array(bytes[place...]), 0)
+        } else if position > 16 << 10 {
+            (pending, pendingStart) = (Array(bytes[position...]), 0)
         } else {
-            pendingStart = place
+            pendingStart = position
         }
         return step
     }
 
-    private func parse(_ input: Span<UInt8>, _ place: inout Int) -> Step {
+    private func parse(_ input: Span<UInt8>, _ position: inout Int) -> Step {
         var isBodyNew = false
         do throws(Refusal) {
             while true {
-                switch try parser.parse(input, &place) {
+                switch try parser.parse(input, &position) {
                 case .needsMore:
-                    if isBodyNew { deadline.set(inNanoseconds: home.isDraining ? Self.drainBody : settings.body) }
+                    if isBodyNew {
+                        deadline.set(inNanoseconds: connections.isDraining ? Self.drainBodyTimeout : settings.body)
+                    }
                     return .needsMore
                 case .head:
                     let head = parser.head
@@ -256,7 +260,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
                     guard head.framing != .none else { continue }
                     try parser.allowBody(upTo: settings.bodyBytes(head.path))
                     // RFC 9110, 10.1.1: not where the body is there already, or a part of it.
-                    if head.expectsContinue, place == input.count { output.append("HTTP/1.1 100 Continue\r\n\r\n") }
+                    if head.expectsContinue, position == input.count { output.append("HTTP/1.1 100 Continue\r\n\r\n") }
                     isBodyNew = true
                 case .end: return .request(parser.takeRequest(from: remoteAddress))
                 }
@@ -277,14 +281,14 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
 
     /// Takes the answer to the request that the connection has given out. From any thread.
     func take(_ response: ServerResponse) {
-        guard !loop.isCurrent else { return answerAndGoOn(response) }
-        loop.submit { [self] in answerAndGoOn(response) }
+        guard !loop.isCurrent else { return answerAndContinue(response) }
+        loop.submit { [self] in answerAndContinue(response) }
     }
 
-    private func answerAndGoOn(_ response: ServerResponse) {
+    private func answerAndContinue(_ response: ServerResponse) {
         answer(response)
         guard !isProcessing else { return }
-        settle()
+        writeAndContinue()
         endTurn()
     }
 
@@ -302,12 +306,12 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         let isChunked = stream != nil && !isVersion10
         if stream != nil, isVersion10 { keepsAlive = false }
         // What came before the listener ended is answered, also what waits behind this one.
-        if home.isDraining, !hasMoreInput { keepsAlive = false }
+        if connections.isDraining, !hasMoreInput { keepsAlive = false }
         if output.isEmpty { output = loop.takeOutput() }
         let framing: ResponseWriter.Framing =
             isBodiless ? .none : isChunked ? .chunked : stream != nil ? .untilClose : .length(response.body.count)
         let refused = ResponseWriter.appendHead(
-            response, framing, keepsAlive ? (isVersion10 ? .keepAliveSaid : .keepAlive) : .close,
+            response, framing, keepsAlive ? (isVersion10 ? .keepAliveExplicit : .keepAlive) : .close,
             date: loop.dateField, to: &output)
         for name in refused { warn(ofField: name) }
         if !isHead, !isBodiless {
@@ -322,7 +326,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         begin(stream)
     }
 
-    private var hasMoreInput: Bool { !pending.isEmpty || holdsInput || transport.hasPending }
+    private var hasMoreInput: Bool { !pending.isEmpty || hasUnreadInput || transport.hasPending }
 
     private func endAnswer() { phase = keepsAlive ? .reading(writesAnswer: true) : .closing }
 
@@ -333,7 +337,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     }
 
     /// Writes what there is, and goes on from where that leads.
-    private func settle() {
+    private func writeAndContinue() {
         while phase != .closed {
             guard flush() else { return waitForClient() }
             if isBlocked {
@@ -343,15 +347,15 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
             switch phase {
             case .reading(writesAnswer: true):
                 phase = .reading(writesAnswer: false)
-                deadline.set(inNanoseconds: home.isDraining ? Self.drainHead : settings.idle)
+                deadline.set(inNanoseconds: connections.isDraining ? Self.drainHeadTimeout : settings.idle)
                 if !pending.isEmpty { process(nil) }
-                if phase == .reading(writesAnswer: false), output.isEmpty { return readHeldBack() }
+                if phase == .reading(writesAnswer: false), output.isEmpty { return readBuffered() }
             case .streaming:
-                room?.resume(returning: true)
-                room = nil
+                writeWaiter?.resume(returning: true)
+                writeWaiter = nil
                 return
             case .closing: return linger()
-            case .reading(writesAnswer: false): return readHeldBack()
+            case .reading(writesAnswer: false): return readBuffered()
             case .answering where !output.isEmpty: continue
             case .handshaking, .answering, .lingering, .closed: return
             }
@@ -359,8 +363,8 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     }
 
     /// What a TLS session holds back is read, which its socket does not tell of; and before a listener ends, what its socket told of.
-    private func readHeldBack() {
-        guard !isReading, transport.hasPending || (home.isDraining && holdsInput) else { return }
+    private func readBuffered() {
+        guard !isReading, transport.hasPending || (connections.isDraining && hasUnreadInput) else { return }
         // Not at once: whoever gives an answer on this loop may be looking at what is in its scratch buffer.
         loop.submit { [self] in
             read()
@@ -388,7 +392,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         guard written > 0 else { return true }
         var done: [UInt8] = []
         swap(&done, &output)
-        loop.giveBack(done)
+        loop.recycle(done)
         written = 0
         return true
     }
@@ -416,10 +420,10 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         let loop = loop
         streaming = Task { [self] in
             for await piece in stream.pieces {
-                let goesOn = await withCheckedContinuation { continuation in
+                let isWritten = await withCheckedContinuation { continuation in
                     loop.submit { [self] in write(piece, continuation) }
                 }
-                guard goesOn else { break }
+                guard isWritten else { break }
             }
             loop.submit { [self] in endStream() }
         }
@@ -433,8 +437,8 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         } else {
             output.append(contentsOf: piece)
         }
-        room = continuation
-        settle()
+        writeWaiter = continuation
+        writeAndContinue()
         endTurn()
     }
 
@@ -443,7 +447,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         streaming = nil
         if isChunked { output.append("0\r\n\r\n") }
         endAnswer()
-        settle()
+        writeAndContinue()
         endTurn()
     }
 
@@ -452,15 +456,15 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     private func linger() {
         phase = .lingering
         transport.finishWriting()
-        deadline.set(inNanoseconds: home.isDraining ? Self.drainHead : settings.linger)
+        deadline.set(inNanoseconds: connections.isDraining ? Self.drainHeadTimeout : settings.linger)
     }
 
     private func discard() {
         for _ in 0..<16 {
             switch transport.discard(loop.scratch) {
             case .bytes(let count):
-                lingered += count
-                guard lingered <= Self.mostLingering else { return close() }
+                lingeredBytes += count
+                guard lingeredBytes <= Self.maximumLingerBytes else { return close() }
                 guard count == loop.scratch.count else { return }
             case .wantsRead, .wantsWrite: return
             case .ended, .failed: return close()
@@ -472,11 +476,11 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     func drain() {
         loop.assertCurrent()
         switch phase {
-        case .handshaking, .lingering: deadline.set(inNanoseconds: Self.drainHead)
+        case .handshaking, .lingering: deadline.set(inNanoseconds: Self.drainHeadTimeout)
         case .reading(writesAnswer: false):
             read()
             guard phase == .reading(writesAnswer: false) else { break }
-            deadline.set(inNanoseconds: parser.isWithinBody ? Self.drainBody : Self.drainHead)
+            deadline.set(inNanoseconds: parser.isWithinBody ? Self.drainBodyTimeout : Self.drainHeadTimeout)
         case .reading, .answering, .streaming, .closing, .closed: break
         }
         endTurn()
@@ -488,11 +492,11 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         deadline.cancel()
         streaming?.cancel()
         streaming = nil
-        room?.resume(returning: false)
-        room = nil
+        writeWaiter?.resume(returning: false)
+        writeWaiter = nil
         (pending, output, written) = ([], [], 0)
-        loop.forgetClosing(transport.descriptor)
+        loop.unwatchClosing(transport.descriptor)
         transport.close()
-        home.remove(self)
+        connections.remove(self)
     }
 }

@@ -5,7 +5,7 @@ import Locking
 /// the other: at a path whose user has left for a successor, requests wait. May be used from any thread.
 public final class SharedListener: Sendable {
     /// Somebody who answers.
-    private final class User: Responder.Observer {
+    private final class Route: Responder.Observer {
         let path: String
         let bodyBytes: Int
         let handler: HTTPListener.Handler
@@ -48,9 +48,9 @@ public final class SharedListener: Sendable {
     }
 
     private struct State {
-        var users: [User] = []
+        var routes: [Route] = []
         /// The paths whose users have left for successors.
-        var departed: Set<String> = []
+        var vacated: Set<String> = []
         /// The paths whose users have ended: who asks there is told to come again, not that there is nothing.
         var ended: Set<String> = []
         var isClosed = false
@@ -63,10 +63,10 @@ public final class SharedListener: Sendable {
     }
 
     private enum Match {
-        case user(User)
+        case route(Route)
         case successor
         case ended
-        case nobody
+        case unclaimed
     }
 
     let certificate: ServerCertificate?
@@ -83,10 +83,10 @@ public final class SharedListener: Sendable {
     }
 
     /// Whether somebody answers requests.
-    var isUsed: Bool { state.withLock { !$0.users.isEmpty } }
+    var isUsed: Bool { state.withLock { !$0.routes.isEmpty } }
 
     /// Whether there is a path whose user has left, and which nobody has taken over.
-    var awaitsSuccessor: Bool { state.withLock { !$0.departed.isEmpty } }
+    var awaitsSuccessor: Bool { state.withLock { !$0.vacated.isEmpty } }
 
     /// Answers requests at a path, and below it where nobody else does, until the signal; begins to listen where this is the first
     /// user. Returns when every request that this user has begun is answered.
@@ -97,49 +97,49 @@ public final class SharedListener: Sendable {
         path: String, bodyBytes: Int, _ handler: @escaping HTTPListener.Handler, until stop: StopSignal,
         onListening: @escaping @Sendable () async -> Void, leaves: @Sendable () -> Bool
     ) async throws {
-        let user = User(path: path, bodyBytes: bodyBytes, handler: handler)
+        let route = Route(path: path, bodyBytes: bodyBytes, handler: handler)
         let waiting: [Waiting]? = state.withLock { state in
-            guard !state.users.contains(where: { $0.path == path }) else { return nil }
-            state.users.append(user)
-            state.departed.remove(path)
+            guard !state.routes.contains(where: { $0.path == path }) else { return nil }
+            state.routes.append(route)
+            state.vacated.remove(path)
             state.ended.remove(path)
             state.bodyBytes = max(state.bodyBytes, bodyBytes)
-            let mine = state.waiting.filter { Self.covers(path, $0.request.path) }
+            let matching = state.waiting.filter { Self.covers(path, $0.request.path) }
             state.waiting.removeAll { Self.covers(path, $0.request.path) }
-            for _ in mine { user.begin() }
-            return mine
+            for _ in matching { route.begin() }
+            return matching
         }
         guard let waiting else {
             throw HTTPListenerError("cannot listen on \(address): the path \(path) is another pipeline's there")
         }
         for each in waiting {
-            each.responder.observe(user)
-            each.responder.onLoop { user.handler(each.request, each.responder) }
+            each.responder.observe(route)
+            each.responder.onLoop { route.handler(each.request, each.responder) }
         }
         do {
             try await listening().value
         } catch {
-            remove(user, leaves: false)
+            remove(route, leaves: false)
             throw error
         }
         await onListening()
         await stop.wait()
-        remove(user, leaves: leaves())
-        await user.waitUntilIdle()
+        remove(route, leaves: leaves())
+        await route.waitUntilIdle()
     }
 
-    private func remove(_ user: User, leaves: Bool) {
+    private func remove(_ route: Route, leaves: Bool) {
         state.withLock { state in
-            state.users.removeAll { $0 === user }
-            if leaves { state.departed.insert(user.path) } else { state.ended.insert(user.path) }
+            state.routes.removeAll { $0 === route }
+            if leaves { state.vacated.insert(route.path) } else { state.ended.insert(route.path) }
         }
     }
 
     /// Nobody will take over any more: what waits for a successor is told to come again.
     func endWaiting() {
         let waiting = state.withLock { state in
-            state.ended.formUnion(state.departed)
-            state.departed = []
+            state.ended.formUnion(state.vacated)
+            state.vacated = []
             defer { state.waiting = [] }
             return state.waiting
         }
@@ -167,13 +167,13 @@ public final class SharedListener: Sendable {
 
     /// What is done about a path: the longest of those that cover it decides.
     private static func match(_ path: String, _ state: State) -> Match {
-        var match = Match.nobody
+        var match = Match.unclaimed
         var longest = -1
-        for user in state.users where user.path.utf8.count > longest && covers(user.path, path) {
-            (match, longest) = (.user(user), user.path.utf8.count)
+        for route in state.routes where route.path.utf8.count > longest && covers(route.path, path) {
+            (match, longest) = (.route(route), route.path.utf8.count)
         }
-        for departed in state.departed where departed.utf8.count > longest && covers(departed, path) {
-            (match, longest) = (.successor, departed.utf8.count)
+        for vacated in state.vacated where vacated.utf8.count > longest && covers(vacated, path) {
+            (match, longest) = (.successor, vacated.utf8.count)
         }
         for ended in state.ended where ended.utf8.count > longest && covers(ended, path) {
             (match, longest) = (.ended, ended.utf8.count)
@@ -185,9 +185,9 @@ public final class SharedListener: Sendable {
     private func listening() -> Task<Void, any Error> {
         state.withLock { state in
             if let listening = state.listening { return listening }
-            let made = HTTPListener(
+            let created = HTTPListener(
                 address: address, certificate: certificate, limits: limits, logger: logger,
-                bodyBytes: { [weak self] in self?.largestBody(at: $0) ?? 0 }
+                bodyBytes: { [weak self] in self?.maximumBody(at: $0) ?? 0 }
             ) { [weak self] request, responder in
                 guard let self else { return responder.respond(Self.closing) }
                 answer(request, responder)
@@ -195,7 +195,7 @@ public final class SharedListener: Sendable {
             let outcome = AsyncStream.makeStream(of: Result<Void, any Error>.self)
             let serving = Task {
                 do {
-                    try await made.run { outcome.continuation.yield(.success(())) }
+                    try await created.run { outcome.continuation.yield(.success(())) }
                     outcome.continuation.yield(.success(()))
                 } catch {
                     outcome.continuation.yield(.failure(error))
@@ -205,18 +205,18 @@ public final class SharedListener: Sendable {
             let listening = Task {
                 for await result in outcome.stream { return try result.get() }
             }
-            state.server = made
+            state.server = created
             state.serving = serving
             state.listening = listening
             return listening
         }
     }
 
-    private func largestBody(at path: String) -> Int {
+    private func maximumBody(at path: String) -> Int {
         state.withLock { state in
             switch Self.match(path, state) {
-            case .user(let user): user.bodyBytes
-            case .successor, .ended, .nobody: state.bodyBytes
+            case .route(let route): route.bodyBytes
+            case .successor, .ended, .unclaimed: state.bodyBytes
             }
         }
     }
@@ -229,21 +229,21 @@ public final class SharedListener: Sendable {
         let (match, isUsed) = state.withLock { state -> (Match?, Bool) in
             let match = Self.match(request.path, state)
             switch match {
-            case .user(let user): user.begin()
+            case .route(let route): route.begin()
             case .successor where !state.isClosed:
                 state.waiting.append(Waiting(request: request, responder: responder))
                 return (nil, true)
-            case .successor, .ended, .nobody: break
+            case .successor, .ended, .unclaimed: break
             }
-            return (match, !state.users.isEmpty)
+            return (match, !state.routes.isEmpty)
         }
         switch match {
         case nil: break
-        case .user(let user):
-            responder.observe(user)
-            user.handler(request, responder)
-        case .nobody where isUsed: responder.respond(.text(404, "nothing is taken at this path"))
-        case .successor, .ended, .nobody: responder.respond(Self.closing)
+        case .route(let route):
+            responder.observe(route)
+            route.handler(request, responder)
+        case .unclaimed where isUsed: responder.respond(.text(404, "nothing is taken at this path"))
+        case .successor, .ended, .unclaimed: responder.respond(Self.closing)
         }
     }
 }

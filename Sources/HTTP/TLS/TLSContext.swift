@@ -28,13 +28,13 @@ final class TLSContext: @unchecked Sendable {
     private static func make(_ method: OpaquePointer) throws(TLSError) -> TLSContext {
         _ = initialized
         ERR_clear_error()
-        guard let made = SSL_CTX_new(method) else { throw TLSError.last() }
-        let context = TLSContext(made)
-        guard hecate_ssl_require_tls12(made) == 1 else { throw TLSError.last() }
+        guard let created = SSL_CTX_new(method) else { throw TLSError.last() }
+        let context = TLSContext(created)
+        guard hecate_ssl_require_tls12(created) == 1 else { throw TLSError.last() }
         // A key that is locked by a password would be asked for at the terminal.
-        SSL_CTX_set_default_passwd_cb(made) { _, _, _, _ in -1 }
-        hecate_ssl_set_modes(made)
-        hecate_ssl_read_ahead(made)
+        SSL_CTX_set_default_passwd_cb(created) { _, _, _, _ in -1 }
+        hecate_ssl_set_modes(created)
+        hecate_ssl_read_ahead(created)
         return context
     }
 

@@ -115,7 +115,7 @@ final class Transport {
 
     /// Says that nothing more will be sent.
     func finishWriting() {
-        sayGoodbye()
+        sendCloseNotify()
         shutdown(descriptor, Int32(SHUT_WR))
     }
 
@@ -124,7 +124,7 @@ final class Transport {
     func close() {
         guard descriptor >= 0 else { return }
         if let session {
-            sayGoodbye()
+            sendCloseNotify()
             SSL_free(session)
         }
         session = nil
@@ -132,7 +132,7 @@ final class Transport {
         descriptor = -1
     }
 
-    private func sayGoodbye() {
+    private func sendCloseNotify() {
         guard let session, !isBroken, SSL_is_init_finished(session) == 1,
             SSL_get_shutdown(session) & SSL_SENT_SHUTDOWN == 0
         else { return }

@@ -49,21 +49,22 @@ struct BackfillCommand: Command {
         let run = try MigrationPipeline(pipeline, settings: set.settings, logger: logger, isDryRun: dryRun)
         let done = dryRun ? nil : try BackfillState(path: state, from: from, pipeline: pipeline)
         let summary = BackfillSummary(list, isDone: { done?.contains($0) ?? false })
-        let progress = Progress("backfilled", total: summary.toDo.count)
-        let feed = RegistrationFeed(
-            list, entries: summary.toDo, attributes: try attributeArguments.map(), rate: rate
+        let progress = Progress("backfilled", total: summary.pending.count)
+        let source = RegistrationSource(
+            list, entries: summary.pending, attributes: try attributeArguments.map(), rate: rate
         ) { entry, settlement in
             progress.advance()
             // What a filter stopped is looked at anew: the filter may be another the next time.
-            if settlement.isGood, settlement.name != "filtered" { done?.add(entry) }
+            if settlement.isSuccess, settlement.name != "filtered" { done?.add(entry) }
         }
-        let begun = ContinuousClock.now
-        let wasStopped = try await run.run(feed)
+        let startedAt = ContinuousClock.now
+        let wasStopped = try await run.run(source)
         progress.end()
-        print(summary.text(outcomes: feed.outcomes, taking: .now - begun))
-        let isComplete = feed.outcomes.count == summary.toDo.count && feed.outcomes.values.allSatisfy(\.isGood)
+        print(summary.text(outcomes: source.outcomes, duration: .now - startedAt))
+        let isComplete =
+            source.outcomes.count == summary.pending.count && source.outcomes.values.allSatisfy(\.isSuccess)
         if isComplete { done?.remove() }
-        if feed.outcomes.count < summary.toDo.count || wasStopped {
+        if source.outcomes.count < summary.pending.count || wasStopped {
             Console.error(dryRun ? "interrupted" : "interrupted: the same command goes on where this one was")
         }
         guard isComplete, summary.obfuscated.isEmpty else { throw ExitCode.failure }
@@ -121,10 +122,10 @@ struct MigrationPipeline {
 /// What is done of a backfill, in a file: the hash of each registration that has ended well, a line each.
 private final class BackfillState: Sendable {
     /// The largest file that is read: some millions of lines.
-    private static let largest = 1 << 30
+    private static let maximumBytes = 1 << 30
 
     private let path: String
-    private let before: Set<String>
+    private let completed: Set<String>
     private let file: OpenFile
     private let cannotBeKept = StopFlag()
 
@@ -133,8 +134,8 @@ private final class BackfillState: Sendable {
         do {
             try Files.makeDirectory(Files.parent(of: self.path), intermediate: true)
             file = try OpenFile(updating: self.path)
-            let lines = try file.readToEnd(atMost: Self.largest).split(separator: UInt8(ascii: "\n"))
-            before = Set(lines.map { String(decoding: $0, as: UTF8.self) })
+            let lines = try file.readToEnd(atMost: Self.maximumBytes).split(separator: UInt8(ascii: "\n"))
+            completed = Set(lines.map { String(decoding: $0, as: UTF8.self) })
         } catch {
             throw CommandFailure(
                 "'\(self.path)', where is kept what is done, cannot be used: \(error); name another with --state")
@@ -156,7 +157,7 @@ private final class BackfillState: Sendable {
 
     private static func hash(_ bytes: [UInt8]) -> String { Hex.encode(Digest.sha256(bytes)) }
 
-    func contains(_ entry: RegistrationList.Entry) -> Bool { before.contains(Self.hash(entry.record)) }
+    func contains(_ entry: RegistrationList.Entry) -> Bool { completed.contains(Self.hash(entry.record)) }
 
     /// Notes one that has ended well. From any thread; a line is written at once, so none is torn by another.
     func add(_ entry: RegistrationList.Entry) {
@@ -183,20 +184,20 @@ struct BackfillSummary {
     /// Those that cannot be carried over, because their secrets are not in the list.
     let obfuscated: [RegistrationList.Entry]
     /// Those that are to be carried over.
-    let toDo: [RegistrationList.Entry]
+    let pending: [RegistrationList.Entry]
 
     init(_ list: RegistrationList, isDone: (RegistrationList.Entry) -> Bool) {
         self.list = list
-        let rest = list.entries.filter { !isDone($0) }
-        doneBefore = list.entries.count - rest.count
-        obfuscated = rest.filter(\.isObfuscated)
-        toDo = rest.filter { !$0.isObfuscated }
+        let notDone = list.entries.filter { !isDone($0) }
+        doneBefore = list.entries.count - notDone.count
+        obfuscated = notDone.filter(\.isObfuscated)
+        pending = notDone.filter { !$0.isObfuscated }
     }
 
     /// The most reasons of one kind that are told.
-    private static let most = 20
+    private static let maximumProblems = 20
 
-    func text(outcomes: [Int: Settlement], taking time: Duration) -> String {
+    func text(outcomes: [Int: Settlement], duration time: Duration) -> String {
         var counts: [(name: String, count: Int)] = []
         func count(_ name: String, _ belongs: (Settlement) -> Bool) {
             counts.append((name, outcomes.values.filter(belongs).count))
@@ -207,7 +208,7 @@ struct BackfillSummary {
         count("have ended already") { if case .expired = $0 { true } else { false } }
         count("refused") { if case .refused = $0 { true } else { false } }
         count("not finished") { if case .failed = $0 { true } else { false } }
-        counts.append(("not begun", toDo.count - outcomes.count))
+        counts.append(("not begun", pending.count - outcomes.count))
         counts.append(("refused: the list leaves their secrets out", obfuscated.count))
         counts.append(("were done before", doneBefore))
         var lines = ["\(list.entries.count) registrations in \((time.inSeconds * 10).rounded() / 10) s"]
@@ -215,15 +216,17 @@ struct BackfillSummary {
         for (name, count) in counts where count > 0 {
             lines.append("  \(String(repeating: " ", count: width - "\(count)".count))\(count)  \(name)")
         }
-        let problems = toDo.compactMap { entry -> String? in
-            switch outcomes[entry.place] {
-            case .refused(let stage, let reason, _): "\(place(entry)): \(stage): \(reason)"
-            case .failed(let reason, _): "\(place(entry)): \(reason)"
+        let problems = pending.compactMap { entry -> String? in
+            switch outcomes[entry.position] {
+            case .refused(let stage, let reason, _): "\(position(entry)): \(stage): \(reason)"
+            case .failed(let reason, _): "\(position(entry)): \(reason)"
             default: nil
             }
         }
-        lines += problems.prefix(Self.most)
-        if problems.count > Self.most { lines.append("... and \(problems.count - Self.most) more") }
+        lines += problems.prefix(Self.maximumProblems)
+        if problems.count > Self.maximumProblems {
+            lines.append("... and \(problems.count - Self.maximumProblems) more")
+        }
         if !obfuscated.isEmpty {
             lines.append(
                 "\(obfuscated.count) have the secret '<obfuscated>', as a newer Tr1d1um's list shows it: take the list of one of the SNS era"
@@ -232,7 +235,7 @@ struct BackfillSummary {
         return lines.joined(separator: "\n")
     }
 
-    private func place(_ entry: RegistrationList.Entry) -> String {
-        Console.printable("\(list.origin):\(entry.place) \(entry.url ?? "(no config.url)")")
+    private func position(_ entry: RegistrationList.Entry) -> String {
+        Console.printable("\(list.origin):\(entry.position) \(entry.url ?? "(no config.url)")")
     }
 }

@@ -47,11 +47,11 @@ struct Comparison: Sendable {
     }
 
     /// How a list is made comparable.
-    struct Reading: Sendable {
+    struct ExpectedItems: Sendable {
         /// By id.
         var expected: [String: Expected] = [:]
         /// Those that a filter of the pipeline stops, by id.
-        var stay: Set<String> = []
+        var filtered: Set<String> = []
         /// Those that have ended.
         var ended = 0
         /// Those that cannot be read or are refused by the pipeline.
@@ -61,7 +61,7 @@ struct Comparison: Sendable {
     /// How many are live and wanted.
     var live = 0
     /// How many a filter stops.
-    var stay = 0
+    var filtered = 0
     /// The differences, in the order of their kinds and ids.
     var differences: [Difference] = []
 
@@ -69,15 +69,15 @@ struct Comparison: Sendable {
     ///
     /// - Parameter trial: the filters and transforms of the pipeline; nil where records are to be taken as they are.
     static func read(
-        _ list: RegistrationList, through trial: Trial?, attributes: [String: String], at now: Timestamp
-    ) -> Reading {
-        var reading = Reading()
+        _ list: RegistrationList, through evaluation: DryEvaluation?, attributes: [String: String], at now: Timestamp
+    ) -> ExpectedItems {
+        var expectedItems = ExpectedItems()
         for entry in list.entries {
             func refuse(_ reason: String) {
-                let id = entry.url.map { ArgusItem.id(ofURL: $0) } ?? "\(list.origin):\(entry.place)"
-                reading.refused.append(
+                let id = entry.url.map { ArgusItem.id(ofURL: $0) } ?? "\(list.origin):\(entry.position)"
+                expectedItems.refused.append(
                     Difference(
-                        kind: .refused, id: id, url: entry.url ?? "\(list.origin):\(entry.place)", details: [reason],
+                        kind: .refused, id: id, url: entry.url ?? "\(list.origin):\(entry.position)", details: [reason],
                         entry: entry))
             }
             let webhook: Webhook
@@ -89,19 +89,19 @@ struct Comparison: Sendable {
             }
             let id = ArgusItem.id(ofURL: webhook.url)
             // The later of two registrations of one webhook counts, as for every reader.
-            reading.expected[id] = nil
+            expectedItems.expected[id] = nil
             let until = webhook.until.timestamp
             guard until > now else {
-                reading.ended += 1
+                expectedItems.ended += 1
                 continue
             }
             var expected = Expected(
                 entry: entry, url: webhook.url, owner: nil,
                 fields: fields(of: .members(["Webhook": record(webhook)])), until: until, end: until)
-            if let trial {
-                switch trial.run(entry.message(of: list, attributes: attributes, at: now)) {
+            if let evaluation {
+                switch evaluation.evaluate(entry.message(of: list, attributes: attributes, at: now)) {
                 case .filtered:
-                    reading.stay.insert(id)
+                    expectedItems.filtered.insert(id)
                     continue
                 case .refused(let stage, let reason):
                     refuse("\(stage): \(reason)")
@@ -116,9 +116,9 @@ struct Comparison: Sendable {
                     if let data = try? JSONTree(parsing: item.data) { expected.fields = fields(of: data) }
                 }
             }
-            reading.expected[id] = expected
+            expectedItems.expected[id] = expected
         }
-        return reading
+        return expectedItems
     }
 
     private static func record(_ webhook: Webhook) -> JSONTree {
@@ -149,42 +149,44 @@ struct Comparison: Sendable {
     ///   - tolerance: how far apart two ends may lie.
     ///   - isPipelined: whether the expectation is what a pipeline makes, not the bare record.
     init(
-        _ reading: Reading, with items: [String: [ArgusBucket.Item]], tolerance: Duration, isPipelined: Bool,
-        at now: Timestamp, looksAt: (_ id: String, _ owner: String) async throws -> Bool
+        _ expectedItems: ExpectedItems, with items: [String: [ArgusBucket.Item]], tolerance: Duration,
+        isPipelined: Bool,
+        at now: Timestamp, isOwnedByOther: (_ id: String, _ owner: String) async throws -> Bool
     ) async throws {
-        live = reading.expected.count
-        stay = reading.stay.count
+        live = expectedItems.expected.count
+        filtered = expectedItems.filtered.count
         var found: [String: (owner: String, item: ArgusBucket.Item)] = [:]
         for (owner, list) in items.sorted(by: { $0.key < $1.key }) {
-            for item in list where found[item.id] == nil || reading.expected[item.id]?.owner == owner {
+            for item in list where found[item.id] == nil || expectedItems.expected[item.id]?.owner == owner {
                 found[item.id] = (owner, item)
             }
         }
-        differences = reading.refused
-        for (id, expected) in reading.expected {
+        differences = expectedItems.refused
+        for (id, expected) in expectedItems.expected {
             func add(_ kind: Kind, _ details: [String]) {
                 differences.append(
                     Difference(kind: kind, id: id, url: expected.url, details: details, entry: expected.entry))
             }
             guard let (owner, item) = found[id] else {
-                let isOthers = try await looksAt(id, expected.owner ?? items.keys.sorted().first ?? "")
-                add(isOthers ? .owner : .missing, isOthers ? ["it is another owner's"] : [])
+                let isOtherOwner = try await isOwnedByOther(id, expected.owner ?? items.keys.sorted().first ?? "")
+                add(isOtherOwner ? .owner : .missing, isOtherOwner ? ["it is another owner's"] : [])
                 continue
             }
             if let wanted = expected.owner, wanted != owner {
                 add(.owner, ["'\(owner)' has it, '\(wanted)' should"])
                 continue
             }
-            let data = isPipelined ? item.data : Self.bare(item.data)
+            let data = isPipelined ? item.data : Self.recordOnly(item.data)
             let changed = Self.changes(expected, Self.fields(of: data))
             if !changed.isEmpty { add(.different, changed) }
-            if let late = Self.lateness(expected, item, data, tolerance, now) { add(.expires, [late]) }
+            if let late = Self.endDifference(expected, item, data, tolerance, now) { add(.expires, [late]) }
         }
-        for (id, (owner, item)) in found where reading.expected[id] == nil {
-            let why = reading.stay.contains(id) ? "a filter of the pipeline stops it" : "it is not live in the list"
+        for (id, (owner, item)) in found where expectedItems.expected[id] == nil {
+            let reason =
+                expectedItems.filtered.contains(id) ? "a filter of the pipeline stops it" : "it is not live in the list"
             let url = item.data["Webhook"]?["config"]?["url"]?.text ?? ""
             differences.append(
-                Difference(kind: .extra, id: id, url: url, details: ["\(why); its owner is '\(owner)'"], entry: nil))
+                Difference(kind: .extra, id: id, url: url, details: ["\(reason); its owner is '\(owner)'"], entry: nil))
         }
         let order = Kind.allCases
         differences.sort {
@@ -193,7 +195,7 @@ struct Comparison: Sendable {
     }
 
     /// Only the record of an item's data, whichever generation wrote it.
-    private static func bare(_ data: JSONTree) -> JSONTree {
+    private static func recordOnly(_ data: JSONTree) -> JSONTree {
         .members(["Webhook": data["Webhook"] ?? data[ItemSchema.wrpEventStream.rawValue] ?? .null])
     }
 
@@ -210,7 +212,7 @@ struct Comparison: Sendable {
     }
 
     /// How the ends differ; nil where they do not by more than the tolerance.
-    private static func lateness(
+    private static func endDifference(
         _ expected: Expected, _ item: ArgusBucket.Item, _ data: JSONTree, _ tolerance: Duration, _ now: Timestamp
     ) -> String? {
         let record = data["Webhook"] ?? data[ItemSchema.wrpEventStream.rawValue]

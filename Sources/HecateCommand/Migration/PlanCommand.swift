@@ -34,7 +34,7 @@ struct PlanCommand: Command {
         let time = try self.time()
         var diagnostics = Diagnostics()
         let logger = Logger(label: "hecate") { _ in SilentLogHandler() }
-        guard let trial = pipeline.makeTrial(logger: logger, now: { time }, &diagnostics) else {
+        guard let evaluation = pipeline.makeDryEvaluation(logger: logger, now: { time }, &diagnostics) else {
             for diagnostic in diagnostics.all { Console.error("error: \(diagnostic.message)") }
             throw ExitCode.badConfiguration
         }
@@ -44,7 +44,7 @@ struct PlanCommand: Command {
         var plan = MigrationPlan()
         for entry in list.entries {
             let message = entry.message(of: list, attributes: attributes, at: time)
-            plan.add(trial.run(message), of: message, line: entry.place, at: time)
+            plan.add(evaluation.evaluate(message), of: message, line: entry.position, at: time)
             progress.advance()
         }
         progress.end()
@@ -73,28 +73,28 @@ struct MigrationPlan {
         var owner: String?
         var ttl: Int64?
         var id: String?
-        var why: String
+        var reason: String
     }
 
     private var rows: [Row] = []
     private var lastOfKey: [String: Int] = [:]
 
-    mutating func add(_ outcome: Trial.Outcome, of message: Message, line: Int, at time: Timestamp) {
+    mutating func add(_ outcome: DryEvaluation.Outcome, of message: Message, line: Int, at time: Timestamp) {
         let url = message.key == message.id ? "(no config.url)" : message.key
-        var row = Row(line: line, url: url, decision: .stays, why: "")
+        var row = Row(line: line, url: url, decision: .stays, reason: "")
         switch outcome {
-        case .filtered(let stage): row.why = "stopped by \(stage)"
-        case .refused(let stage, let reason): (row.decision, row.why) = (.refused, "\(stage): \(reason)")
+        case .filtered(let stage): row.reason = "stopped by \(stage)"
+        case .refused(let stage, let reason): (row.decision, row.reason) = (.refused, "\(stage): \(reason)")
         case .passes(let messages):
             row.decision = .migrates
             guard let item = messages.first?.payload as? ArgusItem else { break }
             row.id = item.id
             row.owner = item.owner
             row.ttl = item.lifetime.secondsLeft(at: time)
-            if item.lifetime.isOver(at: time) { (row.decision, row.why) = (.expired, "it has ended already") }
+            if item.lifetime.isExpired(at: time) { (row.decision, row.reason) = (.expired, "it has ended already") }
         }
         if let earlier = lastOfKey[message.key] {
-            (rows[earlier].decision, rows[earlier].why) = (.replaced, "registered again in line \(line)")
+            (rows[earlier].decision, rows[earlier].reason) = (.replaced, "registered again in line \(line)")
         }
         lastOfKey[message.key] = rows.count
         rows.append(row)
@@ -107,7 +107,7 @@ struct MigrationPlan {
             cells.append([
                 "\(row.line)", Console.printable(row.url), row.decision.rawValue,
                 Console.printable(row.owner.map { $0.isEmpty ? "(nobody)" : $0 } ?? ""),
-                row.ttl.map { "\($0) s" } ?? "", Console.printable(row.why),
+                row.ttl.map { "\($0) s" } ?? "", Console.printable(row.reason),
             ])
         }
         let widths = heads.indices.map { column in min(60, cells.map { $0[column].count }.max() ?? 0) }
@@ -134,7 +134,7 @@ struct MigrationPlan {
                 if let id = row.id { members.append(.init("id", .string(id))) }
                 if let owner = row.owner { members.append(.init("owner", .string(owner))) }
                 if let ttl = row.ttl { members.append(.init("ttl", .integer(ttl))) }
-                if !row.why.isEmpty { members.append(.init("why", .string(row.why))) }
+                if !row.reason.isEmpty { members.append(.init("why", .string(row.reason))) }
                 return .object(members)
             }
         ).pretty

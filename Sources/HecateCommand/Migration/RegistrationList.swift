@@ -13,7 +13,7 @@ struct RegistrationList: Sendable {
     /// One registration.
     struct Entry: Sendable {
         /// Its line, or its place in the array; from 1.
-        var place: Int
+        var position: Int
         /// The record as it would be published.
         var record: [UInt8]
         /// `config.url`; nil where the record has none.
@@ -21,8 +21,8 @@ struct RegistrationList: Sendable {
         /// Whether Tr1d1um has left its secret out, so that it is not the record that was registered.
         var isObfuscated: Bool
 
-        init(place: Int, record: [UInt8]) {
-            self.place = place
+        init(position: Int, record: [UInt8]) {
+            self.position = position
             self.record = record
             url = (try? FieldPath("config.url")?.text(in: record)) ?? nil
             isObfuscated = (try? FieldPath("config.secret")?.text(in: record)) == Webhook.obfuscatedSecret
@@ -30,7 +30,7 @@ struct RegistrationList: Sendable {
     }
 
     /// The largest list that is read.
-    private static let largest = 256 << 20
+    private static let maximumBytes = 256 << 20
     private static let timeout = Duration.seconds(60)
 
     /// Where it comes from, for people.
@@ -47,7 +47,7 @@ struct RegistrationList: Sendable {
     init(_ origin: String, authorization: ListAuthorization) async throws {
         self.origin = origin
         let bytes = try await Self.bytes(of: origin, authorization)
-        entries = try Self.records(bytes, origin: origin).map { Entry(place: $0, record: Self.unwrapped($1)) }
+        entries = try Self.records(bytes, origin: origin).map { Entry(position: $0, record: Self.unwrapped($1)) }
     }
 
     private static func bytes(of origin: String, _ authorization: ListAuthorization) async throws -> [UInt8] {
@@ -56,9 +56,9 @@ struct RegistrationList: Sendable {
         }
         do {
             let file = try origin == "-" ? OpenFile.standardInput : OpenFile(reading: origin)
-            return try file.readToEnd(atMost: largest)
+            return try file.readToEnd(atMost: maximumBytes)
         } catch let error as SystemError where error.code == EFBIG {
-            throw CommandFailure("the list '\(origin)' is larger than \(largest) bytes")
+            throw CommandFailure("the list '\(origin)' is larger than \(maximumBytes) bytes")
         } catch {
             throw CommandFailure("the list '\(origin)' cannot be read", status: .badConfiguration)
         }
@@ -71,7 +71,7 @@ struct RegistrationList: Sendable {
         do {
             let request = ClientRequest("GET", try WebURL(url), headers: headers)
             response = try await HTTPClient.with { client in
-                try await client.execute(request, within: timeout, body: .whole(largest))
+                try await client.execute(request, within: timeout, body: .whole(maximumBytes))
             }
         } catch {
             throw CommandFailure("the list at \(url) cannot be had: \(error)")
@@ -149,7 +149,8 @@ extension RegistrationList.Entry {
     /// The registration as a message that is published now.
     func message(of list: RegistrationList, attributes: [String: String], at time: Timestamp) -> Message {
         Message(
-            id: "\(list.origin):\(place)", key: url, payload: Bytes(record), attributes: attributes, publishedAt: time,
+            id: "\(list.origin):\(position)", key: url, payload: Bytes(record), attributes: attributes,
+            publishedAt: time,
             receivedAt: time)
     }
 }

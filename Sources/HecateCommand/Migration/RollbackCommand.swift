@@ -27,7 +27,7 @@ struct RollbackCommand: Command {
             before, or it writes again what is deleted here.
             """)
 
-    enum Standing: String { case created, updated, renewed, unknown }
+    enum Provenance: String { case created, updated, renewed, unknown }
 
     @OptionGroup var target: ArgusTarget
     @Flag(help: "Every item of the owners counts as this gateway's, whatever the journal says.") var byOwner = false
@@ -39,7 +39,7 @@ struct RollbackCommand: Command {
     private struct Row {
         var item: ArgusBucket.Item
         var owner: String
-        var standing: Standing
+        var provenance: Provenance
         var isDeleted: Bool
         var url: String { item.data["Webhook"]?["config"]?["url"]?.text ?? "" }
     }
@@ -61,21 +61,21 @@ struct RollbackCommand: Command {
         } catch {
             throw CommandFailure("sink argus: \(error)", status: .badConfiguration)
         }
-        let known = try await journal?.entries() ?? []
-        let owners = try self.owners(file, known)
+        let journalEntries = try await journal?.entries() ?? []
+        let owners = try self.owners(file, journalEntries)
         do {
             try await bucket.connected { bucket in
-                let rows = try await self.rows(bucket, owners, known)
+                let rows = try await self.rows(bucket, owners, journalEntries)
                 print(json ? Self.json(rows).pretty : Self.table(rows))
-                let doomed = rows.filter(\.isDeleted)
-                guard delete, !doomed.isEmpty else {
-                    if !delete, !doomed.isEmpty {
+                let toDelete = rows.filter(\.isDeleted)
+                guard delete, !toDelete.isEmpty else {
+                    if !delete, !toDelete.isEmpty {
                         Console.error("nothing was deleted: that is done with --delete")
                     }
                     return
                 }
-                try confirm(doomed.count)
-                try await remove(doomed, bucket, journal)
+                try confirm(toDelete.count)
+                try await remove(toDelete, bucket, journal)
             }
         } catch let error as StageError {
             throw CommandFailure(error.description)
@@ -110,9 +110,9 @@ struct RollbackCommand: Command {
     }
 
     /// Those that are named, those that the journal knows, and the one whom the pipeline makes the owner of everything.
-    private func owners(_ file: PipelineFile?, _ known: [ItemJournal.Entry]) throws -> [String] {
+    private func owners(_ file: PipelineFile?, _ journalEntries: [ItemJournal.Entry]) throws -> [String] {
         if !target.owners.isEmpty { return target.owners }
-        var owners = Set(known.map(\.owner))
+        var owners = Set(journalEntries.map(\.owner))
         for stage in file?.pipeline.stages ?? [] {
             if let owner = ArgusItemTransform.constantOwner(of: stage) { owners.insert(owner) }
         }
@@ -123,24 +123,24 @@ struct RollbackCommand: Command {
     }
 
     private func rows(
-        _ bucket: ArgusClient, _ owners: [String], _ known: [ItemJournal.Entry]
+        _ bucket: ArgusClient, _ owners: [String], _ journalEntries: [ItemJournal.Entry]
     ) async throws -> [Row] {
-        let entries = Dictionary(known.map { ("\($0.owner) \($0.id)", $0) }) { $1 }
+        let entries = Dictionary(journalEntries.map { ("\($0.owner) \($0.id)", $0) }) { $1 }
         var rows: [Row] = []
         for owner in owners {
             let listing = try await bucket.items(of: owner)
             for item in listing.items {
-                let standing = Self.standing(of: item, entries["\(owner) \(item.id)"], listing)
-                let isDeleted = byOwner || standing == .created
-                rows.append(Row(item: item, owner: owner, standing: standing, isDeleted: isDeleted))
+                let provenance = Self.provenance(of: item, entries["\(owner) \(item.id)"], listing)
+                let isDeleted = byOwner || provenance == .created
+                rows.append(Row(item: item, owner: owner, provenance: provenance, isDeleted: isDeleted))
             }
         }
         return rows
     }
 
-    private static func standing(
+    private static func provenance(
         of item: ArgusBucket.Item, _ entry: ItemJournal.Entry?, _ listing: ArgusBucket.Listing
-    ) -> Standing {
+    ) -> Provenance {
         guard let entry else { return .unknown }
         // What is left is told in whole seconds: it was written anew only when it ends later than what we wrote can.
         if let ttl = item.ttl, listing.asked + .seconds(ttl) > entry.end + .seconds(2) { return .renewed }
@@ -177,7 +177,7 @@ struct RollbackCommand: Command {
 
     private static func table(_ rows: [Row]) -> String {
         let lines = rows.map { row in
-            let what = row.standing.rawValue.padded(to: 7)
+            let what = row.provenance.rawValue.padded(to: 7)
             let url = Console.printable(row.url.isEmpty ? row.item.id : row.url)
             let owner = Console.printable(row.owner.isEmpty ? "(nobody)" : row.owner)
             return
@@ -193,7 +193,7 @@ struct RollbackCommand: Command {
             rows.map { row in
                 .members([
                     "id": .string(row.item.id), "owner": .string(row.owner), "url": .string(row.url),
-                    "ttl": row.item.ttl.map { .integer($0) } ?? .null, "standing": .string(row.standing.rawValue),
+                    "ttl": row.item.ttl.map { .integer($0) } ?? .null, "standing": .string(row.provenance.rawValue),
                     "delete": .bool(row.isDeleted),
                 ])
             })

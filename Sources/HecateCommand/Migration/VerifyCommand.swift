@@ -48,30 +48,30 @@ struct VerifyCommand: Command {
 
     func run() async throws {
         let logger = log.bootstrap()
-        let sides = try VerifySides(
+        let sides = try ComparisonSides(
             from: from, authorization: listAuthorization, target: target, attributes: try attributeArguments.map(),
             tolerance: duration(tolerance))
         let deadline = timeout.map { ContinuousClock.now + duration($0) }
-        var comparison = try await settledLook(sides)
+        var comparison = try await settledComparison(sides)
         if repair { comparison = try await repaired(comparison, sides, logger) }
         var isAnnounced = false
         while watch, !comparison.differences.isEmpty, deadline.map({ .now < $0 }) ?? true {
             if !isAnnounced { Console.error("\(comparison.summary); looking again until both sides are equal") }
             isAnnounced = true
             try await Task.sleep(for: max(duration(settle), .milliseconds(500)))
-            comparison = try await sides.look()
+            comparison = try await sides.compare()
         }
         print(json ? comparison.json.pretty : comparison.table)
         guard comparison.differences.isEmpty else { throw ExitCode.failure }
     }
 
     /// What differs in each of three looks; the first that shows nothing is enough.
-    private func settledLook(_ sides: VerifySides) async throws -> Comparison {
-        var comparison = try await sides.look()
+    private func settledComparison(_ sides: ComparisonSides) async throws -> Comparison {
+        var comparison = try await sides.compare()
         guard duration(settle) > .zero, from != "-" else { return comparison }
         for _ in 0..<2 where !comparison.differences.isEmpty {
             try await Task.sleep(for: duration(settle))
-            let next = try await sides.look()
+            let next = try await sides.compare()
             let before = Set(comparison.differences.map { "\($0.kind) \($0.id)" })
             comparison = next
             comparison.differences.removeAll { !before.contains("\($0.kind) \($0.id)") }
@@ -79,16 +79,18 @@ struct VerifyCommand: Command {
         return comparison
     }
 
-    private func repaired(_ comparison: Comparison, _ sides: VerifySides, _ logger: Logger) async throws -> Comparison {
+    private func repaired(_ comparison: Comparison, _ sides: ComparisonSides, _ logger: Logger) async throws
+        -> Comparison
+    {
         let broken = comparison.differences.filter { [.missing, .different, .expires].contains($0.kind) }
         let entries = broken.compactMap(\.entry).filter { !$0.isObfuscated }
         guard !entries.isEmpty, let path = target.pipeline else { return comparison }
         let list = try await RegistrationList(from, authorization: listAuthorization)
-        let feed = RegistrationFeed(list, entries: entries, attributes: sides.attributes, rate: 1000) { _, _ in }
-        _ = try await MigrationPipeline(path, settings: target.set.settings, logger: logger).run(feed)
-        let written = feed.outcomes.values.filter { $0 == .delivered }.count
+        let source = RegistrationSource(list, entries: entries, attributes: sides.attributes, rate: 1000) { _, _ in }
+        _ = try await MigrationPipeline(path, settings: target.set.settings, logger: logger).run(source)
+        let written = source.outcomes.values.filter { $0 == .delivered }.count
         Console.error("repaired: of \(entries.count) pushed through the pipeline, \(written) were written")
-        return try await settledLook(sides)
+        return try await settledComparison(sides)
     }
 }
 
@@ -157,12 +159,12 @@ struct ArgusTarget: ArgumentGroup {
 }
 
 /// The two sides that are compared.
-private struct VerifySides: Sendable {
+private struct ComparisonSides: Sendable {
     let from: String
     let authorization: ListAuthorization
     let attributes: [String: String]
     let tolerance: Duration
-    private let trial: @Sendable (Timestamp) -> Trial?
+    private let evaluation: @Sendable (Timestamp) -> DryEvaluation?
     private let isPipelined: Bool
     private let bucket: ArgusBucket
     private let owners: [String]
@@ -183,35 +185,36 @@ private struct VerifySides: Sendable {
             throw CommandFailure("sink argus: \(error)", status: .badConfiguration)
         }
         isPipelined = file != nil
-        trial = { now in
+        evaluation = { now in
             guard let file else { return nil }
             var diagnostics = Diagnostics()
             let logger = Logger(label: "hecate") { _ in SilentLogHandler() }
-            return file.pipeline.makeTrial(logger: logger, now: { now }, &diagnostics)
+            return file.pipeline.makeDryEvaluation(logger: logger, now: { now }, &diagnostics)
         }
         if let file {
             var diagnostics = Diagnostics()
             let logger = Logger(label: "hecate") { _ in SilentLogHandler() }
-            guard file.pipeline.makeTrial(logger: logger, now: { .now() }, &diagnostics) != nil else {
+            guard file.pipeline.makeDryEvaluation(logger: logger, now: { .now() }, &diagnostics) != nil else {
                 throw CommandFailure(diagnostics.all.map(\.message).joined(separator: "\n"), status: .badConfiguration)
             }
         }
     }
 
     /// Looks at both sides once.
-    func look() async throws -> Comparison {
+    func compare() async throws -> Comparison {
         let list = try await RegistrationList(from, authorization: authorization)
         do {
             return try await bucket.connected { bucket in
                 let read = Timestamp.now()
-                let reading = Comparison.read(list, through: trial(read), attributes: attributes, at: read)
-                let whose = Set(owners).union(owners.isEmpty ? reading.expected.values.compactMap(\.owner) : [])
+                let expectedItems = Comparison.read(list, through: evaluation(read), attributes: attributes, at: read)
+                let ownersToCompare = Set(owners).union(
+                    owners.isEmpty ? expectedItems.expected.values.compactMap(\.owner) : [])
                 var items: [String: [ArgusBucket.Item]] = [:]
-                for owner in whose { items[owner] = try await bucket.items(of: owner).items }
+                for owner in ownersToCompare { items[owner] = try await bucket.items(of: owner).items }
                 return try await Comparison(
-                    reading, with: items, tolerance: tolerance, isPipelined: isPipelined, at: .now()
+                    expectedItems, with: items, tolerance: tolerance, isPipelined: isPipelined, at: .now()
                 ) { id, owner in
-                    if case .others = try await bucket.look(at: id, as: owner) { true } else { false }
+                    if case .otherOwner = try await bucket.lookUp(id, as: owner) { true } else { false }
                 }
             }
         } catch let error as StageError {
@@ -233,7 +236,7 @@ extension Comparison {
         }
         let base =
             "\(live) live \(live == 1 ? "webhook" : "webhooks")"
-            + (stay > 0 ? " (and \(stay) that a filter stops)" : "")
+            + (filtered > 0 ? " (and \(filtered) that a filter stops)" : "")
         return "\(base): " + (counts.isEmpty ? "both sides are equal" : counts.joined(separator: ", "))
     }
 
@@ -251,7 +254,7 @@ extension Comparison {
     /// For programs.
     var json: JSONTree {
         .members([
-            "equal": .bool(differences.isEmpty), "live": .integer(live), "stay": .integer(stay),
+            "equal": .bool(differences.isEmpty), "live": .integer(live), "stay": .integer(filtered),
             "differences": .array(
                 differences.map { difference in
                     .members([

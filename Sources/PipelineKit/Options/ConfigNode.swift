@@ -66,15 +66,15 @@ public struct ConfigNode: Sendable {
     /// Where it stands.
     public var location: SourceLocation
     /// How it was written, where that is not what it is: a text with `${...}` before it was replaced.
-    public var written: String?
+    public var unexpanded: String?
     /// Why it could not be completed, where a `${...}` of it stands for nothing: an error unless another value takes its place.
     public var problem: String?
 
     /// A value at a place.
-    public init(_ content: Content, at location: SourceLocation, written: String? = nil) {
+    public init(_ content: Content, at location: SourceLocation, unexpanded: String? = nil) {
         self.content = content
         self.location = location
-        self.written = written
+        self.unexpanded = unexpanded
     }
 
     /// The value of a key; nil where there is none.

@@ -133,28 +133,28 @@ public struct Options: Sendable {
             return nil
         }
         var options = Options()
-        var isGood = true
+        var isValid = true
         for entry in entries {
             guard let declaration = declarations.first(where: { $0.name == entry.key }) else {
                 let near = suggestion(for: entry.key, among: declarations.map(\.name))
                 diagnostics.error("\(owner) has no option '\(entry.key)'\(near)", at: entry.keyLocation)
-                isGood = false
+                isValid = false
                 continue
             }
             options.locations[entry.key] = entry.value.location
             if let value = declaration.read(entry.value, &diagnostics) {
                 options.values[entry.key] = value
             } else {
-                isGood = false
+                isValid = false
             }
         }
         for declaration in declarations where declaration.isRequired && options.locations[declaration.name] == nil {
             diagnostics.error(
                 "\(owner) needs the option '\(declaration.name)' (\(declaration.typeName)): \(declaration.help)",
                 at: missingAt ?? node.location)
-            isGood = false
+            isValid = false
         }
-        return isGood ? options : nil
+        return isValid ? options : nil
     }
 }
 

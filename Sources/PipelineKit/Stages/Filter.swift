@@ -17,22 +17,22 @@ public protocol RecordFilter: Filter {
     func admits(_ record: RecordView) throws -> Bool
 
     /// What answers for several of this kind that stand in a row, at less cost than each on its own; nil where nothing is gained.
-    static func row(of filters: [Self]) -> (any FilterRow)?
+    static func group(of filters: [Self]) -> (any FilterGroup)?
 }
 
 extension RecordFilter {
     /// Each is asked on its own.
-    public static func row(of filters: [Self]) -> (any FilterRow)? { nil }
+    public static func group(of filters: [Self]) -> (any FilterGroup)? { nil }
 }
 
 /// Several filters in a row, asked together.
-public protocol FilterRow: Sendable {
+public protocol FilterGroup: Sendable {
     /// Runs a message through the row. It answers what the filters would, asked one after the other.
-    func run(_ record: RecordView) -> FilterRowAnswer
+    func run(_ record: RecordView) -> FilterGroupResult
 }
 
 /// How far a message comes in a row of filters. Filters are numbered from 0.
-public enum FilterRowAnswer {
+public enum FilterGroupResult {
     /// All let it through.
     case passed
     /// This one stopped it, those before let it through.

@@ -28,18 +28,19 @@ public struct StageDeclaration: Sendable {
     /// An option that may be written without its name, as the whole value (`sample: 10`), where that is no map.
     public let shorthand: String?
     /// Whether the one option there is always is the whole value, also where that is a map (`match: {field: ...}`).
-    public let isWhole: Bool
+    public let hasInlineOption: Bool
     /// What a message has to carry to be taken; nil for anything.
-    public let takes: PayloadKind?
+    public let accepts: PayloadKind?
     /// What a message carries afterwards; nil where it is left as it is.
-    public let makes: PayloadKind?
+    public let produces: PayloadKind?
     /// A piece of a pipeline file that shows the stage at work.
     public let example: String
 
     /// A declaration.
     public init(
         name: String, summary: String, details: String = "", options: [any OptionDeclaration] = [],
-        shorthand: String? = nil, isWhole: Bool = false, takes: PayloadKind? = nil, makes: PayloadKind? = nil,
+        shorthand: String? = nil, hasInlineOption: Bool = false, accepts: PayloadKind? = nil,
+        produces: PayloadKind? = nil,
         example: String
     ) {
         self.name = name
@@ -47,15 +48,15 @@ public struct StageDeclaration: Sendable {
         self.details = details
         self.options = options
         self.shorthand = shorthand
-        self.isWhole = isWhole
-        self.takes = takes
-        self.makes = makes
+        self.hasInlineOption = hasInlineOption
+        self.accepts = accepts
+        self.produces = produces
         self.example = example
     }
 
     /// What stands behind the kind's name looks like.
     public var shape: OptionShape {
-        if isWhole, let option = options.first { return option.shape }
+        if hasInlineOption, let option = options.first { return option.shape }
         guard let short = options.first(where: { $0.name == shorthand }) else { return .group(options) }
         return .oneOf([.group(options), short.shape])
     }
@@ -95,15 +96,15 @@ public struct StageError: Error, CustomStringConvertible {
     /// The reason for people: what is wrong.
     public let description: String
     /// Whether it may work later on the same message, as where a rate is exceeded; otherwise the message is refused.
-    public let mayPass: Bool
+    public let isTransient: Bool
     /// Where it may work later: not before this has passed.
     public let retryAfter: Duration?
 
     /// The message is such that it never will work.
-    public init(_ reason: String) { (description, mayPass, retryAfter) = (reason, false, nil) }
+    public init(_ reason: String) { (description, isTransient, retryAfter) = (reason, false, nil) }
 
     /// It may work later.
-    public init(mayPass reason: String, retryAfter: Duration? = nil) {
-        (description, mayPass, self.retryAfter) = (reason, true, retryAfter)
+    public init(transient reason: String, retryAfter: Duration? = nil) {
+        (description, isTransient, self.retryAfter) = (reason, true, retryAfter)
     }
 }

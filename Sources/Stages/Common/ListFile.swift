@@ -5,7 +5,7 @@ import PipelineKit
 /// Lists and tables that are kept in files beside a pipeline's. They are read when the pipeline file is, so also at SIGHUP.
 enum ListFile {
     /// The largest file that is read.
-    private static let largest = 64 << 20
+    private static let maximumBytes = 64 << 20
 
     /// The lines of a file: blank ones and those that begin with `#` left out, white space at both ends too.
     ///
@@ -13,12 +13,12 @@ enum ListFile {
     /// - Returns: nil after noting why not.
     static func lines(_ node: ConfigNode, _ diagnostics: inout Diagnostics) -> [Substring]? {
         guard let name = OptionType<String>.path.value(of: node, &diagnostics) else { return nil }
-        let path = path(name, seenFrom: node.location.file)
+        let path = path(name, relativeTo: node.location.file)
         let bytes: [UInt8]
         do {
-            bytes = try Files.read(path, atMost: largest)
+            bytes = try Files.read(path, atMost: maximumBytes)
         } catch let error as SystemError where error.code == EFBIG {
-            diagnostics.error("the file '\(path)' is larger than \(largest >> 20) MiB", at: node.location)
+            diagnostics.error("the file '\(path)' is larger than \(maximumBytes >> 20) MiB", at: node.location)
             return nil
         } catch {
             diagnostics.error("the file '\(path)' cannot be read", at: node.location)
@@ -37,7 +37,7 @@ enum ListFile {
             .filter { !$0.isEmpty && $0.first != "#" }
     }
 
-    private static func path(_ path: String, seenFrom file: String) -> String {
+    private static func path(_ path: String, relativeTo file: String) -> String {
         guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
         return file[...slash] + path
     }
@@ -51,11 +51,11 @@ enum ListFile {
     ) { node, diagnostics in
         let nodes: [ConfigNode] = if case .list(let nodes) = node.content { nodes } else { [node] }
         var result: [String] = []
-        var isGood = true
+        var isValid = true
         for node in nodes {
-            if let texts = texts(of: node, &diagnostics) { result += texts } else { isGood = false }
+            if let texts = texts(of: node, &diagnostics) { result += texts } else { isValid = false }
         }
-        return isGood ? result : nil
+        return isValid ? result : nil
     }
 
     private static func texts(of node: ConfigNode, _ diagnostics: inout Diagnostics) -> [String]? {

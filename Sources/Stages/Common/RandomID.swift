@@ -8,17 +8,17 @@ enum RandomID {
         let high = generator.next() & 0xffff_ffff_ffff_0fff | 0x4000
         let low = generator.next() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000
         return String(unsafeUninitializedCapacity: 36) { text in
-            var place = 0
+            var index = 0
             for nibble in 0..<32 {
                 if [8, 12, 16, 20].contains(nibble) {
-                    text[place] = UInt8(ascii: "-")
-                    place += 1
+                    text[index] = UInt8(ascii: "-")
+                    index += 1
                 }
                 let word = nibble < 16 ? high : low
-                text[place] = digits[Int(word >> UInt64(60 - 4 * (nibble % 16)) & 15)]
-                place += 1
+                text[index] = digits[Int(word >> UInt64(60 - 4 * (nibble % 16)) & 15)]
+                index += 1
             }
-            return place
+            return index
         }
     }
 }

@@ -10,8 +10,8 @@ struct TemplateText: Sendable {
         case host, lower, upper, json, urlencode
     }
 
-    private struct Gap: Sendable {
-        let reference: Reference
+    private struct Placeholder: Sendable {
+        let reference: FieldReference
         let modifiers: [Modifier]
         let fallback: String?
         let written: String
@@ -19,7 +19,7 @@ struct TemplateText: Sendable {
 
     private enum Part: Sendable {
         case text(String)
-        case gap(Gap)
+        case placeholder(Placeholder)
     }
 
     private var parts: [Part] = []
@@ -41,7 +41,7 @@ struct TemplateText: Sendable {
                 }
                 if !plain.isEmpty { parts.append(.text(plain.text)) }
                 plain = []
-                parts.append(.gap(try Self.gap(rest[..<end])))
+                parts.append(.placeholder(try Self.placeholder(rest[..<end])))
                 rest = rest[rest.index(after: end)...]
             } else if byte == closing {
                 throw OptionError("'}' without its '{' in '\(text)'; write '}}' for a brace")
@@ -52,7 +52,7 @@ struct TemplateText: Sendable {
         if !plain.isEmpty { parts.append(.text(plain.text)) }
     }
 
-    private static func gap(_ bytes: Substring.UTF8View) throws -> Gap {
+    private static func placeholder(_ bytes: Substring.UTF8View) throws -> Placeholder {
         let text = String(Substring(bytes))
         var path = text.utf8[...]
         var fallback: String?
@@ -63,7 +63,7 @@ struct TemplateText: Sendable {
         }
         let pieces = path.split(separator: UInt8(ascii: "|"), omittingEmptySubsequences: false)
             .map { String(Substring($0)) }
-        guard let reference = Reference(pieces[0]) else {
+        guard let reference = FieldReference(pieces[0]) else {
             throw OptionError(
                 "'{\(text)}' is no gap such as {config.url}, {config.url|host}, {attributes.NAME} or {metadata.key}")
         }
@@ -75,7 +75,7 @@ struct TemplateText: Sendable {
             }
             return modifier
         }
-        return Gap(reference: reference, modifiers: modifiers, fallback: fallback, written: text)
+        return Placeholder(reference: reference, modifiers: modifiers, fallback: fallback, written: text)
     }
 
     /// Whether it has no gaps.
@@ -108,8 +108,8 @@ struct TemplateText: Sendable {
         for part in parts {
             switch part {
             case .text(let text): output += text
-            case .gap(let gap):
-                guard let value = try Self.value(of: gap, record) else { return nil }
+            case .placeholder(let placeholder):
+                guard let value = try Self.value(of: placeholder, record) else { return nil }
                 output += escape(value)
             }
         }
@@ -121,21 +121,21 @@ struct TemplateText: Sendable {
     /// - Throws: `StageError` where a value is missing that has no default.
     func text(_ record: RecordView, escape: (String) -> String = { $0 }) throws -> String {
         if let text = try filled(record, escape: escape) { return text }
-        for case .gap(let gap) in parts where try Self.value(of: gap, record) == nil {
-            throw StageError("the message has no '\(gap.written)'")
+        for case .placeholder(let placeholder) in parts where try Self.value(of: placeholder, record) == nil {
+            throw StageError("the message has no '\(placeholder.written)'")
         }
         throw StageError("the message has not what a template asks for")
     }
 
-    private static func value(of gap: Gap, _ record: RecordView) throws -> String? {
+    private static func value(of placeholder: Placeholder, _ record: RecordView) throws -> String? {
         var value: String? =
-            switch try record.value(of: gap.reference) {
+            switch try record.value(of: placeholder.reference) {
             case .text(let text): text
             case .list(let texts): texts.joined(separator: ",")
             case .object, nil: nil
             }
-        for modifier in gap.modifiers { value = value.flatMap { apply(modifier, $0) } }
-        return value ?? gap.fallback
+        for modifier in placeholder.modifiers { value = value.flatMap { apply(modifier, $0) } }
+        return value ?? placeholder.fallback
     }
 
     private static func apply(_ modifier: Modifier, _ text: String) -> String? {

@@ -56,7 +56,7 @@ public final class DedupeFilter: OutcomeObserver {
 
     /// Remembers a message that succeeded.
     public func ended(_ message: Message, _ settlement: Settlement) {
-        guard settlement.isGood else { return }
+        guard settlement.isSuccess else { return }
         let now = now()
         let record = RecordView(message, now: now)
         guard let key = try? by?.text(record) ?? message.id else { return }

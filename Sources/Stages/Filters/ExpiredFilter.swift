@@ -17,7 +17,7 @@ public struct ExpiredFilter: Filter {
             """,
         options: [margin],
         shorthand: "margin",
-        takes: .bytes,
+        accepts: .bytes,
         example: """
             stages:
               - filter:

@@ -22,7 +22,7 @@ public final class MatchFilter: RecordFilter {
             from the pipeline file. The file is read with the pipeline file, so also at SIGHUP.
             """,
         options: [condition],
-        isWhole: true,
+        hasInlineOption: true,
         example: """
             stages:
               - name: partners-of-wave-1
@@ -55,5 +55,7 @@ public final class MatchFilter: RecordFilter {
     public func admits(_ record: RecordView) throws -> Bool { try condition.holds(for: record) }
 
     /// Long lists of hosts in many filters are looked up together.
-    public static func row(of filters: [MatchFilter]) -> (any FilterRow)? { MatchRow(filters.map(\.condition)) }
+    public static func group(of filters: [MatchFilter]) -> (any FilterGroup)? {
+        MatchFilterGroup(filters.map(\.condition))
+    }
 }

@@ -77,6 +77,6 @@ public final class RateLimitFilter: Filter {
         guard let missing else { return true }
         if excess == .drop { return false }
         throw StageError(
-            mayPass: "more than \(rate) messages a second", retryAfter: .seconds(missing / rate))
+            transient: "more than \(rate) messages a second", retryAfter: .seconds(missing / rate))
     }
 }

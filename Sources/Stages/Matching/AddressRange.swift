@@ -9,8 +9,8 @@ struct AddressRange: Sendable {
     init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let bytes = Self.bytes(String(parts[0])) else { return nil }
-        let longest = bytes.count * 8
-        guard let prefix = parts.count == 1 ? longest : Int(parts[1]), (0...longest).contains(prefix) else {
+        let maximumLength = bytes.count * 8
+        guard let prefix = parts.count == 1 ? maximumLength : Int(parts[1]), (0...maximumLength).contains(prefix) else {
             return nil
         }
         self.bytes = bytes

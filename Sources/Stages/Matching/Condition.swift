@@ -5,7 +5,7 @@ import Wire
 /// Something that is true or false of a message.
 indirect enum Condition: Sendable {
     case host(HostTest)
-    case value(Reference, Test, Elements)
+    case value(FieldReference, Test, Elements)
     case all([Condition])
     case any([Condition])
     case not(Condition)
@@ -139,14 +139,14 @@ indirect enum Condition: Sendable {
 
     private static func read(short entry: ConfigNode.Entry, _ diagnostics: inout Diagnostics) -> Condition? {
         let path = ConfigNode(.string(entry.key), at: entry.keyLocation)
-        let reference = OptionType<Reference>.reference.value(of: path, &diagnostics)
+        let reference = OptionType<FieldReference>.reference.value(of: path, &diagnostics)
         let read = Options.read(
             entry.value, declarations: tests, owner: "a condition", missingAt: entry.keyLocation, &diagnostics)
         guard let reference, let read else { return nil }
         return try? Condition(reference, tests(read), read[host].map { HostSet($0) }, read[elements])
     }
 
-    private init(_ reference: Reference, _ tests: [Test], _ hosts: HostSet?, _ elements: Elements) throws {
+    private init(_ reference: FieldReference, _ tests: [Test], _ hosts: HostSet?, _ elements: Elements) throws {
         guard !tests.isEmpty || hosts != nil else {
             throw OptionError("a 'field' needs something to be tested for, such as equals, in, glob, host or exists")
         }
@@ -159,7 +159,7 @@ indirect enum Condition: Sendable {
         let tests = Self.tests(options)
         let hosts = options[Self.host].map { HostSet($0) }
         let joined: [Condition] = [
-            options[Self.all].map { .all($0) }, options[Self.any].map { .any(Self.united($0)) },
+            options[Self.all].map { .all($0) }, options[Self.any].map { .any(Self.merged($0)) },
             options[Self.not].map { .not($0) },
         ].compactMap { $0 }
         switch (options[Self.field], tests.isEmpty && hosts == nil, joined.count) {
@@ -173,9 +173,9 @@ indirect enum Condition: Sendable {
 
     /// The same alternatives, but lists of hosts or texts for one field, of which any may have the value, are one list: a look-up
     /// then costs what one costs, however many rules there are.
-    private static func united(_ conditions: [Condition]) -> [Condition] {
-        var hosts: [Reference: [HostSet]] = [:]
-        var texts: [Reference: Set<String>] = [:]
+    private static func merged(_ conditions: [Condition]) -> [Condition] {
+        var hosts: [FieldReference: [HostSet]] = [:]
+        var texts: [FieldReference: Set<String>] = [:]
         var rest: [Condition] = []
         for condition in conditions {
             switch condition {
@@ -207,7 +207,7 @@ indirect enum Condition: Sendable {
     // MARK: - In use
 
     /// The longest text a regular expression is tried on.
-    private static let longestForRegex = 4096
+    private static let maximumRegexText = 4096
 
     /// Whether it holds for a message.
     ///
@@ -246,8 +246,8 @@ indirect enum Condition: Sendable {
         case .oneOf(let texts): return texts.contains(text)
         case .glob(let globs): return globs.contains { $0.matches(text) }
         case .regex(let patterns):
-            guard text.utf8.count <= longestForRegex else {
-                throw StageError("a field of more than \(longestForRegex) bytes is too long for a regular expression")
+            guard text.utf8.count <= maximumRegexText else {
+                throw StageError("a field of more than \(maximumRegexText) bytes is too long for a regular expression")
             }
             return patterns.contains { $0.matches(anywhere: text) }
         case .cidr(let ranges):
@@ -278,11 +278,11 @@ indirect enum Condition: Sendable {
 
 /// That a field is a URL whose host is one of many. An object of constants: testing a message takes no references to its parts.
 final class HostTest: Sendable {
-    let reference: Reference
+    let reference: FieldReference
     let hosts: HostSet
     let elements: Condition.Elements
 
-    init(_ reference: Reference, _ hosts: HostSet, _ elements: Condition.Elements) {
+    init(_ reference: FieldReference, _ hosts: HostSet, _ elements: Condition.Elements) {
         self.reference = reference
         self.hosts = hosts
         self.elements = elements

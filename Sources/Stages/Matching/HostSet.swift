@@ -46,29 +46,29 @@ final class HostSet: Sendable {
 /// itself.
 struct HostIndex: Sendable {
     private struct Entry {
-        let rest: UInt32
+        let fingerprintTail: UInt32
         let set: UInt32
     }
 
     private let sets: [HostSet]
     /// Sets that hold patterns: nothing can be told of them beforehand.
-    private let unknown: [Int]
+    private let setsWithPatterns: [Int]
     private let entries: [Entry]
     /// Where the entries of a bucket begin; one more than there are buckets.
-    private let directory: [UInt32]
+    private let bucketStarts: [UInt32]
     /// How far a fingerprint is shifted for its bucket's number.
     private let shift: UInt64
 
     /// - Parameter sets: fewer than 2^32 entries in all.
     init(_ sets: [HostSet]) {
         self.sets = sets
-        unknown = sets.indices.filter { !sets[$0].globs.isEmpty }
+        setsWithPatterns = sets.indices.filter { !sets[$0].globs.isEmpty }
         let count = sets.reduce(0) { $0 + $1.names.count + $1.domains.count }
         var bits: UInt64 = 1
         while 1 << bits < count { bits += 1 }
         let shift = 64 - bits
         // A counting sort: how many entries each bucket has, where each begins, then each entry to its place.
-        var directory = [UInt32](repeating: 0, count: 1 << bits + 1)
+        var bucketStarts = [UInt32](repeating: 0, count: 1 << bits + 1)
         var found: [(fingerprint: UInt64, set: Int)] = []
         found.reserveCapacity(count)
         for (number, set) in sets.enumerated() {
@@ -76,30 +76,32 @@ struct HostIndex: Sendable {
                 for text in texts { found.append((HostName.fingerprint(of: text), number)) }
             }
         }
-        for (fingerprint, _) in found { directory[Int(fingerprint >> shift) + 1] += 1 }
-        for bucket in directory.indices.dropFirst() { directory[bucket] += directory[bucket - 1] }
-        var next = directory
-        var entries = [Entry](repeating: Entry(rest: 0, set: 0), count: count)
+        for (fingerprint, _) in found { bucketStarts[Int(fingerprint >> shift) + 1] += 1 }
+        for bucket in bucketStarts.indices.dropFirst() { bucketStarts[bucket] += bucketStarts[bucket - 1] }
+        var next = bucketStarts
+        var entries = [Entry](repeating: Entry(fingerprintTail: 0, set: 0), count: count)
         for (fingerprint, set) in found {
             let bucket = Int(fingerprint >> shift)
-            entries[Int(next[bucket])] = Entry(rest: UInt32(truncatingIfNeeded: fingerprint), set: UInt32(set))
+            entries[Int(next[bucket])] = Entry(
+                fingerprintTail: UInt32(truncatingIfNeeded: fingerprint), set: UInt32(set))
             next[bucket] += 1
         }
-        (self.shift, self.directory, self.entries) = (shift, directory, entries)
+        (self.shift, self.bucketStarts, self.entries) = (shift, bucketStarts, entries)
     }
 
     /// Calls `body` with the number of each set that holds a host, with some numbers perhaps twice.
     func sets(holding host: HostName, _ body: (Int) -> Void) {
-        look(host.fingerprint, host, body)
-        for parent in host.parents { look(parent.fingerprint, host, body) }
-        for number in unknown where sets[number].contains(host) { body(number) }
+        find(host.fingerprint, host, body)
+        for parent in host.parents { find(parent.fingerprint, host, body) }
+        for number in setsWithPatterns where sets[number].contains(host) { body(number) }
     }
 
-    private func look(_ fingerprint: UInt64, _ host: HostName, _ body: (Int) -> Void) {
+    private func find(_ fingerprint: UInt64, _ host: HostName, _ body: (Int) -> Void) {
         let bucket = Int(fingerprint >> shift)
-        for index in directory[bucket]..<directory[bucket + 1] {
+        for index in bucketStarts[bucket]..<bucketStarts[bucket + 1] {
             let entry = entries[Int(index)]
-            guard entry.rest == UInt32(truncatingIfNeeded: fingerprint), sets[Int(entry.set)].contains(host) else {
+            guard entry.fingerprintTail == UInt32(truncatingIfNeeded: fingerprint), sets[Int(entry.set)].contains(host)
+            else {
                 continue
             }
             body(Int(entry.set))

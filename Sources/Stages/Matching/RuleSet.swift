@@ -112,13 +112,13 @@ struct RuleSet: Sendable {
 
 /// A table that gives a value for what stands in a field.
 struct LookupTable: Sendable {
-    private enum Way: String, CaseIterable, Sendable {
+    private enum KeyKind: String, CaseIterable, Sendable {
         case value, host
     }
 
     private static let field = Option("field", .reference, help: "what is looked up, such as config.url")
     private static let by = Option(
-        "by", OptionType<Way>.choice, default: .value, shown: "value",
+        "by", OptionType<KeyKind>.choice, default: .value, shown: "value",
         help: "whether the whole value is looked up, or the host of the URL that it is (*.example.net for all below it)"
     )
     private static let file = Option(
@@ -129,13 +129,13 @@ struct LookupTable: Sendable {
         optional: "table", .dictionary(of: .list(of: .string)), help: "keys and their values")
     static let options: [any OptionDeclaration] = [field, by, file, table]
 
-    private let reference: Reference
-    private let way: Way
+    private let reference: FieldReference
+    private let keyKind: KeyKind
     private let rows: [String: [String]]
 
     init(_ options: Options, isList: Bool) throws {
         reference = options[Self.field]
-        way = options[Self.by]
+        keyKind = options[Self.by]
         var rows = options[Self.table] ?? [:]
         guard options[Self.table] != nil || options[Self.file] != nil else {
             throw OptionError("a lookup needs a 'file' or a 'table'")
@@ -160,13 +160,13 @@ struct LookupTable: Sendable {
         if !isList, let bad = rows.first(where: { $0.value.count != 1 }) {
             throw OptionError("'\(bad.key)' has several values in the lookup")
         }
-        self.rows = way == .host ? Dictionary(rows.map { ($0.key.lowercased(), $0.value) }) { $1 } : rows
+        self.rows = keyKind == .host ? Dictionary(rows.map { ($0.key.lowercased(), $0.value) }) { $1 } : rows
     }
 
     /// What the table says of a message; nil where that is nothing.
     func values(for record: RecordView) throws -> [String]? {
         guard case .text(let text)? = try record.value(of: reference) else { return nil }
-        guard way == .host else { return rows[text] }
+        guard keyKind == .host else { return rows[text] }
         guard let host = HostName(url: text) else { return nil }
         if let values = rows[host.name] { return values }
         // The nearest domain above the host wins.

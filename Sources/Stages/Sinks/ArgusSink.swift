@@ -52,7 +52,7 @@ public final class ArgusSink: CompletingSink {
         options: [
             addresses, bucket, HTTPAuthorization.option, ownerHeaders, conflict, timeout, inFlight, journal, tls,
         ],
-        takes: ArgusItem.kind,
+        accepts: ArgusItem.kind,
         example: """
             sink:
               argus:
@@ -86,9 +86,9 @@ public final class ArgusSink: CompletingSink {
     /// Opens the journal; connections come with the first writes.
     public func open() async throws {
         try await journal?.open()
-        let made = try ArgusClient(bucket, connections: capabilities.inFlight)
+        let opened = try ArgusClient(bucket, connections: capabilities.inFlight)
         let previous = client.withLock { client in
-            defer { client = made }
+            defer { client = opened }
             return client
         }
         await previous?.shutDown()
@@ -147,7 +147,7 @@ public final class ArgusSink: CompletingSink {
         let write = ItemWrite(item: item, began: now, client: client, address: client.address, done: done)
         client.fields(of: item.owner) { [self] fields in
             switch fields {
-            case .success(let fields) where conflict == .newest: look(write, fields)
+            case .success(let fields) where conflict == .newest: writeIfNewer(write, fields)
             case .success(let fields): put(write, fields)
             case .failure(let failure): end(write, .transient(reason: failure.description, retryAfter: nil))
             }
@@ -172,14 +172,14 @@ public final class ArgusSink: CompletingSink {
                 return end(write, outcome)
             }
             Task {
-                await note(write.item, wasCreated: response.status == 201, journal)
+                await record(write.item, wasCreated: response.status == 201, journal)
                 end(write, outcome)
             }
         }
     }
 
     /// Looks at what is there, and writes unless that decides it: it ends later than ours, or it cannot be read.
-    private func look(_ write: ItemWrite, _ fields: HeaderFields) {
+    private func writeIfNewer(_ write: ItemWrite, _ fields: HeaderFields) {
         write.client.get(write.item.id, fields, at: write.address) { [self] answer in
             if case .success(let response) = answer, response.status == 404 { return put(write, fields) }
             let outcome = outcome(of: answer, write)
@@ -206,17 +206,17 @@ public final class ArgusSink: CompletingSink {
 
     private func end(_ write: ItemWrite, _ outcome: WriteOutcome) {
         switch outcome {
-        case .delivered: liveItems.note(write.item, now: write.began)
-        case .transient: write.client.moveOn(from: write.address)
+        case .delivered: liveItems.record(write.item, now: write.began)
+        case .transient: write.client.failOver(from: write.address)
         case .expired, .superseded, .permanent: break
         }
         write.done(outcome)
     }
 
-    private func note(_ item: ArgusItem, wasCreated: Bool, _ journal: ItemJournal) async {
+    private func record(_ item: ArgusItem, wasCreated: Bool, _ journal: ItemJournal) async {
         let now = context.now()
         do {
-            try await journal.note(
+            try await journal.record(
                 .init(
                     id: item.id, owner: item.owner, wasCreated: wasCreated, written: now,
                     end: now + .seconds(min(item.lifetime.secondsLeft(at: now), 1 << 40))))
@@ -239,10 +239,10 @@ public final class ArgusSink: CompletingSink {
     // MARK: - Options
 
     private static let bucketType = OptionType<String>.string.map(named: "bucket") { text in
-        let isGood = text.utf8.allSatisfy {
+        let isValid = text.utf8.allSatisfy {
             isLowerHex($0) || (UInt8(ascii: "g")...UInt8(ascii: "z")).contains($0) || $0 == UInt8(ascii: "-")
         }
-        guard isGood, (3...63).contains(text.utf8.count), text.first != "-", text.last != "-" else {
+        guard isValid, (3...63).contains(text.utf8.count), text.first != "-", text.last != "-" else {
             throw OptionError("'\(text)' is no bucket: 3 to 63 characters a-z, 0-9 and -, which stands at neither end")
         }
         return text

@@ -17,7 +17,7 @@ public final class ExecSink: Sink {
             {"outcome": "permanent", "reason": ...}. It is started when the pipeline is; one that ends, or does not answer in time, is
             started again with the next message, and what it did not answer is tried again.
             """,
-        options: JSONLinesChild.options + [batch],
+        options: JSONLinesProcess.options + [batch],
         example: """
             sink:
               exec: {command: [/usr/local/bin/store-webhook, --fast]}
@@ -25,22 +25,22 @@ public final class ExecSink: Sink {
 
     /// A batch at a time, so that messages stay in order.
     public let capabilities: SinkCapabilities
-    private let program: JSONLinesChild.Program
+    private let program: JSONLinesProcess.Program
     private let context: StageContext
-    private let child = Mutex<JSONLinesChild?>(nil)
+    private let child = Mutex<JSONLinesProcess?>(nil)
     private let isOpen = Atomic<Bool>(false)
 
     /// A sink with options; the program is started later.
     public init(_ options: Options, _ context: StageContext) throws {
-        program = try JSONLinesChild.Program(options)
+        program = try JSONLinesProcess.Program(options)
         capabilities = SinkCapabilities(batch: options[Self.batch], inFlight: 1)
         self.context = context
     }
 
     /// Starts the program.
     public func open() async throws {
-        let made = try JSONLinesChild(program)
-        child.withLock { $0 = made }
+        let started = try JSONLinesProcess(program)
+        child.withLock { $0 = started }
         isOpen.store(true, ordering: .relaxed)
     }
 
@@ -55,9 +55,9 @@ public final class ExecSink: Sink {
             do {
                 let running = try child.withLock { child in
                     if let child, child.isRunning { return child }
-                    let made = try JSONLinesChild(program)
-                    child = made
-                    return made
+                    let started = try JSONLinesProcess(program)
+                    child = started
+                    return started
                 }
                 for message in batch {
                     let answer = try running.exchange([MessageJSON.line(message, at: now)], within: program.timeout)[0]

@@ -55,32 +55,32 @@ public final class FallbackSink: Sink {
     /// Writes what the first takes into it, the rest into the next, and so on.
     public func write(_ batch: [Message]) async -> [WriteOutcome] {
         var outcomes = [WriteOutcome?](repeating: nil, count: batch.count)
-        var left = Array(batch.indices)
-        for (sink, name) in zip(sinks, names) where !left.isEmpty {
+        var remaining = Array(batch.indices)
+        for (sink, name) in zip(sinks, names) where !remaining.isEmpty {
             do {
                 try await sink.open()
             } catch {
-                for index in left {
+                for index in remaining {
                     outcomes[index] = Self.worse(
                         outcomes[index], .transient(reason: "\(name): \(error)", retryAfter: nil))
                 }
                 continue
             }
-            let answers = await sink.write(left.map { batch[$0] })
-            var again: [Int] = []
-            for (index, answer) in zip(left, answers) {
+            let answers = await sink.write(remaining.map { batch[$0] })
+            var toRetry: [Int] = []
+            for (index, answer) in zip(remaining, answers) {
                 switch answer {
                 case .delivered, .expired, .superseded: outcomes[index] = answer
                 case .transient(let reason, let retryAfter):
                     outcomes[index] = Self.worse(
                         outcomes[index], .transient(reason: "\(name): \(reason)", retryAfter: retryAfter))
-                    again.append(index)
+                    toRetry.append(index)
                 case .permanent(let reason):
                     outcomes[index] = Self.worse(outcomes[index], .permanent(reason: "\(name): \(reason)"))
-                    again.append(index)
+                    toRetry.append(index)
                 }
             }
-            left = again
+            remaining = toRetry
         }
         return outcomes.map { $0 ?? .transient(reason: "no sink answered", retryAfter: nil) }
     }
@@ -89,7 +89,7 @@ public final class FallbackSink: Sink {
     private static func worse(_ earlier: WriteOutcome?, _ later: WriteOutcome) -> WriteOutcome {
         switch (earlier, later) {
         case (.transient(let reason, let pause)?, .transient(_, let other)):
-            .transient(reason: reason, retryAfter: pause.flatMap { mine in other.map { min(mine, $0) } })
+            .transient(reason: reason, retryAfter: pause.flatMap { first in other.map { min(first, $0) } })
         case (.transient?, .permanent): earlier ?? later
         default: later
         }

@@ -29,7 +29,7 @@ public final class FanOutSink: Sink {
     }
 
     /// The most messages of which is remembered where they have arrived.
-    private static let mostRemembered = 10_000
+    private static let maximumRemembered = 10_000
 
     /// As much as the smallest of them takes.
     public let capabilities: SinkCapabilities
@@ -104,7 +104,7 @@ public final class FanOutSink: Sink {
         guard !done.isEmpty else { return }
         memory.withLock { memory in
             if memory.arrived.updateValue(done, forKey: identity) == nil { memory.order.append(identity) }
-            while memory.order.count > Self.mostRemembered, let oldest = memory.order.popFirst() {
+            while memory.order.count > Self.maximumRemembered, let oldest = memory.order.popFirst() {
                 memory.arrived[oldest] = nil
             }
         }

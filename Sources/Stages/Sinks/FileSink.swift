@@ -32,7 +32,7 @@ public final class FileSink: Sink {
     public let capabilities = SinkCapabilities(batch: 256, inFlight: 1)
     private let path: String
     private let sync: Bool
-    private let rule: RotatingFile.Rule?
+    private let rotation: RotatingFile.RotationPolicy?
     private let context: StageContext
     private let file = Mutex<RotatingFile?>(nil)
 
@@ -40,13 +40,13 @@ public final class FileSink: Sink {
     public init(_ options: Options, _ context: StageContext) throws {
         path = options[Self.path]
         sync = options[Self.sync]
-        rule = try options[Self.rotate].map { rotate in
+        rotation = try options[Self.rotate].map { rotate in
             guard rotate[Self.size] != nil || rotate[Self.every] != nil else {
                 throw OptionError(
                     "'rotate' needs 'size' or 'every', or the file is never set aside",
                     at: options.location(of: Self.rotate))
             }
-            return RotatingFile.Rule(
+            return RotatingFile.RotationPolicy(
                 size: rotate[Self.size], age: rotate[Self.every], keep: rotate[Self.keep],
                 compresses: rotate[Self.compress])
         }
@@ -55,7 +55,7 @@ public final class FileSink: Sink {
 
     /// Opens the file.
     public func open() async throws {
-        let opened = try RotatingFile(path: path, rule: rule, now: context.now())
+        let opened = try RotatingFile(path: path, rotation: rotation, now: context.now())
         let previous = file.withLock { file in
             defer { file = opened }
             return file

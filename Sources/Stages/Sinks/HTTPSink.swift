@@ -127,9 +127,9 @@ public final class HTTPSink: CompletingSink {
 
     /// Makes the client; connections come with the first messages.
     public func open() async throws {
-        let made = try HTTPClient(tls.configuration(connections: capabilities.inFlight))
+        let opened = try HTTPClient(tls.configuration(connections: capabilities.inFlight))
         let previous = client.withLock { client in
-            defer { client = made }
+            defer { client = opened }
             return client
         }
         await previous?.shutDown()
@@ -158,11 +158,11 @@ public final class HTTPSink: CompletingSink {
         authorization.header(client) { [self] header in
             switch header {
             case .failure(let failure):
-                done(.transient(reason: HTTPOutcome.silence(failure, server: "the server"), retryAfter: nil))
+                done(.transient(reason: HTTPOutcome.noAnswerReason(failure, server: "the server"), retryAfter: nil))
             case .success(let header):
                 var request = request
                 if let header { request.headers["Authorization"] = header }
-                client.execute(request, within: timeout, body: HTTPOutcome.uninteresting) { [self] answer in
+                client.execute(request, within: timeout, body: HTTPOutcome.statusOnly) { [self] answer in
                     done(outcome(of: answer))
                 }
             }
@@ -239,7 +239,7 @@ public final class HTTPSink: CompletingSink {
         }
         let status = try await HTTPClient.with(tls.configuration()) { client in
             try await client.execute(
-                ClientRequest("OPTIONS", address.url), within: timeout, body: HTTPOutcome.uninteresting
+                ClientRequest("OPTIONS", address.url), within: timeout, body: HTTPOutcome.statusOnly
             ).status
         }
         return "the server answers (\(status) to OPTIONS)"

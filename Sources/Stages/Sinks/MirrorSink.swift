@@ -32,7 +32,7 @@ public final class MirrorSink: Sink {
     }
 
     /// How long copies may still take when the sink is closed.
-    private static let patience = Duration.seconds(5)
+    private static let closeTimeout = Duration.seconds(5)
 
     /// Those of the sink that counts.
     public let capabilities: SinkCapabilities
@@ -45,8 +45,8 @@ public final class MirrorSink: Sink {
 
     /// A sink of two sinks.
     public init(_ options: Options, _ context: StageContext) throws {
-        let made = try SinkGroup.make([options[Self.main], options[Self.copy]], context)
-        (sink, copy) = (made[0], made[1])
+        let sinks = try SinkGroup.make([options[Self.main], options[Self.copy]], context)
+        (sink, copy) = (sinks[0], sinks[1])
         capabilities = sink.capabilities
         limit = options[Self.queue]
         logger = context.logger
@@ -72,12 +72,12 @@ public final class MirrorSink: Sink {
         guard !messages.isEmpty else { return }
         let tooMany = copies.withLock { copies in
             guard !copies.isClosed else { return messages.count }
-            let room = max(0, limit - copies.waiting.count)
-            for message in messages.prefix(room) { copies.waiting.append(message) }
+            let free = max(0, limit - copies.waiting.count)
+            for message in messages.prefix(free) { copies.waiting.append(message) }
             if copies.writer == nil { copies.writer = Task { await writeCopies() } }
-            return max(0, messages.count - room)
+            return max(0, messages.count - free)
         }
-        lose(tooMany, "too many copies wait")
+        recordLost(tooMany, "too many copies wait")
     }
 
     private func writeCopies() async {
@@ -93,9 +93,9 @@ public final class MirrorSink: Sink {
             if batch.isEmpty { return }
             do {
                 try await copy.open()
-                for case .transient(let reason, _) in await failures(of: batch) { lose(1, reason) }
+                for case .transient(let reason, _) in await failures(of: batch) { recordLost(1, reason) }
             } catch {
-                lose(batch.count, "\(error)")
+                recordLost(batch.count, "\(error)")
             }
         }
     }
@@ -111,7 +111,7 @@ public final class MirrorSink: Sink {
         }
     }
 
-    private func lose(_ count: Int, _ reason: String) {
+    private func recordLost(_ count: Int, _ reason: String) {
         guard count > 0 else { return }
         lost.increment(by: count)
         logger.debug("copies were lost", metadata: ["count": "\(count)", "reason": "\(reason)"])
@@ -126,12 +126,12 @@ public final class MirrorSink: Sink {
         await sink.close()
         if let writer {
             let deadline = Task {
-                try? await Task.sleep(for: Self.patience)
+                try? await Task.sleep(for: Self.closeTimeout)
                 let left = copies.withLock { copies in
                     defer { copies.waiting = [] }
                     return copies.waiting.count
                 }
-                lose(left, "the pipeline has ended")
+                recordLost(left, "the pipeline has ended")
             }
             await writer.value
             deadline.cancel()

@@ -23,7 +23,7 @@ public final class SNSSink: Sink {
         details: """
             Up to ten messages go in a call, 256 KiB together; a larger one is refused.
             """,
-        options: [topicARN, subject, attributes, passesAttributes, inFlight] + AWSAccess.options,
+        options: [topicARN, subject, attributes, passesAttributes, inFlight] + AWSClientOptions.options,
         example: """
             sink:
               sns:
@@ -38,7 +38,7 @@ public final class SNSSink: Sink {
     private let subject: TemplateText?
     private let attributes: [String: TemplateText]
     private let passesAttributes: Bool
-    private let access: AWSAccess
+    private let aws: AWSClientOptions
     private let context: StageContext
     private let sent: Counter
     /// nil while the sink is closed.
@@ -50,8 +50,8 @@ public final class SNSSink: Sink {
         subject = options[Self.subject]
         attributes = options[Self.attributes]
         passesAttributes = options[Self.passesAttributes]
-        access = try AWSAccess(options, regionNamed: topic.region)
-        capabilities = SinkCapabilities(batch: SNSClient.largestBatch, inFlight: options[Self.inFlight])
+        aws = try AWSClientOptions(options, regionNamed: topic.region)
+        capabilities = SinkCapabilities(batch: SNSClient.maximumBatchCount, inFlight: options[Self.inFlight])
         self.context = context
         sent = Counter(
             label: "xmidt_hecate_webhook_sns_notification_sent_count",
@@ -61,16 +61,16 @@ public final class SNSSink: Sink {
     private func client(_ client: HTTPClient) -> SNSClient {
         let transport = HTTPTransport.client(client)
         return SNSClient(
-            region: access.region, endpoint: access.endpoint, credentials: access.provider(transport),
+            region: aws.region, endpoint: aws.endpoint, credentials: aws.provider(transport),
             transport: transport, now: context.now)
     }
 
     /// Makes the client.
     public func open() async throws {
-        let http = try HTTPClient(access.configuration())
-        let made = (http, client(http))
+        let http = try HTTPClient(aws.configuration())
+        let opened = (http, client(http))
         let previous = connected.withLock { connected in
-            defer { connected = made }
+            defer { connected = opened }
             return connected
         }
         await previous?.http.shutDown()
@@ -110,8 +110,8 @@ public final class SNSSink: Sink {
 
     /// Looks whether the topic is there.
     public func probe() async throws -> String {
-        try await HTTPClient.with(access.configuration()) {
-            try await client($0).topicIsThere(topic.description)
+        try await HTTPClient.with(aws.configuration()) {
+            try await client($0).checkTopic(topic.description)
         }
         return "the topic is there"
     }

@@ -17,7 +17,7 @@ public final class SQSSink: Sink {
             Up to ten messages go in a call, 256 KiB together; a larger one is refused. The message's attributes are sent as string
             attributes, the first ten by name. In a FIFO queue messages are grouped by their key, and one of the same id is sent once.
             """,
-        options: [queueURL, inFlight] + AWSAccess.options,
+        options: [queueURL, inFlight] + AWSClientOptions.options,
         example: """
             sink:
               sqs: {queueURL: "https://sqs.us-east-1.amazonaws.com/123456789012/webhooks"}
@@ -26,7 +26,7 @@ public final class SQSSink: Sink {
     /// Ten in a call, as SQS takes them.
     public let capabilities: SinkCapabilities
     private let queue: QueueURL
-    private let access: AWSAccess
+    private let aws: AWSClientOptions
     private let context: StageContext
     /// nil while the sink is closed.
     private let connected = Mutex<(http: HTTPClient, service: SQSClient)?>(nil)
@@ -34,24 +34,24 @@ public final class SQSSink: Sink {
     /// A sink with options; nothing is called yet.
     public init(_ options: Options, _ context: StageContext) throws {
         queue = options[Self.queueURL]
-        access = try AWSAccess(options, regionNamed: queue.region)
-        capabilities = SinkCapabilities(batch: SQSClient.largestBatch, inFlight: options[Self.inFlight])
+        aws = try AWSClientOptions(options, regionNamed: queue.region)
+        capabilities = SinkCapabilities(batch: SQSClient.maximumBatchCount, inFlight: options[Self.inFlight])
         self.context = context
     }
 
     private func client(_ client: HTTPClient) -> SQSClient {
         let transport = HTTPTransport.client(client)
         return SQSClient(
-            queueURL: queue.description, region: access.region, endpoint: access.endpoint,
-            credentials: access.provider(transport), transport: transport, now: context.now)
+            queueURL: queue.description, region: aws.region, endpoint: aws.endpoint,
+            credentials: aws.provider(transport), transport: transport, now: context.now)
     }
 
     /// Makes the client.
     public func open() async throws {
-        let http = try HTTPClient(access.configuration())
-        let made = (http, client(http))
+        let http = try HTTPClient(aws.configuration())
+        let opened = (http, client(http))
         let previous = connected.withLock { connected in
-            defer { connected = made }
+            defer { connected = opened }
             return connected
         }
         await previous?.http.shutDown()
@@ -81,7 +81,7 @@ public final class SQSSink: Sink {
 
     /// Asks how many messages wait.
     public func probe() async throws -> String {
-        let depth = try await HTTPClient.with(access.configuration()) { try await client($0).approximateDepth() }
+        let depth = try await HTTPClient.with(aws.configuration()) { try await client($0).approximateDepth() }
         return "the queue is there; about \(depth) messages wait"
     }
 }

@@ -31,25 +31,25 @@ public final class WebhookListSink: Sink {
             with field: data.Webhook and removals: true. It is in memory: a new start begins with nothing.
             """,
         options: [listen, path, basic, metric, hidesSecrets],
-        takes: .bytes,
+        accepts: .bytes,
         example: """
             sink:
               webhook-list: {listen: ":6100", path: /api/v2/hooks, basic: "${HOOK_AUTH:-user:pass}"}
             """)
 
     private static let metricName = OptionType<String>.string.map(named: "metric name") { text in
-        let isGood = text.utf8.allSatisfy {
+        let isValid = text.utf8.allSatisfy {
             (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
                 || $0 == UInt8(ascii: "_")
         }
-        guard isGood, let first = text.utf8.first, first >= UInt8(ascii: "_") else {
+        guard isValid, let first = text.utf8.first, first >= UInt8(ascii: "_") else {
             throw OptionError("'\(text)' is no name of a metric: lower-case letters, digits and _")
         }
         return text
     }
 
     /// The most webhooks that are kept.
-    private static let most = 1_000_000
+    private static let maximumCount = 1_000_000
 
     private struct Entry {
         var webhook: Webhook
@@ -67,7 +67,7 @@ public final class WebhookListSink: Sink {
     public let capabilities = SinkCapabilities(batch: 64, inFlight: 1, isUpsert: true)
     private let listen: ListenAddress
     private let path: String
-    private let gate: BasicGate
+    private let authenticator: BasicAuthenticator
     private let hidesSecrets: Bool
     private let gauge: Gauge?
     private let context: StageContext
@@ -77,7 +77,7 @@ public final class WebhookListSink: Sink {
     public init(_ options: Options, _ context: StageContext) throws {
         listen = options[Self.listen]
         path = options[Self.path]
-        gate = try BasicGate(options, Self.basic)
+        authenticator = try BasicAuthenticator(options, Self.basic)
         hidesSecrets = options[Self.hidesSecrets]
         gauge = options[Self.metric].map { Gauge(label: $0, dimensions: [], factory: context.metrics) }
         gauge?.record(0)
@@ -154,11 +154,12 @@ public final class WebhookListSink: Sink {
         let left = message.attributes["argus.ttl"].flatMap { Int64($0) }
         let end = left.map { message.receivedAt + .seconds($0) } ?? webhook.until.timestamp
         let isKept = count { state in
-            guard state.entries.count < Self.most || state.entries[message.key] != nil else { return false }
+            guard state.entries.count < Self.maximumCount || state.entries[message.key] != nil else { return false }
             state.entries[message.key] = end > now ? Entry(webhook: webhook, end: end) : nil
             return true
         }
-        return isKept ? .delivered : .transient(reason: "the list is full: \(Self.most) webhooks", retryAfter: nil)
+        return isKept
+            ? .delivered : .transient(reason: "the list is full: \(Self.maximumCount) webhooks", retryAfter: nil)
     }
 
     private func sweep() {
@@ -182,7 +183,7 @@ public final class WebhookListSink: Sink {
         guard ["GET", "HEAD"].contains(request.method) else {
             return .text(405, "only GET is answered here", headers: ["Allow": "GET"])
         }
-        if let refusal = gate.refusal(of: request) { return refusal }
+        if let refusal = authenticator.refusal(of: request) { return refusal }
         let now = context.now()
         let live = state.withLock { $0.entries.values.filter { $0.end > now }.map(\.webhook) }
         var output: [UInt8] = [UInt8(ascii: "[")]

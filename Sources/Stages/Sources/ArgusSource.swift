@@ -35,13 +35,13 @@ public final class ArgusSource: Source {
             ArgusSink.addresses, ArgusSink.bucket, HTTPAuthorization.option, ArgusSink.ownerHeaders, owners, interval,
             once, field, removals, timeout, ArgusSink.tls,
         ],
-        makes: .bytes,
+        produces: .bytes,
         example: """
             source:
               argus: {address: "http://localhost:6600", owners: [xmidt-migration], field: data.Webhook}
             """)
 
-    private struct Known {
+    private struct KnownItem {
         var digest: [UInt8]
         /// The latest that the item can end. What is left of it is told in whole seconds, at a moment between the request and the
         /// answer: it lives longer than before only when the earliest that it can end now is later than this.
@@ -56,9 +56,9 @@ public final class ArgusSource: Source {
     private let removals: Bool
     private let context: StageContext
     private struct State {
-        var known: [String: [String: Known]] = [:]
+        var known: [String: [String: KnownItem]] = [:]
         var isStopped = false
-        var nap: Task<Void, Never>?
+        var pause: Task<Void, Never>?
         var lastError: String?
         var hasSeenAll = false
     }
@@ -95,7 +95,7 @@ public final class ArgusSource: Source {
         while !state.withLock({ $0.isStopped }) {
             do {
                 var failed = 0
-                for owner in owners { failed += try await look(for: owner, client, intake) }
+                for owner in owners { failed += try await poll(for: owner, client, intake) }
                 state.withLock { ($0.lastError, $0.hasSeenAll) = (nil, true) }
                 if once {
                     if failed > 0 { throw StageError("\(failed) items were refused; the log says which and why") }
@@ -106,36 +106,36 @@ public final class ArgusSource: Source {
             } catch let error as StageError where once {
                 throw error
             } catch {
-                let isNews = state.withLock { state in
+                let isFirstFailure = state.withLock { state in
                     defer { state.lastError = "\(error)" }
                     return state.lastError == nil
                 }
                 context.logger.log(
-                    level: isNews ? .error : .debug, "Argus cannot be asked; it is tried again",
+                    level: isFirstFailure ? .error : .debug, "Argus cannot be asked; it is tried again",
                     metadata: ["error": "\(error)"])
             }
-            await nap()
+            await pause()
         }
     }
 
     /// Waits for the next look, or until stopped.
-    private func nap() async {
-        let nap = Task { [interval] in _ = try? await Task.sleep(for: interval) }
+    private func pause() async {
+        let pause = Task { [interval] in _ = try? await Task.sleep(for: interval) }
         let isStopped = state.withLock { state in
-            state.nap = nap
+            state.pause = pause
             return state.isStopped
         }
-        if isStopped { nap.cancel() }
-        await nap.value
+        if isStopped { pause.cancel() }
+        await pause.value
     }
 
     /// Looks no more.
     public func stop() async {
-        let nap = state.withLock { state in
+        let pause = state.withLock { state in
             state.isStopped = true
-            return state.nap
+            return state.pause
         }
-        nap?.cancel()
+        pause?.cancel()
     }
 
     /// Looks once and takes nothing.
@@ -149,16 +149,16 @@ public final class ArgusSource: Source {
     }
 
     /// - Returns: how many were refused.
-    private func look(for owner: String, _ client: ArgusClient, _ intake: Intake) async throws -> Int {
+    private func poll(for owner: String, _ client: ArgusClient, _ intake: Intake) async throws -> Int {
         let listing = try await client.list(of: owner)
         let known = state.withLock { $0.known[owner] ?? [:] }
-        let outstanding = Outstanding()
+        let outstanding = OutstandingMessages()
         var present: Set<String> = []
         for item in listing.items {
             let id = item.id
             present.insert(id)
             let left = Duration.seconds(item.ttl ?? 0)
-            var current = Known(
+            var current = KnownItem(
                 digest: Digest.sha256(item.data.canonical.bytes),
                 latestEnd: listing.answered + left + .seconds(1))
             let change: String
@@ -187,8 +187,9 @@ public final class ArgusSource: Source {
     }
 
     private func send(
-        _ item: JSONTree, _ id: String, _ owner: String, _ change: String, _ ttl: Int64?, _ outstanding: Outstanding,
-        _ intake: Intake, whenGood: @escaping @Sendable () -> Void
+        _ item: JSONTree, _ id: String, _ owner: String, _ change: String, _ ttl: Int64?,
+        _ outstanding: OutstandingMessages,
+        _ intake: Intake, onSuccess: @escaping @Sendable () -> Void
     ) async throws {
         let content = field.map { item.value(at: $0.segments[...]) } ?? item
         var attributes = ["argus.change": change, "argus.owner": owner]
@@ -199,13 +200,13 @@ public final class ArgusSource: Source {
         outstanding.add()
         do {
             try await intake.send(message) { [context] settlement in
-                if settlement.isGood {
-                    whenGood()
+                if settlement.isSuccess {
+                    onSuccess()
                 } else {
                     context.logger.warning(
                         "an item was not taken", metadata: ["id": "\(id)", "outcome": "\(settlement)"])
                 }
-                outstanding.remove(failed: !settlement.isGood)
+                outstanding.remove(failed: !settlement.isSuccess)
             }
         } catch {
             outstanding.remove()

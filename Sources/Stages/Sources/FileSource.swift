@@ -12,7 +12,7 @@ public final class FileSource: Source {
         summary: "reads messages from a file, one a line",
         details: "Ends with the file; the process then ends with 1 if a line was refused.",
         options: [path, LineReader.keyField, LineReader.maxLineBytes],
-        makes: .bytes,
+        produces: .bytes,
         example: """
             source:
               file: {path: webhooks.jsonl}

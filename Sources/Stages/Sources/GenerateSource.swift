@@ -21,7 +21,7 @@ public final class GenerateSource: Source {
         name: "generate",
         summary: "makes messages up, for trials and measurements",
         options: [count, distinct, rate, template, key],
-        makes: .bytes,
+        produces: .bytes,
         example: """
             source:
               generate: {count: 1000, rate: 100}
@@ -53,30 +53,30 @@ public final class GenerateSource: Source {
 
     /// Makes messages until there are enough.
     public func run(into intake: Intake) async throws {
-        let outcomes = Mutex<[Outcome]>([])
+        let tallies = Mutex<[SendTally]>([])
         if rate == nil, distinct == nil, key.hasNumber {
             // Each key comes once, so each lane can make those that fall to it.
-            await intake.pull { share in
-                let outcome = Outcome()
-                outcomes.withLock { $0.append(outcome) }
-                let maker = Mutex(maker(share))
-                return MessageSeries(
-                    next: { [self] most in
+            await intake.pull { partition in
+                let tally = SendTally()
+                tallies.withLock { $0.append(tally) }
+                let maker = Mutex(maker(partition))
+                return MessageGenerator(
+                    next: { [self] limit in
                         guard !isStopped.load(ordering: .relaxed) else { return nil }
-                        let messages = maker.withLock { $0.next(most, at: context.now()) }
-                        outcome.outstanding.add(messages?.count ?? 0)
+                        let messages = maker.withLock { $0.next(limit, at: context.now()) }
+                        tally.outstanding.add(messages?.count ?? 0)
                         return messages
-                    }, settled: outcome.settled)
+                    }, settled: tally.settled)
             }
         } else {
-            let outcome = Outcome()
-            outcomes.withLock { $0 = [outcome] }
-            await run(into: intake, outcome)
+            let tally = SendTally()
+            tallies.withLock { $0 = [tally] }
+            await run(into: intake, tally)
         }
         var refused = (count: 0, reason: "")
-        for outcome in outcomes.withLock({ $0 }) {
-            await outcome.outstanding.wait()
-            let (count, reason) = outcome.refused.withLock { $0 }
+        for tally in tallies.withLock({ $0 }) {
+            await tally.outstanding.wait()
+            let (count, reason) = tally.refused.withLock { $0 }
             if count > 0 { refused = (refused.count + count, reason) }
         }
         if refused.count > 0 {
@@ -85,23 +85,23 @@ public final class GenerateSource: Source {
     }
 
     /// One message after the other.
-    private func run(into intake: Intake, _ outcome: Outcome) async {
+    private func run(into intake: Intake, _ tally: SendTally) async {
         var maker = maker(.all)
         let started = ContinuousClock.now
         while !isStopped.load(ordering: .relaxed) {
-            if let rate { try? await Task.sleep(until: started + .seconds(Double(maker.made) / rate)) }
+            if let rate { try? await Task.sleep(until: started + .seconds(Double(maker.madeCount) / rate)) }
             guard let message = maker.next(1, at: context.now())?.first else { return }
-            outcome.outstanding.add()
+            tally.outstanding.add()
             do {
-                try await intake.send(message, settled: outcome.settled)
+                try await intake.send(message, settled: tally.settled)
             } catch {
-                return outcome.outstanding.remove()
+                return tally.outstanding.remove()
             }
         }
     }
 
-    private func maker(_ share: LaneShare) -> Maker {
-        Maker(count: count, distinct: distinct, template: template, key: key, share: share)
+    private func maker(_ partition: LanePartition) -> MessageMaker {
+        MessageMaker(count: count, distinct: distinct, template: template, key: key, partition: partition)
     }
 
     /// Makes no more.
@@ -109,8 +109,8 @@ public final class GenerateSource: Source {
 }
 
 /// What became of messages: of those of one lane, so that lanes do not count in the same place.
-private final class Outcome: Sendable {
-    let outstanding = Outstanding()
+private final class SendTally: Sendable {
+    let outstanding = OutstandingMessages()
     let refused = Mutex<(count: Int, reason: String)>((0, ""))
 
     var settled: @Sendable (Settlement) -> Void {
@@ -124,7 +124,7 @@ private final class Outcome: Sendable {
 }
 
 /// Makes messages, one after the other.
-private struct Maker {
+private struct MessageMaker {
     private static let id = Template("generated-{n}")
 
     let count: Int
@@ -132,29 +132,29 @@ private struct Maker {
     let template: Template
     let key: Template
     /// The keys of which messages are made.
-    let share: LaneShare
+    let partition: LanePartition
     /// How many were made, or left to others.
-    private(set) var made = 0
+    private(set) var madeCount = 0
     private var until = Until()
 
-    init(count: Int, distinct: Int?, template: Template, key: Template, share: LaneShare) {
+    init(count: Int, distinct: Int?, template: Template, key: Template, partition: LanePartition) {
         self.count = count
         self.distinct = distinct
         self.template = template
         self.key = key
-        self.share = share
+        self.partition = partition
     }
 
     /// - Returns: nil where there are enough.
-    mutating func next(_ most: Int, at now: Timestamp) -> [Message]? {
+    mutating func next(_ limit: Int, at now: Timestamp) -> [Message]? {
         let until = until.text(at: now)
         var messages: [Message] = []
-        messages.reserveCapacity(most)
-        while messages.count < most, made < count {
-            let number = made
-            made += 1
+        messages.reserveCapacity(limit)
+        while messages.count < limit, madeCount < count {
+            let number = madeCount
+            madeCount += 1
             let shown = distinct.map { number % $0 } ?? number
-            if !share.isAll, !share.holds(keyHash: key.hash(shown, until)) { continue }
+            if !partition.isAll, !partition.contains(keyHash: key.hash(shown, until)) { continue }
             messages.append(
                 Message(
                     id: Self.id.text(number, until), key: key.text(shown, until),
@@ -186,7 +186,7 @@ private struct Template: Sendable {
         case until
     }
 
-    private static let mostDigits = 20
+    private static let maximumDigits = 20
 
     private var parts: [Part] = []
 
@@ -234,7 +234,7 @@ private struct Template: Sendable {
         parts.reduce(0) { sum, part in
             switch part {
             case .text(let bytes): sum + bytes.count
-            case .number: sum + Self.mostDigits
+            case .number: sum + Self.maximumDigits
             case .until: sum + until.count
             }
         }

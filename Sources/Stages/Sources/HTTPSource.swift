@@ -24,7 +24,7 @@ public final class HTTPSource: Source {
         help: "how long whoever posts is held until its message is delivered, before it is told to send it again")
 
     /// The most elements of an array.
-    private static let mostElements = 10_000
+    private static let maximumElements = 10_000
 
     /// What it says of itself.
     public static let declaration = StageDeclaration(
@@ -40,7 +40,7 @@ public final class HTTPSource: Source {
             listen, path, basic, arrays, answerWithin, SNSSourceOptions.keyField, SNSSourceOptions.maxBodyBytes,
             SNSSourceOptions.tls,
         ],
-        makes: .bytes,
+        produces: .bytes,
         example: """
             source:
               http: {listen: ":6100", path: /api/v2/hook, basic: "${HOOK_AUTH:-user:pass}"}
@@ -48,7 +48,7 @@ public final class HTTPSource: Source {
 
     private let listen: ListenAddress
     private let path: String
-    private let gate: BasicGate
+    private let authenticator: BasicAuthenticator
     private let splitsArrays: Bool
     private let answerWithin: Duration
     private let key: FieldPath
@@ -56,13 +56,13 @@ public final class HTTPSource: Source {
     private let tls: ServerTLS?
     private let context: StageContext
     private let isListening = Atomic<Bool>(false)
-    private let stopped = StopSignal()
+    private let stopSignal = StopSignal()
 
     /// A source with options; it does not listen yet.
     public init(_ options: Options, _ context: StageContext) throws {
         listen = options[Self.listen]
         path = options[Self.path]
-        gate = try BasicGate(options, Self.basic)
+        authenticator = try BasicAuthenticator(options, Self.basic)
         splitsArrays = options[Self.arrays] == .split
         answerWithin = options[Self.answerWithin]
         key = options[SNSSourceOptions.keyField]
@@ -84,7 +84,7 @@ public final class HTTPSource: Source {
     /// Listens until it is stopped.
     public func run(into intake: Intake) async throws {
         try await ListenerPool.shared.serve(
-            listen, path: path, tls: tls, limits: limits, logger: context.logger, until: stopped,
+            listen, path: path, tls: tls, limits: limits, logger: context.logger, until: stopSignal,
             onListening: {
                 self.context.logger.info(
                     "listening", metadata: ["address": "\(self.listen)", "path": "\(self.path)"])
@@ -94,7 +94,7 @@ public final class HTTPSource: Source {
     }
 
     /// Accepts no more connections; requests that have come are answered.
-    public func stop() async { stopped.fire() }
+    public func stop() async { stopSignal.fire() }
 
     /// Tries to listen.
     public func probe() async throws -> String {
@@ -111,10 +111,10 @@ public final class HTTPSource: Source {
         _ request: ServerRequest, _ intake: Intake, _ answer: @escaping @Sendable (ServerResponse) -> Void
     ) {
         if let refusal = refusal(of: request) { return answer(refusal) }
-        LongWork.run(bodyBytes: request.body.count) { [self] in take(request, intake, answer) }
+        LongWork.run(bodyBytes: request.body.count) { [self] in receive(request, intake, answer) }
     }
 
-    private func take(
+    private func receive(
         _ request: ServerRequest, _ intake: Intake, _ answer: @escaping @Sendable (ServerResponse) -> Void
     ) {
         let messages: [Message]
@@ -139,7 +139,7 @@ public final class HTTPSource: Source {
     private func refusal(of request: ServerRequest) -> ServerResponse? {
         guard request.path == path else { return .text(404, "nothing is taken at this path") }
         guard request.method == "POST" else { return .text(405, "only POST is taken here", headers: ["Allow": "POST"]) }
-        return gate.refusal(of: request)
+        return authenticator.refusal(of: request)
     }
 
     /// The answer for all messages of a request: the worst of what became of them.
@@ -194,8 +194,8 @@ public final class HTTPSource: Source {
                 var element: [UInt8] = []
                 try reader.copyCompact(to: &element)
                 elements.append(element)
-                guard elements.count <= Self.mostElements else {
-                    throw StageError("more than \(Self.mostElements) elements are too many for one request")
+                guard elements.count <= Self.maximumElements else {
+                    throw StageError("more than \(Self.maximumElements) elements are too many for one request")
                 }
             }
             return elements

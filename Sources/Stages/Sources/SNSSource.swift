@@ -26,7 +26,7 @@ public final class SNSSource: Source {
             it; the stable path is the safer one.
             """,
         options: SNSSourceOptions.declarations,
-        makes: .bytes,
+        produces: .bytes,
         example: """
             source:
               sns:
@@ -43,7 +43,7 @@ public final class SNSSource: Source {
         var subscription: SNSSubscription?
     }
     private let running = Mutex(Running())
-    private let stopped = StopSignal()
+    private let stopSignal = StopSignal()
 
     /// A source with options; it does not listen yet.
     public init(_ options: Options, _ context: StageContext) throws {
@@ -65,7 +65,7 @@ public final class SNSSource: Source {
 
     /// Listens and takes notifications until it is stopped.
     public func run(into intake: Intake) async throws {
-        try await HTTPClient.with(options.access.configuration()) { client in
+        try await HTTPClient.with(options.aws.configuration()) { client in
             try await run(into: intake, HTTPTransport.client(client))
         }
     }
@@ -82,7 +82,7 @@ public final class SNSSource: Source {
             try await ListenerPool.shared.serve(
                 options.listen, path: options.path, tls: options.tls,
                 limits: HTTPLimits(bodyBytes: options.maxBodyBytes),
-                logger: context.logger, until: stopped,
+                logger: context.logger, until: stopSignal,
                 onListening: {
                     self.context.logger.info(
                         "listening", metadata: ["address": "\(self.options.listen)", "path": "\(endpoint.path)"])
@@ -100,13 +100,13 @@ public final class SNSSource: Source {
 
     /// Accepts no more connections, or leaves the listener to the next where pipelines are replaced; requests that have come are
     /// answered.
-    public func stop() async { stopped.fire() }
+    public func stop() async { stopSignal.fire() }
 
     /// Looks whether the topic can be seen with these credentials; nothing is subscribed.
     public func probe() async throws -> String {
         try await prepare()
         guard options.subscribes else { return "somebody else looks after the subscription: nothing to look at" }
-        let count = try await HTTPClient.with(options.access.configuration()) { client in
+        let count = try await HTTPClient.with(options.aws.configuration()) { client in
             try await self.sns(HTTPTransport.client(client)).subscriptions(topicARN: options.topicARN).count
         }
         return "the topic is there and has \(count) subscriptions"
@@ -114,8 +114,8 @@ public final class SNSSource: Source {
 
     private func sns(_ transport: HTTPTransport) -> SNSClient {
         SNSClient(
-            region: options.access.region, endpoint: options.access.endpoint,
-            credentials: options.access.provider(transport), transport: transport, now: context.now)
+            region: options.aws.region, endpoint: options.aws.endpoint,
+            credentials: options.aws.provider(transport), transport: transport, now: context.now)
     }
 
     private func makeSubscription(_ transport: HTTPTransport) -> SNSSubscription {
@@ -152,19 +152,19 @@ final class SNSEndpoint: Sendable {
 
     /// Answers a request once: here, or on another thread when its message has ended. Does not block.
     func answer(_ request: ServerRequest, _ answer: @escaping Answer) {
-        guard isOurs(request.path) else { return answer(.text(404, "nothing is taken at this path")) }
+        guard isOwnPath(request.path) else { return answer(.text(404, "nothing is taken at this path")) }
         guard request.method == "POST" else {
             return answer(.text(405, "only POST is taken here", headers: ["Allow": "POST"]))
         }
         LongWork.run(bodyBytes: request.body.count) { [self] in
-            take(request) { [self] response in
-                note(response)
+            receive(request) { [self] response in
+                record(response)
                 answer(response)
             }
         }
     }
 
-    private func note(_ response: ServerResponse) {
+    private func record(_ response: ServerResponse) {
         metrics.received(response.status)
         guard response.status >= 400 else { return }
         context.logger.log(
@@ -173,15 +173,15 @@ final class SNSEndpoint: Sendable {
     }
 
     /// The path itself, and with unique paths those of earlier starts, at which SNS may still be delivering.
-    private func isOurs(_ path: String) -> Bool {
+    private func isOwnPath(_ path: String) -> Bool {
         if path == self.path { return true }
         guard options.usesUniquePath, path.hasPrefix(options.path + "/") else { return false }
         let suffix = path.dropFirst(options.path.count + 1)
         return !suffix.isEmpty && suffix.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
     }
 
-    private func take(_ request: ServerRequest, _ answer: @escaping Answer) {
-        if request.header("x-amz-sns-rawdelivery") == "true" { return takeRaw(request, answer) }
+    private func receive(_ request: ServerRequest, _ answer: @escaping Answer) {
+        if request.header("x-amz-sns-rawdelivery") == "true" { return receiveRaw(request, answer) }
         let envelope: SNSEnvelope
         do {
             envelope = try SNSEnvelope(json: request.body)
@@ -192,20 +192,20 @@ final class SNSEndpoint: Sendable {
         guard envelope.topicARN == options.topicARN else {
             return answer(.text(403, "the message belongs to another topic"))
         }
-        guard options.verifiesSignature else { return take(envelope, at: request.path, answer) }
+        guard options.verifiesSignature else { return receive(envelope, at: request.path, answer) }
         verifier.verify(envelope) { [self] verified in
             switch verified {
-            case .success: take(envelope, at: request.path, answer)
+            case .success: receive(envelope, at: request.path, answer)
             case .failure(.forged(let reason)): answer(.text(403, reason))
-            case .failure(.unavailable(let reason)): answer(Self.again(reason))
+            case .failure(.unavailable(let reason)): answer(Self.retryLater(reason))
             }
         }
     }
 
     /// Takes an envelope that is believed.
-    private func take(_ envelope: SNSEnvelope, at path: String, _ answer: @escaping Answer) {
+    private func receive(_ envelope: SNSEnvelope, at path: String, _ answer: @escaping Answer) {
         switch envelope.kind {
-        case .notification: takeNotification(envelope, at: path, answer)
+        case .notification: receiveNotification(envelope, at: path, answer)
         case .subscriptionConfirmation: confirm(envelope, at: path, answer)
         case .unsubscribeConfirmation:
             metrics.unsubscribed()
@@ -216,7 +216,7 @@ final class SNSEndpoint: Sendable {
         }
     }
 
-    private func takeNotification(_ envelope: SNSEnvelope, at path: String, _ answer: @escaping Answer) {
+    private func receiveNotification(_ envelope: SNSEnvelope, at path: String, _ answer: @escaping Answer) {
         if let environment = options.environment {
             guard envelope.attributes["scytale.env"] == environment else {
                 return answer(
@@ -226,7 +226,7 @@ final class SNSEndpoint: Sendable {
             }
         }
         if let subscription, path == self.path, !subscription.isConfirmed {
-            return answer(Self.again("the subscription is not confirmed yet"))
+            return answer(Self.retryLater("the subscription is not confirmed yet"))
         }
         let record = Array(envelope.message.utf8)
         deliver(
@@ -237,7 +237,7 @@ final class SNSEndpoint: Sendable {
     }
 
     /// With raw delivery the body is the message, the rest stands in headers, and nothing is signed.
-    private func takeRaw(_ request: ServerRequest, _ answer: @escaping Answer) {
+    private func receiveRaw(_ request: ServerRequest, _ answer: @escaping Answer) {
         guard !options.verifiesSignature else {
             return answer(
                 .text(
@@ -267,12 +267,12 @@ final class SNSEndpoint: Sendable {
 
     private func deliver(_ message: Message, _ answer: @escaping Answer) {
         if context.isDryRun && !options.subscribes {
-            return answer(Self.again("this is a dry run: nothing is written"))
+            return answer(Self.retryLater("this is a dry run: nothing is written"))
         }
         intake.submit(message, within: options.answerWithin) { settlement in
             switch settlement {
             case .refused(let stage, let reason, _): answer(.text(400, "\(stage): \(reason)"))
-            case .failed(let reason, let retryAfter): answer(Self.again(reason, after: retryAfter))
+            case .failed(let reason, let retryAfter): answer(Self.retryLater(reason, after: retryAfter))
             case .delivered, .spooled, .filtered, .expired, .superseded, .deadLettered:
                 answer(ServerResponse(status: 200))
             }
@@ -293,12 +293,12 @@ final class SNSEndpoint: Sendable {
                 try await subscription.confirm(token: token)
                 answer(.text(200, "confirmed"))
             } catch {
-                answer(Self.again("the subscription could not be confirmed: \(error)"))
+                answer(Self.retryLater("the subscription could not be confirmed: \(error)"))
             }
         }
     }
 
-    private static func again(_ reason: String, after pause: Duration? = nil) -> ServerResponse {
+    private static func retryLater(_ reason: String, after pause: Duration? = nil) -> ServerResponse {
         let seconds = max(1, Int((pause ?? .seconds(5)).inSeconds.rounded(.up)))
         return .text(503, reason, headers: ["Retry-After": "\(seconds)"])
     }

@@ -60,10 +60,10 @@ struct SNSSourceOptions: Sendable {
             deliveryPolicy, environment, verifySignature, trustedCertificateURLs, waitForDNS, maxBodyBytes,
             answerWithin,
             keyField,
-        ] + AWSAccess.options
+        ] + AWSClientOptions.options
 
     let topicARN: String
-    let access: AWSAccess
+    let aws: AWSClientOptions
     let listen: ListenAddress
     let tls: ServerTLS?
     /// The path that notifications are taken at, without what makes it unique.
@@ -86,7 +86,7 @@ struct SNSSourceOptions: Sendable {
     init(_ options: Options) throws {
         let topic = options[Self.topicARN]
         topicARN = topic.description
-        access = try AWSAccess(options, regionNamed: topic.region)
+        aws = try AWSClientOptions(options, regionNamed: topic.region)
         listen = options[Self.listen]
         tls = options[Self.tls].map { ServerTLS(certificate: $0[Self.certificate], key: $0[Self.key]) }
         path = options[Self.path]

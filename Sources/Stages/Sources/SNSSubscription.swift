@@ -12,25 +12,25 @@ final class SNSSubscription: Sendable {
     private enum Phase: Equatable {
         case idle
         case subscribing
-        case waitsForConfirmation
+        case awaitingConfirmation
         case confirmed(arn: String)
     }
 
     private struct State {
         var phase = Phase.idle
-        var keeper: Task<Void, Never>?
+        var task: Task<Void, Never>?
         /// When to look next whether the subscription is still there.
-        var nextLook = ContinuousClock.now
+        var nextCheck = ContinuousClock.now
         /// SNS said that it has ended: its lists may show it for a while all the same.
-        var isDoubtful = false
+        var needsRecheck = false
     }
 
     /// How long SNS may take to ask for the confirmation before it is asked to again.
-    private static let confirmationPatience = Duration.seconds(60)
-    private static let longestPause = Duration.seconds(60)
+    private static let confirmationTimeout = Duration.seconds(60)
+    private static let maximumDelay = Duration.seconds(60)
     /// How often it is looked whether the subscription is still there; somebody may have deleted it.
-    private static let lookEvery = Duration.seconds(60)
-    private static let lookSoon = Duration.seconds(2)
+    private static let checkInterval = Duration.seconds(60)
+    private static let recheckDelay = Duration.seconds(2)
 
     /// The path SNS delivers to, unique to this start where that is wanted.
     let path: String
@@ -65,7 +65,7 @@ final class SNSSubscription: Sendable {
     var readiness: Readiness {
         switch state.withLock({ $0.phase }) {
         case .confirmed: .ready
-        case .waitsForConfirmation: .notReady("waiting for SNS to ask for the confirmation of the subscription")
+        case .awaitingConfirmation: .notReady("waiting for SNS to ask for the confirmation of the subscription")
         case .idle, .subscribing: .notReady("not subscribed yet")
         }
     }
@@ -73,7 +73,7 @@ final class SNSSubscription: Sendable {
     /// Begins to keep the subscription. Called when the endpoint can be reached.
     func start() {
         state.withLock { state in
-            state.keeper = Task { await keep() }
+            state.task = Task { await run() }
         }
     }
 
@@ -81,7 +81,7 @@ final class SNSSubscription: Sendable {
     func check() {
         state.withLock { state in
             if case .confirmed = state.phase { state.phase = .idle }
-            state.isDoubtful = true
+            state.needsRecheck = true
         }
         metrics.subscribed(false)
     }
@@ -94,9 +94,9 @@ final class SNSSubscription: Sendable {
 
     /// Ends keeping, and the subscription too where that is wanted and nobody takes it over.
     func stop(endsSubscription: Bool) async {
-        let (keeper, phase) = state.withLock { ($0.keeper, $0.phase) }
-        keeper?.cancel()
-        await keeper?.value
+        let (task, phase) = state.withLock { ($0.task, $0.phase) }
+        task?.cancel()
+        await task?.value
         guard endsSubscription, options.unsubscribesOnStop || isDryRun, case .confirmed(let arn) = phase else { return }
         do {
             try await client.unsubscribe(subscriptionARN: arn)
@@ -107,14 +107,14 @@ final class SNSSubscription: Sendable {
         }
     }
 
-    private func keep() async {
+    private func run() async {
         await waitForDNS()
         var pause = Duration.seconds(1)
         while !Task.isCancelled {
             guard !isConfirmed else {
                 pause = .seconds(1)
                 try? await Task.sleep(for: .milliseconds(500))
-                await look()
+                await checkSubscription()
                 continue
             }
             do {
@@ -130,7 +130,7 @@ final class SNSSubscription: Sendable {
                         "in": "\(pause)",
                     ])
                 try? await Task.sleep(for: pause * Double.random(in: 0.5...1))
-                pause = min(pause * 2, Self.longestPause)
+                pause = min(pause * 2, Self.maximumDelay)
             }
         }
     }
@@ -143,7 +143,7 @@ final class SNSSubscription: Sendable {
             confirmed(arn)
             return
         }
-        state.withLock { $0.phase = .waitsForConfirmation }
+        state.withLock { $0.phase = .awaitingConfirmation }
         let attributes = options.deliveryPolicy.map { ["DeliveryPolicy": $0] } ?? [:]
         try await client.subscribe(
             topicARN: options.topicARN, protocolName: protocolName, endpoint: endpoint, attributes: attributes)
@@ -151,11 +151,11 @@ final class SNSSubscription: Sendable {
     }
 
     /// Looks now and then whether the subscription is still there; where it is not, the keeper subscribes again.
-    private func look() async {
+    private func checkSubscription() async {
         let arn: String? = state.withLock { state in
-            guard case .confirmed(let arn) = state.phase, ContinuousClock.now >= state.nextLook else { return nil }
-            state.nextLook = .now + Self.lookEvery
-            state.isDoubtful = false
+            guard case .confirmed(let arn) = state.phase, ContinuousClock.now >= state.nextCheck else { return nil }
+            state.nextCheck = .now + Self.checkInterval
+            state.needsRecheck = false
             return arn
         }
         guard let arn else { return }
@@ -173,7 +173,7 @@ final class SNSSubscription: Sendable {
     }
 
     private func waitForConfirmation() async throws {
-        let deadline = ContinuousClock.now + Self.confirmationPatience
+        let deadline = ContinuousClock.now + Self.confirmationTimeout
         while !isConfirmed, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(100)) }
         if !isConfirmed {
             logger.warning(
@@ -206,7 +206,7 @@ final class SNSSubscription: Sendable {
     private func confirmed(_ arn: String) {
         state.withLock { state in
             state.phase = .confirmed(arn: arn)
-            state.nextLook = .now + (state.isDoubtful ? Self.lookSoon : Self.lookEvery)
+            state.nextCheck = .now + (state.needsRecheck ? Self.recheckDelay : Self.checkInterval)
         }
         metrics.subscribed(true)
         logger.info("subscribed", metadata: ["subscription": "\(arn)"])

@@ -7,14 +7,14 @@ import Wire
 
 /// Takes messages from an Amazon SQS queue, by long polling.
 public final class SQSSource: Source {
-    enum Form: String, CaseIterable, Sendable { case auto, envelope, raw }
+    enum Format: String, CaseIterable, Sendable { case auto, envelope, raw }
 
     /// A message that was not deleted comes again.
     public static let redelivers = true
 
     private static let queueURL = Option("queueURL", QueueURL.type, help: "the queue")
     private static let form = Option(
-        "form", OptionType<Form>.choice, default: .auto, shown: "auto",
+        "form", OptionType<Format>.choice, default: .auto, shown: "auto",
         help: "whether a body is the message itself (raw), or the envelope in which SNS put it; auto looks")
     private static let topicARN = Option(
         optional: "topicArn", TopicARN.type, help: "the topic that envelopes have to come from; else any")
@@ -44,15 +44,15 @@ public final class SQSSource: Source {
         options: [
             queueURL, form, topicARN, verifySignature, SNSSourceOptions.trustedCertificateURLs, pollers, wait,
             visibility, SNSSourceOptions.keyField,
-        ] + AWSAccess.options,
-        makes: .bytes,
+        ] + AWSClientOptions.options,
+        produces: .bytes,
         example: """
             source:
               sqs: {queueURL: "https://sqs.us-east-1.amazonaws.com/123456789012/webhooks"}
             """)
 
     private let queue: QueueURL
-    private let form: Form
+    private let form: Format
     private let topicARN: String?
     private let verifiesSignature: Bool
     private let policy: CertificateURLPolicy
@@ -60,13 +60,13 @@ public final class SQSSource: Source {
     private let wait: Duration
     private let visibility: Duration
     private let key: FieldPath
-    private let access: AWSAccess
+    private let aws: AWSClientOptions
     private let context: StageContext
     private let received: Counter
     private let failures: Counter
     private struct State {
         var isStopped = false
-        var polls: [Int: Task<[SQSClient.Received], any Error>] = [:]
+        var polls: [Int: Task<[SQSClient.ReceivedMessage], any Error>] = [:]
         var lastError: String?
     }
     private let state = Mutex(State())
@@ -93,7 +93,7 @@ public final class SQSSource: Source {
             throw OptionError("'visibility' is from 3s to 12h", at: options.location(of: Self.visibility))
         }
         key = options[SNSSourceOptions.keyField]
-        access = try AWSAccess(options, regionNamed: queue.region)
+        aws = try AWSClientOptions(options, regionNamed: queue.region)
         self.context = context
         let dimensions = [("pipeline", context.pipeline), ("stage", context.stage)]
         received = Counter(
@@ -110,7 +110,7 @@ public final class SQSSource: Source {
     /// Polls until it is stopped; returns when everything that was taken is answered.
     public func run(into intake: Intake) async throws {
         // Each poller holds a connection while it waits; others are for what is deleted and prolonged meanwhile.
-        try await HTTPClient.with(access.configuration(connections: pollers + 8)) { client in
+        try await HTTPClient.with(aws.configuration(connections: pollers + 8)) { client in
             let transport = HTTPTransport.client(client)
             let sqs = self.client(transport)
             let verifier = SNSVerifier(policy: policy, transport: transport, now: context.now)
@@ -133,7 +133,7 @@ public final class SQSSource: Source {
 
     /// Asks how many messages wait.
     public func probe() async throws -> String {
-        let depth = try await HTTPClient.with(access.configuration()) {
+        let depth = try await HTTPClient.with(aws.configuration()) {
             try await client(HTTPTransport.client($0)).approximateDepth()
         }
         return "the queue is there; about \(depth) messages wait"
@@ -141,8 +141,8 @@ public final class SQSSource: Source {
 
     private func client(_ transport: HTTPTransport) -> SQSClient {
         SQSClient(
-            queueURL: queue.description, region: access.region, endpoint: access.endpoint,
-            credentials: access.provider(transport), transport: transport, now: context.now)
+            queueURL: queue.description, region: aws.region, endpoint: aws.endpoint,
+            credentials: aws.provider(transport), transport: transport, now: context.now)
     }
 
     /// Takes messages and sees them through, a batch after the other; the next is asked for while the last is inside, so that
@@ -155,7 +155,7 @@ public final class SQSSource: Source {
                     self.received.increment()
                     // Taken only when there is room: what waits for it is prolonged meanwhile.
                     let admission = AsyncStream.makeStream(of: Void.self)
-                    inside.addTask { await self.carry(received, sqs, verifier, intake, admission.continuation) }
+                    inside.addTask { await self.handle(received, sqs, verifier, intake, admission.continuation) }
                     for await _ in admission.stream { break }
                 }
             }
@@ -163,10 +163,10 @@ public final class SQSSource: Source {
     }
 
     /// The next messages; nil when stopped.
-    private func receive(_ number: Int, _ sqs: SQSClient, pause: inout Duration) async -> [SQSClient.Received]? {
-        let call: Task<[SQSClient.Received], any Error>? = state.withLock { state in
+    private func receive(_ number: Int, _ sqs: SQSClient, pause: inout Duration) async -> [SQSClient.ReceivedMessage]? {
+        let call: Task<[SQSClient.ReceivedMessage], any Error>? = state.withLock { state in
             guard !state.isStopped else { return nil }
-            let call = Task { try await sqs.receive(most: 10, wait: wait, visibility: visibility) }
+            let call = Task { try await sqs.receive(maximum: 10, wait: wait, visibility: visibility) }
             state.polls[number] = call
             return call
         }
@@ -184,12 +184,12 @@ public final class SQSSource: Source {
         case .failure(let error):
             if isStopped { return nil }
             failures.increment()
-            let isNews = state.withLock { state in
+            let isFirstFailure = state.withLock { state in
                 defer { state.lastError = "\(error)" }
                 return state.lastError == nil
             }
             context.logger.log(
-                level: isNews ? .error : .debug, "the queue cannot be asked; it is tried again",
+                level: isFirstFailure ? .error : .debug, "the queue cannot be asked; it is tried again",
                 metadata: ["error": "\(error)"])
             try? await Task.sleep(for: pause * Double.random(in: 0.5...1))
             pause = min(pause * 2, .seconds(10))
@@ -197,11 +197,11 @@ public final class SQSSource: Source {
         }
     }
 
-    private func carry(
-        _ received: SQSClient.Received, _ sqs: SQSClient, _ verifier: SNSVerifier, _ intake: Intake,
+    private func handle(
+        _ received: SQSClient.ReceivedMessage, _ sqs: SQSClient, _ verifier: SNSVerifier, _ intake: Intake,
         _ admitted: AsyncStream<Void>.Continuation
     ) async {
-        let keeper = Task { await keepInvisible(received, sqs) }
+        let visibilityTask = Task { await extendVisibility(received, sqs) }
         let settlement: Settlement
         do {
             let message = try await message(of: received, verifier)
@@ -225,12 +225,12 @@ public final class SQSSource: Source {
             settlement = .failed(reason: "\(error)", retryAfter: nil)
         }
         admitted.finish()
-        keeper.cancel()
-        await answer(received, settlement, sqs)
+        visibilityTask.cancel()
+        await acknowledge(received, settlement, sqs)
     }
 
     /// Prolongs the time in which nobody else is given the message, well before it ends, until cancelled.
-    private func keepInvisible(_ received: SQSClient.Received, _ sqs: SQSClient) async {
+    private func extendVisibility(_ received: SQSClient.ReceivedMessage, _ sqs: SQSClient) async {
         while true {
             do {
                 try await Task.sleep(for: visibility / 2)
@@ -241,8 +241,8 @@ public final class SQSSource: Source {
         }
     }
 
-    private func answer(_ received: SQSClient.Received, _ settlement: Settlement, _ sqs: SQSClient) async {
-        let again: Duration
+    private func acknowledge(_ received: SQSClient.ReceivedMessage, _ settlement: Settlement, _ sqs: SQSClient) async {
+        let retryDelay: Duration
         switch settlement {
         case .delivered, .spooled, .filtered, .expired, .superseded, .deadLettered:
             for attempt in 1...3 {
@@ -260,16 +260,16 @@ public final class SQSSource: Source {
                     "id": "\(received.id)", "refused-by": "\(stage)", "reason": "\(reason)",
                     "received": "\(received.receiveCount) times",
                 ])
-            again = .seconds(30)
-        case .failed(_, let retryAfter): again = min(retryAfter ?? .seconds(2), .seconds(900))
+            retryDelay = .seconds(30)
+        case .failed(_, let retryAfter): retryDelay = min(retryAfter ?? .seconds(2), .seconds(900))
         }
-        _ = try? await sqs.changeVisibility([received.receiptHandle], to: again)
+        _ = try? await sqs.changeVisibility([received.receiptHandle], to: retryDelay)
     }
 
     /// The message of a body.
     ///
     /// - Throws: `StageError` where it can never be taken, `SNSVerifier.Failure` where its envelope is not believed.
-    private func message(of received: SQSClient.Received, _ verifier: SNSVerifier) async throws -> Message {
+    private func message(of received: SQSClient.ReceivedMessage, _ verifier: SNSVerifier) async throws -> Message {
         let body = Array(received.body.utf8)
         guard form != .raw, let envelope = try envelope(body) else {
             return Message(

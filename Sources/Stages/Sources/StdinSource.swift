@@ -9,7 +9,7 @@ public final class StdinSource: Source {
         summary: "reads messages from standard input, one a line",
         details: "Ends with the input; the process then ends with 1 if a line was refused.",
         options: [LineReader.keyField, LineReader.maxLineBytes],
-        makes: .bytes,
+        produces: .bytes,
         example: """
             source: stdin
             """)

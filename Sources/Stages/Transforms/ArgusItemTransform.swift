@@ -9,7 +9,7 @@ extension ArgusItem: PipelineKit.Payload {
     /// The body of the request that writes it, with the ttl of this moment.
     public func bytes(at now: Timestamp) -> [UInt8] { body(at: now) }
     /// Whether it has ended.
-    public func isExpired(at now: Timestamp) -> Bool { lifetime.isOver(at: now) }
+    public func isExpired(at now: Timestamp) -> Bool { lifetime.isExpired(at: now) }
     /// Of two registrations published at once the one that lives longer is the newer.
     public var precedence: Timestamp? { lifetime.end }
 }
@@ -80,7 +80,7 @@ public struct ArgusItemTransform: Transform {
             A message to which no rule gives an owner is refused, so that nothing is written under the wrong one.
             """,
         options: [owner, ownerPattern, partnerIDs, schema, ttl, bareDuration, keepDuration],
-        takes: .bytes, makes: ArgusItem.kind,
+        accepts: .bytes, produces: ArgusItem.kind,
         example: """
             stages:
               - transform:

@@ -18,21 +18,21 @@ public final class ExecTransform: Transform {
             It is started when it is needed, once for each lane, and ends when its input does. One that does not answer in time, or
             with something else, is killed and started again; its message is tried again after a pause.
             """,
-        options: JSONLinesChild.options,
-        makes: .bytes,
+        options: JSONLinesProcess.options,
+        produces: .bytes,
         example: """
             stages:
               - transform:
                   exec: {command: [jq, --unbuffered, -c, "{payload: (.payload | .failure_url = \\"\\")}"]}
             """)
 
-    private let program: JSONLinesChild.Program
+    private let program: JSONLinesProcess.Program
     private let now: @Sendable () -> Timestamp
-    private let idle = Mutex<[JSONLinesChild]>([])
+    private let idle = Mutex<[JSONLinesProcess]>([])
 
     /// A transform; the program is started with the first message.
     public init(_ options: Options, _ context: StageContext) throws {
-        program = try JSONLinesChild.Program(options)
+        program = try JSONLinesProcess.Program(options)
         now = context.now
     }
 
@@ -42,11 +42,11 @@ public final class ExecTransform: Transform {
     public func transform(_ message: Message) throws -> [Message] {
         let answer: [UInt8]
         do {
-            let child = try idle.withLock { $0.popLast() } ?? JSONLinesChild(program)
+            let child = try idle.withLock { $0.popLast() } ?? JSONLinesProcess(program)
             answer = try child.exchange([MessageJSON.line(message, at: now())], within: program.timeout)[0]
             idle.withLock { $0.append(child) }
         } catch {
-            throw StageError(mayPass: "\(error)")
+            throw StageError(transient: "\(error)")
         }
         return try read(answer, for: message)
     }
@@ -71,10 +71,10 @@ public final class ExecTransform: Transform {
             throw StageError("the program's answer has neither 'payload', 'payloads', 'drop' nor 'error'")
         }
         return payloads.enumerated().map { index, payload in
-            var made = changed
-            if payloads.count > 1 { made.id = "\(message.id)#\(index)" }
-            made.payload = Bytes(payload.bytes)
-            return made
+            var started = changed
+            if payloads.count > 1 { started.id = "\(message.id)#\(index)" }
+            started.payload = Bytes(payload.bytes)
+            return started
         }
     }
 }

@@ -38,7 +38,7 @@ public struct MapTransform: Transform {
             |json, |urlencode, and {field:-default}; {{ and }} are braces.
             """,
         options: [remove, rename, copy, set, attributes, key],
-        takes: .bytes, makes: .bytes,
+        accepts: .bytes, produces: .bytes,
         example: """
             stages:
               - transform:

@@ -3,15 +3,15 @@ import Wire
 
 /// Makes a message of each element of an array.
 public struct SplitTransform: Transform {
-    enum Way: String, CaseIterable, Sendable { case array, lines }
+    enum Mode: String, CaseIterable, Sendable { case array, lines }
 
     /// The most messages that one becomes.
-    private static let most = 10_000
+    private static let maximumParts = 10_000
 
     private static let field = Option(
         optional: "field", .fieldPath, help: "the field that holds the array; else the message is the array")
     private static let by = Option(
-        "by", OptionType<Way>.choice, default: .array, shown: "array",
+        "by", OptionType<Mode>.choice, default: .array, shown: "array",
         help: "whether the parts are the elements of an array, or the lines of a text")
     private static let key = Option(
         "key", .fieldPath, default: SNSSourceOptions.defaultKeyField, shown: "config.url",
@@ -23,7 +23,7 @@ public struct SplitTransform: Transform {
         summary: "makes a message of each element of an array, or of each line",
         details: "The message's sender is answered when all of its parts have ended. An empty array ends here.",
         options: [field, by, key],
-        takes: .bytes, makes: .bytes,
+        accepts: .bytes, produces: .bytes,
         example: """
             stages:
               - transform:
@@ -31,7 +31,7 @@ public struct SplitTransform: Transform {
             """)
 
     private let field: FieldPath?
-    private let by: Way
+    private let by: Mode
     private let key: FieldPath
 
     /// A transform with options.
@@ -48,8 +48,8 @@ public struct SplitTransform: Transform {
     /// A message for each part; its id is the message's with its number.
     public func transform(_ message: Message) throws -> [Message] {
         let parts = try parts(of: message.payload.bytes(at: message.receivedAt))
-        guard parts.count <= Self.most else {
-            throw StageError("\(parts.count) parts are too many: \(Self.most) are the most")
+        guard parts.count <= Self.maximumParts else {
+            throw StageError("\(parts.count) parts are too many: \(Self.maximumParts) are the most")
         }
         return parts.enumerated().map { index, bytes in
             var part = message

@@ -24,7 +24,7 @@ public struct WebhookRegistrationTransform: Transform {
             becomes config.url.
             """,
         options: [duration, addressFrom],
-        takes: .bytes, makes: .bytes,
+        accepts: .bytes, produces: .bytes,
         example: """
             stages:
               - transform: webhook-registration

@@ -52,11 +52,11 @@ extension FuzzTarget {
         }
 
         private mutating func read(_ input: inout [UInt8], _ parser: inout RequestParser) throws(Refusal) {
-            var place = 0
+            var position = 0
             while true {
-                switch try parser.parse(input.span, &place) {
+                switch try parser.parse(input.span, &position) {
                 case .needsMore:
-                    input.removeFirst(place)
+                    input.removeFirst(position)
                     return
                 case .head: try parser.allowBody(upTo: Self.mostBytes)
                 case .end: take(parser.takeRequest(from: nil))

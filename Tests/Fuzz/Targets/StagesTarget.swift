@@ -18,8 +18,8 @@ extension FuzzTarget {
     ) { bytes in
         let message = Message(
             id: "1", key: "k", payload: Bytes(bytes), attributes: ["scytale.env": "fuzz"], receivedAt: now)
-        let first = chains.alone.lazy.map { stopped($0.run(message)) }.first { $0 != nil } ?? nil
-        let outcome = chains.row.run(message)
+        let first = chains.alone.lazy.map { stopped($0.evaluate(message)) }.first { $0 != nil } ?? nil
+        let outcome = chains.group.evaluate(message)
         if let first {
             precondition(stopped(outcome) == first, "\(outcome) in a row, \(first) alone")
         } else if case .passes(let items) = outcome {
@@ -47,14 +47,15 @@ extension FuzzTarget {
     ]
 
     /// All filters in a row with an item behind them, and each filter alone.
-    private static let chains: (row: Trial, alone: [Trial]) = {
+    private static let chains: (group: DryEvaluation, alone: [DryEvaluation]) = {
         let stages = filters.enumerated().map { "  - {name: filter-\($0), filter: {match: \($1)}}\n" }
         return (
-            trial(stages.joined() + "  - {name: item, transform: {argus-item: {}}}\n"), stages.map { trial($0) }
+            evaluation(stages.joined() + "  - {name: item, transform: {argus-item: {}}}\n"),
+            stages.map { evaluation($0) }
         )
     }()
 
-    private static func trial(_ stages: String) -> Trial {
+    private static func evaluation(_ stages: String) -> DryEvaluation {
         let path = "\(Files.temporaryDirectory)/fuzz-\(UInt64.random(in: 0 ... .max)).yaml"
         defer { try? Files.remove(path) }
         let text = "source: stdin\nstages:\n\(stages)sink: drop\n"
@@ -63,14 +64,16 @@ extension FuzzTarget {
         }
         var (files, report) = PipelineFile.load([path], registry: .standard)
         let logger = Logger(label: "fuzz") { _ in SilentLogHandler() }
-        guard let trial = files.first?.pipeline.makeTrial(logger: logger, now: { now }, &report.diagnostics) else {
+        guard
+            let evaluation = files.first?.pipeline.makeDryEvaluation(logger: logger, now: { now }, &report.diagnostics)
+        else {
             preconditionFailure(report.description)
         }
-        return trial
+        return evaluation
     }
 
     /// Where a message ends that does not pass; nil for one that does.
-    private static func stopped(_ outcome: Trial.Outcome) -> String? {
+    private static func stopped(_ outcome: DryEvaluation.Outcome) -> String? {
         switch outcome {
         case .passes: nil
         case .filtered(let stage): "filtered by \(stage)"

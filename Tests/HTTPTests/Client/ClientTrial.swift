@@ -19,8 +19,8 @@ struct ClientTrial: Sendable {
         // What a test does not say is not to happen in it, however long the machine stands still.
         let usual = HTTPClient.Configuration()
         if configuration.connectTimeout == usual.connectTimeout { configuration.connectTimeout = Self.patience }
-        if configuration.idleTime == usual.idleTime { configuration.idleTime = Self.patience }
-        if configuration.greatestAge == usual.greatestAge { configuration.greatestAge = Self.patience }
+        if configuration.idleTimeout == usual.idleTimeout { configuration.idleTimeout = Self.patience }
+        if configuration.maximumAge == usual.maximumAge { configuration.maximumAge = Self.patience }
         client = try HTTPClient(configuration, loops: loops, lookup: lookup)
     }
 

@@ -97,8 +97,8 @@ import Wire
     @Test func familiesAreTriedInTurn() {
         let texts = ["::1", "::2", "::3", "127.0.0.1", "127.0.0.2"].compactMap { SocketAddress(numeric: $0) }
         let order = ["::1", "127.0.0.1", "::2", "127.0.0.2", "::3"].compactMap { SocketAddress(numeric: $0) }
-        #expect(NameLookup.inTurn(texts) == order)
-        #expect(NameLookup.inTurn([]) == [])
+        #expect(NameLookup.interleaved(texts) == order)
+        #expect(NameLookup.interleaved([]) == [])
     }
 
     @Test func addressesOfVersion6AreConnectedTo() async throws {
@@ -135,7 +135,7 @@ import Wire
     @Test func manyHostsAreNotRememberedForEver() async throws {
         let server = try RawServer { peer in while peer.next() != nil { peer.reply() } }
         defer { server.close() }
-        try await ClientTrial.with(.init(greatestAge: .zero), lookup: Self.addresses("127.0.0.1")) { trial in
+        try await ClientTrial.with(.init(maximumAge: .zero), lookup: Self.addresses("127.0.0.1")) { trial in
             for number in 0..<150 { #expect(await trial.ask(server, host: "host-\(number).example") == "200 \"ok\"") }
             #expect(trial.client.knownHosts < 150)
         }

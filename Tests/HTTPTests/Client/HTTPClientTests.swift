@@ -338,7 +338,7 @@ import Wire
     }
 
     @Test func restingConnectionsAreClosedAfterAWhile() async throws {
-        try await ClientTrial.with(.init(idleTime: .milliseconds(30)), server: Self.answering(Self.ok)) {
+        try await ClientTrial.with(.init(idleTimeout: .milliseconds(30)), server: Self.answering(Self.ok)) {
             trial, server in
             #expect(await trial.ask(server) == "200 \"ok\"")
             try await until { server.openConnections == 0 }
@@ -348,7 +348,7 @@ import Wire
     }
 
     @Test func busyConnectionsAreRenewedNowAndThen() async throws {
-        try await ClientTrial.with(.init(greatestAge: .milliseconds(50)), server: Self.answering(Self.ok)) {
+        try await ClientTrial.with(.init(maximumAge: .milliseconds(50)), server: Self.answering(Self.ok)) {
             trial, server in
             while server.connections < 4 { #expect(await trial.ask(server, "POST", body: [1]) == "200 \"ok\"") }
         }

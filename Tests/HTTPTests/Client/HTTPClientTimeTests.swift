@@ -24,7 +24,7 @@ import Wire
         let reached = Gate()
         let looksForever = Gate()
         defer { looksForever.open() }
-        let lookup = NameLookup(workers: BlockingWork(threads: 4)) { _ in
+        let lookup = NameLookup(workers: BlockingThreadPool(threads: 4)) { _ in
             reached.open()
             looksForever.wait()
             return .failure(NameLookup.Failure(reason: "nobody waits any more"))

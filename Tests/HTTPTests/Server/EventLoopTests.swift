@@ -187,8 +187,8 @@ import Testing
             func owner(_ mine: Int32, _ other: Int32) -> Watched {
                 Watched { _ in
                     seen.with { $0.append("first") }
-                    loop.forget(mine)
-                    loop.forget(other)
+                    loop.unwatch(mine)
+                    loop.unwatch(other)
                     loop.watch(other, UInt32(POLLPRI), Watched { _ in seen.with { $0.append("another's") } })
                 }
             }
@@ -198,7 +198,7 @@ import Testing
         while seen.with({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(1)) }
         for _ in 0..<3 { await onLoop(loop) {} }
         #expect(seen.with { $0 } == ["first"])
-        await onLoop(loop) { for end in [first, second] { loop.forget(end) } }
+        await onLoop(loop) { for end in [first, second] { loop.unwatch(end) } }
     }
 }
 

@@ -87,16 +87,16 @@ import Testing
     @Test func requestsWaitForTheSuccessorOfTheirPathOnly() async throws {
         let leaving = try await serve("/a") { "old" }
         let staying = try await serve("/b") { "other" }
-        pool.beginHandingOver()
+        pool.beginHandover()
         leaving.stop.fire()
         try await leaving.task.value
-        #expect(pool.hasUnused)
+        #expect(pool.hasUnclaimedPaths)
         async let waiting = get("/a")
         #expect(try await get("/b") == "200")
         let successor = try await serve("/a") { "new" }
         #expect(try await waiting == "200")
-        #expect(!pool.hasUnused)
-        await pool.endHandingOver()
+        #expect(!pool.hasUnclaimedPaths)
+        await pool.endHandover()
         for served in [staying, successor] {
             served.stop.fire()
             try await served.task.value
@@ -105,12 +105,12 @@ import Testing
 
     @Test func whoWaitsForNobodyIsToldToComeAgain() async throws {
         let leaving = try await serve("/a") { "old" }
-        pool.beginHandingOver()
+        pool.beginHandover()
         leaving.stop.fire()
         try await leaving.task.value
         async let waiting = get("/a")
         // Whether it waits already or comes later: it is answered, or refused, but never left hanging.
-        await pool.endHandingOver()
+        await pool.endHandover()
         let status = try? await waiting
         #expect(status == nil || status == "503")
     }

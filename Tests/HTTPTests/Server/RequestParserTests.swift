@@ -16,9 +16,9 @@ import Testing
     @Test(arguments: try RequestCases.all()) func cases(_ each: Case) {
         #expect(Self.outcome(of: [each.bytes]) == each.outcome)
         // Behind a byte and before the rest, wherever; and byte by byte.
-        for place in each.bytes.indices.dropFirst() {
-            let outcome = Self.outcome(of: [Array(each.bytes[..<place]), Array(each.bytes[place...])])
-            #expect(outcome == each.outcome, "cut at \(place)")
+        for position in each.bytes.indices.dropFirst() {
+            let outcome = Self.outcome(of: [Array(each.bytes[..<position]), Array(each.bytes[position...])])
+            #expect(outcome == each.outcome, "cut at \(position)")
             guard outcome == each.outcome else { break }
         }
         #expect(Self.outcome(of: each.bytes.map { [$0] }) == each.outcome, "byte by byte")
@@ -56,11 +56,11 @@ import Testing
         var parser = RequestParser()
         let text =
             "POST http://Other:1/p%20q?a=b?c HTTP/1.1\r\nHost: a\r\nX-One:  v 1\t\r\nx-one: \r\nContent-Length: 2\r\n\r\nhi"
-        var place = 0
+        var position = 0
         let bytes = Array(text.utf8)
-        #expect(try parser.parse(bytes.span, &place) == .head)
+        #expect(try parser.parse(bytes.span, &position) == .head)
         try parser.allowBody(upTo: 2)
-        #expect(try parser.parse(bytes.span, &place) == .end)
+        #expect(try parser.parse(bytes.span, &position) == .end)
         let request = parser.takeRequest(from: "192.0.2.1")
         #expect(request.method == "POST")
         #expect(request.path == "/p%20q")
@@ -80,9 +80,9 @@ import Testing
         do throws(Refusal) {
             for piece in pieces {
                 kept += piece
-                var place = 0
+                var position = 0
                 reading: while true {
-                    switch try parser.parse(kept.span, &place) {
+                    switch try parser.parse(kept.span, &position) {
                     case .needsMore: break reading
                     case .head: try parser.allowBody(upTo: 1000)
                     case .end:
@@ -94,7 +94,7 @@ import Testing
                         guard keeps else { return seen.joined(separator: "; ") }
                     }
                 }
-                kept.removeFirst(place)
+                kept.removeFirst(position)
             }
         } catch {
             seen.append("refused \(error.status)")
@@ -172,14 +172,14 @@ enum RequestCases {
 @Suite struct SyntaxTests {
     @Test func controlCharactersAreFoundWhereverTheyStand() {
         for length in 1...20 {
-            for place in 0..<length {
+            for position in 0..<length {
                 for byte in UInt8.min...UInt8.max {
                     var bytes = [UInt8](repeating: 0x9f, count: length + 2)
-                    bytes[place + 1] = byte
+                    bytes[position + 1] = byte
                     let isGood = byte == 9 || (byte >= 32 && byte != 127)
                     let isValue = Syntax.isFieldValue(1..<length + 1, of: bytes.span)
                     guard isValue != isGood else { continue }
-                    Issue.record("\(byte) at \(place) of \(length)")
+                    Issue.record("\(byte) at \(position) of \(length)")
                 }
             }
         }

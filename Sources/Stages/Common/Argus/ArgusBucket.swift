@@ -40,13 +40,13 @@ public struct ArgusBucket: Sendable {
     }
 
     /// What Argus says to somebody who is not, or may not be, the owner of an item.
-    public enum Look: Sendable {
+    public enum Lookup: Sendable {
         /// It is there, and this owner's.
         case item(Item)
         /// There is none.
         case absent
         /// It is another's.
-        case others
+        case otherOwner
     }
 
     /// The URLs of the bucket, one for each address of Argus, as in `http://argus:6600/api/v1/store/webhooks`.

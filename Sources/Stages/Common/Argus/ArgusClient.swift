@@ -10,9 +10,9 @@ import Wire
 /// Source of the protocol: Argus 0.9 and 0.11, `GET /api/v1/store/{bucket}`, `GET`, `PUT` and `DELETE` of `/{id}` in it.
 public final class ArgusClient: Sendable {
     /// The largest list of items that is read.
-    private static let largestList = 256 << 20
+    private static let maximumListBytes = 256 << 20
     /// The largest item that is read.
-    private static let largestItem = 1 << 20
+    private static let maximumItemBytes = 1 << 20
 
     let bucket: ArgusBucket
     private let http: HTTPClient
@@ -44,7 +44,7 @@ public final class ArgusClient: Sendable {
     var address: Int { current.load(ordering: .relaxed) }
 
     /// Lets the next request go to the next address, unless another has seen to it.
-    func moveOn(from address: Int) {
+    func failOver(from address: Int) {
         guard paths.count > 1 else { return }
         _ = current.compareExchange(expected: address, desired: (address + 1) % paths.count, ordering: .relaxed)
     }
@@ -78,7 +78,7 @@ public final class ArgusClient: Sendable {
         _ id: String, _ body: [UInt8], _ fields: HeaderFields, at address: Int,
         done: @escaping @Sendable (Result<ClientResponse, HTTPClientError>) -> Void
     ) {
-        execute("PUT", paths[address] + id, fields, body, at: address, limit: HTTPOutcome.uninteresting, done: done)
+        execute("PUT", paths[address] + id, fields, body, at: address, limit: HTTPOutcome.statusOnly, done: done)
     }
 
     /// Reads an item; otherwise as `put`.
@@ -86,7 +86,7 @@ public final class ArgusClient: Sendable {
         _ id: String, _ fields: HeaderFields, at address: Int,
         done: @escaping @Sendable (Result<ClientResponse, HTTPClientError>) -> Void
     ) {
-        execute("GET", paths[address] + id, fields, nil, at: address, limit: .whole(Self.largestItem), done: done)
+        execute("GET", paths[address] + id, fields, nil, at: address, limit: .whole(Self.maximumItemBytes), done: done)
     }
 
     private func execute(
@@ -117,19 +117,19 @@ public final class ArgusClient: Sendable {
     ///
     /// - Throws: `StageError`: why they cannot be had.
     public func items(of owner: String) async throws -> ArgusBucket.Listing {
-        try await explained { try await list(of: owner) }
+        try await mappingErrors { try await list(of: owner) }
     }
 
     /// An item by its id, as an owner sees it.
     ///
     /// - Throws: `StageError`: why that is not known.
-    public func look(at id: String, as owner: String) async throws -> ArgusBucket.Look {
-        try await explained {
-            try await anyAddress { address in
+    public func lookUp(_ id: String, as owner: String) async throws -> ArgusBucket.Lookup {
+        try await mappingErrors {
+            try await withFailover { address in
                 let response = try await call("GET", paths[address] + id, owner, at: address)
                 switch response.status {
                 case 404: return .absent
-                case 403: return .others
+                case 403: return .otherOwner
                 default:
                     try check(response)
                     guard let item = ArgusBucket.Item(try JSONTree(parsing: response.body)) else {
@@ -146,8 +146,8 @@ public final class ArgusClient: Sendable {
     /// - Returns: whether it was there.
     /// - Throws: `StageError`: why it could not be deleted.
     public func delete(_ id: String, of owner: String) async throws -> Bool {
-        try await explained {
-            try await anyAddress { address in
+        try await mappingErrors {
+            try await withFailover { address in
                 let response = try await call("DELETE", paths[address] + id, owner, at: address)
                 if response.status == 404 { return false }
                 try check(response)
@@ -161,7 +161,7 @@ public final class ArgusClient: Sendable {
     /// - Throws: `StageError` where Argus answered with something else; `HTTPClientError` where none of the addresses answers,
     ///   `TokenSource.Failure` where there is no token.
     func list(of owner: String) async throws -> ArgusBucket.Listing {
-        try await anyAddress { try await list(of: owner, at: $0) }
+        try await withFailover { try await list(of: owner, at: $0) }
     }
 
     /// The items of an owner, asked for at one of the addresses.
@@ -171,7 +171,7 @@ public final class ArgusClient: Sendable {
         let answered = bucket.now()
         try check(response)
         guard case .array(let items) = try JSONTree(parsing: response.body) else {
-            throw StageError(mayPass: "Argus's answer is no list of items")
+            throw StageError(transient: "Argus's answer is no list of items")
         }
         return ArgusBucket.Listing(
             items: items.compactMap(ArgusBucket.Item.init), asked: asked, answered: answered)
@@ -183,44 +183,44 @@ public final class ArgusClient: Sendable {
         let authorization = try await bucket.authorization.header(http)
         let request = ClientRequest(
             method, try bucket.stores[address].at(target), headers: fields([:], authorization, owner))
-        return try await http.execute(request, within: bucket.timeout, body: .whole(Self.largestList))
+        return try await http.execute(request, within: bucket.timeout, body: .whole(Self.maximumListBytes))
     }
 
     private func check(_ response: ClientResponse) throws {
         switch outcome(of: response) {
         case .delivered, .expired, .superseded: return
-        case .transient(let reason, _), .permanent(let reason): throw StageError(mayPass: reason)
+        case .transient(let reason, _), .permanent(let reason): throw StageError(transient: reason)
         }
     }
 
     /// Asks one address after the other, each once, until one gives what it is asked for.
-    private func anyAddress<Result: Sendable>(_ body: (Int) async throws -> Result) async throws -> Result {
+    private func withFailover<Result: Sendable>(_ body: (Int) async throws -> Result) async throws -> Result {
         for _ in paths.dropFirst() {
             let address = address
             do {
                 return try await body(address)
             } catch {
                 // Why is told of the last one.
-                moveOn(from: address)
+                failOver(from: address)
             }
         }
         let address = address
         do {
             return try await body(address)
         } catch {
-            moveOn(from: address)
+            failOver(from: address)
             throw error
         }
     }
 
     /// Runs `body` and says what it throws in words for people.
-    private func explained<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+    private func mappingErrors<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
         do {
             return try await body()
         } catch let error as HTTPClientError {
-            throw StageError(mayPass: HTTPOutcome.silence(error, server: "Argus"))
+            throw StageError(transient: HTTPOutcome.noAnswerReason(error, server: "Argus"))
         } catch let error as TokenSource.Failure {
-            throw StageError(mayPass: error.description)
+            throw StageError(transient: error.description)
         }
     }
 }

@@ -1,0 +1,256 @@
+import Arguments
+import Telemetry
+import PipelineFile
+import PipelineKit
+import Spool
+import Locking
+import Wire
+
+/// `hecate dead-letters`: what became of messages that can never succeed as they are.
+struct DeadLettersCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "dead-letters", abstract: "Look at, send again or drop the dead letters of a pipeline.",
+        discussion:
+            "Works on the SQLite file that 'deadLetters' names in the pipeline file, also while the pipeline runs.",
+        subcommands: [ListDeadLetters.self, ShowDeadLetter.self, ReplayDeadLetters.self, DropDeadLetters.self])
+}
+
+/// Which letters of which file.
+private struct DeadLetterSelection: ArgumentGroup {
+    @Argument(help: ArgumentHelp("The pipeline file.", valueName: "file")) var file: String
+
+    @Arguments.Option(
+        name: .customLong("where"),
+        help: ArgumentHelp(
+            "Only letters whose id or stage is, or whose key, reason or topic contains a text. Several hold together.",
+            valueName: "field=text"))
+    var conditions: [String] = []
+
+    private static let fields: [String: @Sendable (DeadLetter, String) -> Bool] = [
+        "id": { $0.message.id == $1 }, "stage": { $0.stage == $1 },
+        "key": { $0.message.key.utf8.contains($1.utf8) }, "reason": { $0.reason.utf8.contains($1.utf8) },
+        "topic": { $0.message.topic.utf8.contains($1.utf8) },
+    ]
+
+    /// The conditions, read.
+    func filter() throws -> @Sendable (DeadLetter) -> Bool {
+        let tests = try conditions.map { condition in
+            let parts = condition.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let field = Self.fields[parts[0]] else {
+                throw ValidationError(
+                    "--where: '\(condition)' is no condition such as stage=argus; the fields are \(Self.fields.keys.sorted().joined(separator: ", "))"
+                )
+            }
+            return (field, parts[1])
+        }
+        return { letter in tests.allSatisfy { $0.0(letter, $0.1) } }
+    }
+
+    /// The pipeline file, and the store it names, opened.
+    func open() async throws -> (PipelineFile, SQLiteDeadLetters) { try await Self.open(file) }
+
+    static func open(_ file: String) async throws -> (PipelineFile, SQLiteDeadLetters) {
+        let (files, report) = PipelineFile.load([file], registry: HecateCommand.registry)
+        guard let file = files.first, !report.hasErrors else {
+            Console.error(report.description)
+            throw ExitCode.badConfiguration
+        }
+        guard case .sqlite(let path) = file.deadLetters else {
+            Console.error(
+                "\(file.path): error: only dead letters in a SQLite file can be looked at: deadLetters: {sqlite: {path: ...}}"
+            )
+            throw ExitCode.badConfiguration
+        }
+        guard Files.exists(path) else {
+            Console.error("there are no dead letters yet: '\(path)' does not exist")
+            throw ExitCode.failure
+        }
+        let store = SQLiteDeadLetters(path: path)
+        try await store.open()
+        return (file, store)
+    }
+
+    /// Walks over the letters that are selected, a page at a time.
+    static func forEach(
+        _ store: SQLiteDeadLetters, _ isSelected: (DeadLetter) -> Bool,
+        _ body: (SQLiteDeadLetters.StoredDeadLetter) async throws -> Void
+    ) async throws {
+        var last: Int64 = 0
+        while true {
+            let page = try await store.letters(after: last, limit: 200)
+            guard let end = page.last else { return }
+            for stored in page where isSelected(stored.letter) { try await body(stored) }
+            last = end.number
+        }
+    }
+}
+
+private struct ListDeadLetters: Command {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List dead letters.")
+    @OptionGroup var selection: DeadLetterSelection
+    @Flag(help: "A line of JSON each, with the message; the secrets of webhooks are left out.") var json = false
+
+    func run() async throws {
+        let isSelected = try selection.filter()
+        let (_, store) = try await selection.open()
+        var count = 0
+        try await DeadLetterSelection.forEach(store, isSelected) { stored in
+            count += 1
+            if json {
+                var letter = stored.letter
+                letter.message.payload = Bytes(SecretMask.masked(letter.message.payload.bytes(at: letter.first)))
+                print(letter.json.text)
+            } else {
+                let letter = stored.letter
+                print(
+                    "\(stored.number)  \(letter.last)  \(letter.stage)  \(letter.attempts) tries  \(letter.message.key)  \(letter.reason)"
+                )
+            }
+        }
+        if !json { Console.error(count == 1 ? "1 dead letter" : "\(count) dead letters") }
+        await store.close()
+    }
+}
+
+private struct ShowDeadLetter: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show one dead letter with its message, as it was taken.",
+        discussion: "The message is shown as it is, with the secrets it may hold.")
+    @Argument(help: "The letter's number, as 'list' shows it.") var number: Int64
+    @Argument(help: ArgumentHelp("The pipeline file.", valueName: "file")) var file: String
+
+    func run() async throws {
+        let (_, store) = try await DeadLetterSelection.open(file)
+        guard let stored = try await store.letters(after: number - 1, limit: 1).first, stored.number == number else {
+            Console.error("there is no dead letter \(number)")
+            throw ExitCode.failure
+        }
+        let letter = stored.letter
+        print("number     \(stored.number)")
+        print("id         \(letter.message.id)")
+        print("key        \(letter.message.key)")
+        print("topic      \(letter.message.topic)")
+        print("published  \(letter.message.publishedAt.map { "\($0)" } ?? "unknown")")
+        print("taken      \(letter.first)")
+        print("refused    \(letter.last) by \(letter.stage), after \(letter.attempts) tries")
+        print("reason     \(letter.reason)")
+        for (name, value) in letter.message.attributes.sorted(by: { $0.key < $1.key }) {
+            print("attribute  \(name): \(value)")
+        }
+        print("\n\(letter.message.payload.bytes(at: letter.first).text)")
+        await store.close()
+    }
+}
+
+private struct DropDeadLetters: Command {
+    static let configuration = CommandConfiguration(commandName: "drop", abstract: "Delete dead letters for good.")
+    @OptionGroup var selection: DeadLetterSelection
+    @Flag(help: "Needed to drop all of them, without --where.") var all = false
+
+    func run() async throws {
+        guard all || !selection.conditions.isEmpty else { throw ValidationError("say which with --where, or --all") }
+        let isSelected = try selection.filter()
+        let (_, store) = try await selection.open()
+        var count = 0
+        try await DeadLetterSelection.forEach(store, isSelected) { stored in
+            try await store.remove(stored.number)
+            count += 1
+        }
+        print("dropped \(count)")
+        await store.close()
+    }
+}
+
+private struct ReplayDeadLetters: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "replay", abstract: "Send dead letters through the pipeline again.",
+        discussion: """
+            A letter that succeeds is deleted, one that is refused again stays with its new reason. Whatever happens on the way, a
+            letter is deleted only after it has succeeded, so that replaying can be interrupted and begun again.
+            """)
+    @OptionGroup var selection: DeadLetterSelection
+    @OptionGroup var log: LogOptions
+
+    func run() async throws {
+        let logger = log.bootstrap()
+        let isSelected = try selection.filter()
+        let (file, store) = try await selection.open()
+        let progress = Progress("sent again")
+        let source = DeadLetterSource(store: store, progress: progress, isSelected: isSelected)
+        var report = Diagnostics()
+        guard let pipeline = file.pipeline.build(logger: logger, replacingSource: source, &report) else {
+            for diagnostic in report.all { Console.error("error: \(diagnostic.message)") }
+            throw ExitCode.badConfiguration
+        }
+        let signals = ProcessSignals(logger: logger, stop: { await pipeline.stop() })
+        defer { signals.cancel() }
+        try await pipeline.run()
+        progress.end()
+        let (succeeded, refused, failed) = source.counts
+        print("sent again: \(succeeded) succeeded, \(refused) refused again, \(failed) not finished")
+        await store.close()
+        if refused + failed > 0 { throw ExitCode.failure }
+    }
+}
+
+/// Takes dead letters into their pipeline again.
+private final class DeadLetterSource: Source {
+    static let declaration = StageDeclaration(name: "dead-letters", summary: "sends dead letters again", example: "")
+
+    private struct Counts {
+        var succeeded = 0
+        var refused = 0
+        var failed = 0
+    }
+
+    private let store: SQLiteDeadLetters
+    private let progress: Progress
+    private let isSelected: @Sendable (DeadLetter) -> Bool
+    private let isStopped = Atomic<Bool>(false)
+    private let tally = Mutex(Counts())
+
+    init(_ options: Options, _ context: StageContext) throws {
+        throw OptionError("this source is made by 'dead-letters replay' only")
+    }
+
+    init(store: SQLiteDeadLetters, progress: Progress, isSelected: @escaping @Sendable (DeadLetter) -> Bool) {
+        self.store = store
+        self.progress = progress
+        self.isSelected = isSelected
+    }
+
+    var counts: (succeeded: Int, refused: Int, failed: Int) { tally.withLock { ($0.succeeded, $0.refused, $0.failed) } }
+
+    func run(into intake: Intake) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            try await DeadLetterSelection.forEach(store, isSelected) { stored in
+                guard !isStopped.load(ordering: .relaxed) else { return }
+                let settlements = AsyncStream.makeStream(of: Settlement.self)
+                do {
+                    try await intake.send(stored.letter.message) { settlements.continuation.yield($0) }
+                } catch is IntakeClosed {
+                    return
+                }
+                group.addTask {
+                    for await settlement in settlements.stream { return try await self.note(settlement, stored) }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    func stop() async { isStopped.store(true, ordering: .relaxed) }
+
+    private func note(_ settlement: Settlement, _ stored: SQLiteDeadLetters.StoredDeadLetter) async throws {
+        progress.advance()
+        switch settlement {
+        case .refused(let stage, let reason, let attempts):
+            try await store.updateRefusal(stored.number, stage: stage, reason: reason, attempts: attempts, at: .now())
+            tally.withLock { $0.refused += 1 }
+        case .failed: tally.withLock { $0.failed += 1 }
+        case .delivered, .spooled, .filtered, .expired, .superseded, .deadLettered:
+            try await store.remove(stored.number)
+            tally.withLock { $0.succeeded += 1 }
+        }
+    }
+}

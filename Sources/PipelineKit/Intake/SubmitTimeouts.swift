@@ -1,0 +1,100 @@
+import Dispatch
+import Locking
+
+/// Callers who wait for a settlement, but not for ever. One slow timer looks after all of them, because a timer for each
+/// message would cost more than the message.
+///
+/// May be used from any thread.
+final class SubmitTimeouts: Sendable {
+    /// One who waits. It is answered exactly once: by whoever takes its answer out.
+    final class PendingSubmit: Sendable {
+        private struct State {
+            var answer: (@Sendable (Settlement) -> Void)?
+            var timeoutHandler: (@Sendable () -> Void)?
+        }
+
+        fileprivate let deadline: Duration
+        private let state: Mutex<State>
+
+        fileprivate init(deadline: Duration, answer: @escaping @Sendable (Settlement) -> Void) {
+            self.deadline = deadline
+            state = Mutex(State(answer: answer))
+        }
+
+        fileprivate var isWaiting: Bool { state.withLock { $0.answer != nil } }
+
+        /// Answers it, if it still waits.
+        func answer(_ settlement: Settlement) { take().answer?(settlement) }
+
+        /// Says what to do when its time is up: at once, where it does not wait any more.
+        func onTimeout(_ timeoutHandler: @escaping @Sendable () -> Void) {
+            let isWaiting = state.withLock { state in
+                guard state.answer != nil else { return false }
+                state.timeoutHandler = timeoutHandler
+                return true
+            }
+            if !isWaiting { timeoutHandler() }
+        }
+
+        fileprivate func expire() {
+            let taken = take()
+            guard let answer = taken.answer else { return }
+            taken.timeoutHandler?()
+            answer(.failed(reason: "no answer within the time the sender is held", retryAfter: nil))
+        }
+
+        private func take() -> State {
+            state.withLock { state in
+                defer { state = State() }
+                return state
+            }
+        }
+    }
+
+    private struct State {
+        /// Those who wait, and some who do not any more since the timer ran last.
+        var pending: [PendingSubmit] = []
+        var isTimerScheduled = false
+    }
+
+    private let state = Mutex(State())
+    private let clock: MonotonicClock
+    private let queue: DispatchQueue
+
+    init(pipeline: String, clock: MonotonicClock) {
+        self.clock = clock
+        queue = DispatchQueue(label: "hecate.\(pipeline).patience", target: .global())
+    }
+
+    /// Lets somebody wait until a moment, to a tenth of a second.
+    ///
+    /// - Parameter answer: called once: by `PendingSubmit.answer`, or when the time is up; must not block.
+    func add(until deadline: Duration, _ answer: @escaping @Sendable (Settlement) -> Void) -> PendingSubmit {
+        let pending = PendingSubmit(deadline: deadline, answer: answer)
+        let needsTimer = state.withLock { state in
+            state.pending.append(pending)
+            defer { state.isTimerScheduled = true }
+            return !state.isTimerScheduled
+        }
+        if needsTimer { scheduleTimer() }
+        return pending
+    }
+
+    private func scheduleTimer() {
+        queue.asyncAfter(deadline: .now() + .milliseconds(100)) { [self] in
+            let all = state.withLock { state in
+                defer { state.pending = [] }
+                return state.pending
+            }
+            let now = clock.now()
+            let waiting = all.filter(\.isWaiting)
+            for pending in waiting where pending.deadline <= now { pending.expire() }
+            let needsTimer = state.withLock { state in
+                state.pending += waiting.lazy.filter { $0.deadline > now }
+                state.isTimerScheduled = !state.pending.isEmpty
+                return state.isTimerScheduled
+            }
+            if needsTimer { scheduleTimer() }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+import Locking
+import Telemetry
+import Wire
+
+/// A running pipeline: one source, its lanes, one sink. `run` is called once; everything else from any thread.
+public final class Pipeline: Sendable {
+    private enum Phase: Equatable { case idle, opening, running, stopping }
+
+    /// The pipeline's name.
+    public let name: String
+    private let source: any Source
+    private let sink: any Sink
+    private let divertedOutputs: [DivertedOutput]
+    private let settings: RunnerSettings
+    private let logger: Logger
+    private let creditPool: CreditPool
+    private let lanes: [Lane]
+    private let intake: Intake
+    private let metrics: PipelineMetrics
+    private let breaker: CircuitBreaker
+    private let errorLog: RecentErrors
+    private let deadLetters: (any DeadLetterStore)?
+    private let spool: (any MessageSpool)?
+    private let feeder: SpoolFeeder?
+    private let phase = Mutex(Phase.idle)
+
+    init(
+        name: String, source: any Source, steps: [StageChain.Step], sink: any Sink, sinkName: String,
+        settings: RunnerSettings, logger: Logger, metrics factory: any MetricsFactory,
+        now: @escaping @Sendable () -> Timestamp, clock: MonotonicClock = .system,
+        durability: Durability = Durability(), tap: Tap? = nil
+    ) {
+        self.name = name
+        self.source = source
+        self.sink = sink
+        divertedOutputs = steps.compactMap(\.otherwise)
+        self.settings = settings
+        var logger = logger
+        logger[metadataKey: "pipeline"] = "\(name)"
+        self.logger = logger
+        let creditPool = CreditPool(capacity: settings.capacity)
+        self.creditPool = creditPool
+        let metrics = PipelineMetrics(pipeline: name, sink: sinkName, factory: factory) { creditPool.used }
+        self.metrics = metrics
+        let chain = StageChain(
+            steps, metrics: steps.map { StageMetrics(pipeline: name, stage: $0.name, factory: factory) }, clock: clock,
+            now: now)
+        let window = InFlightWindow(size: sink.capabilities.inFlight)
+        let breaker = CircuitBreaker(settings.breaker)
+        self.breaker = breaker
+        let recentErrors = RecentErrors(logger: self.logger, now: now)
+        errorLog = recentErrors
+        let laneRegistry = LaneRegistry()
+        let lanes = (0..<max(1, settings.lanes)).map { index in
+            let tap = tap.map { PipelineTap($0, pipeline: name) }
+            return Lane(
+                index: index, pipeline: name, chain: chain.forLane(tap: tap), sink: sink, sinkName: sinkName,
+                retry: settings.retry, creditPool: creditPool, window: window, breaker: breaker, tap: tap,
+                recentErrors: recentErrors,
+                metrics: metrics, clock: clock, now: now,
+                wakeLane: { laneRegistry.wake($0) }, wakeAll: { laneRegistry.wakeAll() })
+        }
+        laneRegistry.register(lanes)
+        self.lanes = lanes
+        deadLetters = durability.deadLetters
+        spool = durability.spool
+        let deadLetterRouter = DeadLetterRouter(
+            pipeline: name, store: durability.deadLetters, logger: self.logger, now: now)
+        let submitTimeouts = SubmitTimeouts(pipeline: name, clock: clock)
+        func makeIntake(_ spoolIntake: SpoolIntake?) -> Intake {
+            Intake(
+                creditPool: creditPool, lanes: lanes, submitTimeouts: submitTimeouts, metrics: metrics,
+                clock: clock,
+                deadLetterRouter: deadLetterRouter, spool: spoolIntake)
+        }
+        guard let spool = durability.spool else {
+            intake = makeIntake(nil)
+            feeder = nil
+            return
+        }
+        let dispatcher = SpoolDispatcher(spool: spool, intake: makeIntake(nil), maxAge: durability.maxAge, now: now)
+        let feeder = SpoolFeeder(spool: spool, creditPool: creditPool, logger: logger) { dispatcher.dispatch($0) }
+        self.feeder = feeder
+        intake = makeIntake(SpoolIntake(spool: spool, feeder: feeder, metrics: metrics, recentErrors: recentErrors))
+    }
+
+    /// How many messages ended in which way so far, by the settlement's name (`delivered`, `filtered`, ...).
+    public var counts: [String: Int] { metrics.counts }
+
+    /// How many messages are inside, of how many that may be.
+    public var occupancy: (count: Int, capacity: Int) { (creditPool.used, settings.capacity) }
+
+    /// What went wrong of late, the latest first. Reasons hold no secrets, but may hold URLs of webhooks.
+    public var recentErrors: [RecentError] { errorLog.all }
+
+    /// Whether messages can arrive and are taken.
+    public var readiness: Readiness {
+        switch phase.withLock({ $0 }) {
+        case .idle, .opening: .notReady("the sink is not open yet")
+        case .running:
+            breaker.state == .closed ? source.readiness : readinessWithOpenBreaker
+        case .stopping: .notReady("shutting down")
+        }
+    }
+
+    /// With a spool messages are taken whatever the sink does; without one they would only be sent back.
+    private var readinessWithOpenBreaker: Readiness {
+        let reason = "the sink fails: its circuit breaker is \(breaker.state == .open ? "open" : "half-open")"
+        guard spool != nil else { return .notReady(reason) }
+        if case .notReady = source.readiness { return source.readiness }
+        return .degraded(reason)
+    }
+
+    /// Checks what `run` will need, and changes nothing: for who wants to replace a pipeline that runs by this one.
+    ///
+    /// - Throws: what would make `run` fail.
+    public func prepare() async throws { try await source.prepare() }
+
+    /// Opens the sink, runs the source to its end, waits for what is inside, closes the sink.
+    ///
+    /// - Throws: what ended the source before its time.
+    public func run() async throws {
+        guard advance(to: .opening) else { return }
+        try await deadLetters?.open()
+        let newest = try await spool?.open() ?? 0
+        guard await openSinks(), advance(to: .running) else {
+            await closeSinks()
+            await closeStores()
+            return
+        }
+        logger.info("running", metadata: ["lanes": "\(lanes.count)"])
+        feeder?.start(newest: newest)
+        let result: Result<Void, any Error>
+        do {
+            try await source.run(into: intake)
+            await feeder?.waitUntilDrained()
+            result = .success(())
+        } catch {
+            result = .failure(error)
+            await stop()
+        }
+        await creditPool.waitUntilEmpty()
+        for lane in lanes { await lane.finish() }
+        feeder?.close()
+        creditPool.close()
+        await closeSinks()
+        await closeStores()
+        let summary = counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        logger.info("ended", metadata: ["messages": "\(summary.isEmpty ? "none" : summary)"])
+        try result.get()
+    }
+
+    /// Takes nothing more and lets what is inside end, within the grace period; what has not ended by then is told to its
+    /// sender as failed. Returns when the source has been told; `run` returns when all has ended.
+    ///
+    /// - Parameter grace: a shorter grace period than the pipeline's own.
+    public func stop(within grace: Duration? = nil) async {
+        guard advance(to: .stopping) else { return }
+        logger.info("stopping", metadata: ["inside": "\(creditPool.used)"])
+        let grace = min(grace ?? settings.shutdownGrace, settings.shutdownGrace)
+        Task {
+            try? await Task.sleep(for: grace)
+            abandon()
+        }
+        feeder?.close()
+        await source.stop()
+    }
+
+    private func closeStores() async {
+        await spool?.close()
+        await deadLetters?.close()
+    }
+
+    /// Settles everything that is still inside as failed, at once.
+    public func abandon() {
+        let unfinished = creditPool.used
+        creditPool.close()
+        if unfinished > 0 {
+            logger.warning("out of time: messages are left unfinished", metadata: ["inside": "\(unfinished)"])
+        }
+        for lane in lanes { lane.abandon(reason: "the pipeline is shutting down") }
+        for output in divertedOutputs { output.abandon(reason: "the pipeline is shutting down") }
+    }
+
+    /// Goes on to a later phase; false where a stop came before.
+    private func advance(to next: Phase) -> Bool {
+        phase.withLock { phase in
+            guard phase != .stopping else { return false }
+            phase = next
+            return true
+        }
+    }
+
+    private func openSinks() async -> Bool {
+        for sink in divertedOutputs.map(\.sink) + [sink] where await !open(sink) { return false }
+        return true
+    }
+
+    private func closeSinks() async {
+        for sink in divertedOutputs.map(\.sink) + [sink] { await sink.close() }
+    }
+
+    /// Opens a sink, with back-off for as long as it takes; false where a stop came before.
+    private func open(_ sink: any Sink) async -> Bool {
+        var attempts = 0
+        while phase.withLock({ $0 != .stopping }) {
+            do {
+                try await sink.open()
+                return true
+            } catch {
+                attempts += 1
+                let pause = max(
+                    .milliseconds(50),
+                    settings.retry.pause(after: attempts, retryAfter: nil, jitter: .random(in: 0...1)))
+                logger.error("the sink cannot be opened; it is tried again", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: pause)
+            }
+        }
+        return false
+    }
+}
+
+/// What of a pipeline outlives its process.
+public struct Durability: Sendable {
+    /// Where messages wait on disk.
+    public var spool: (any MessageSpool)?
+    /// How long a message may wait there; one that waited longer goes to the dead letters.
+    public var maxAge: Duration?
+    /// Where messages go that can never succeed.
+    public var deadLetters: (any DeadLetterStore)?
+
+    /// Nothing, unless said otherwise.
+    public init(
+        spool: (any MessageSpool)? = nil, maxAge: Duration? = nil, deadLetters: (any DeadLetterStore)? = nil
+    ) {
+        self.spool = spool
+        self.maxAge = maxAge
+        self.deadLetters = deadLetters
+    }
+}
+
+/// The lanes of a pipeline, for the lanes themselves.
+///
+/// `@unchecked Sendable`: it is filled once, by the initializer of the pipeline, before any lane has something to do; from then on
+/// it is only read. A lock would be one that all lanes meet at.
+private final class LaneRegistry: @unchecked Sendable {
+    private struct WeakLane { weak let lane: Lane? }
+    private var lanes: [WeakLane] = []
+
+    func register(_ lanes: [Lane]) { self.lanes = lanes.map { WeakLane(lane: $0) } }
+    func wake(_ index: Int) { lanes[index].lane?.wake() }
+    func wakeAll() { for lane in lanes { lane.lane?.wake() } }
+}
