@@ -1,10 +1,9 @@
-/// An answer of a service that is an error.
+/// An error response of a service.
 public struct AWSServiceError: Error, CustomStringConvertible, Sendable {
-    /// The HTTP status.
     public var status: Int
-    /// The service's code, such as `NotFound`; empty where it gave none.
+    /// The service's error code, such as `NotFound`; empty if it gave none.
     public var code: String
-    /// What was called, and what the service said about it.
+    /// What was called, and the service's message.
     public var description: String
 
     init(action: String, status: Int, code: String, reason: String) {

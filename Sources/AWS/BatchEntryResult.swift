@@ -1,7 +1,7 @@
-/// How one entry of a batch ended.
+/// The result of one entry of a batch.
 public enum BatchEntryResult: Sendable, Equatable {
-    /// It is done.
+    /// It succeeded.
     case done
-    /// It failed. `isSenderFault` says that it will fail again as it is.
+    /// It failed. With `isSenderFault` it will fail again.
     case failed(reason: String, isSenderFault: Bool)
 }

@@ -1,26 +1,24 @@
 import Cryptography
 public import Wire
 
-/// Signs requests as AWS wants them signed: Signature Version 4, in the `Authorization` header.
+/// Signs requests with AWS Signature Version 4 in the `Authorization` header.
 ///
 /// Source: AWS General Reference, "Signing AWS API requests".
 public struct SignatureV4: Sendable {
-    /// The service's name, such as `sns`.
+    /// The name of the service, such as `sns`.
     public var service: String
-    /// The region.
     public var region: String
 
-    /// A signer for a service in a region.
     public init(service: String, region: String) {
         self.service = service
         self.region = region
     }
 
-    /// Adds `X-Amz-Date`, `X-Amz-Security-Token` where there is one, and `Authorization` to a request.
+    /// Adds `X-Amz-Date`, `X-Amz-Security-Token` if there is a token, and `Authorization` to a request.
     ///
-    /// All header fields the request has are signed, but for those that proxies change on the way, and `Host`, which is taken from
-    /// the URL. The URL's query has to be percent-encoded already.
-    /// - Throws: `SignatureError` where the URL is none.
+    /// Signs all header fields of the request, except those that proxies change, and `Host`, which is taken from the
+    /// URL. The URL's query must be percent-encoded.
+    /// - Throws: `SignatureError` if the URL is malformed.
     public func sign(
         _ request: HTTPTransport.Request, credentials: AWSCredentials, at time: Timestamp
     ) throws -> HTTPTransport.Request {
@@ -60,15 +58,15 @@ public struct SignatureV4: Sendable {
         RFC3339.format(Timestamp(seconds: time.seconds)).filter { $0 != "-" && $0 != ":" }
     }
 
-    /// White space around a value is dropped, and of several spaces inside one is kept.
+    /// Trims white space and collapses consecutive spaces.
     private static func trimmed(_ value: String) -> String {
         value.split(whereSeparator: { $0 == " " || $0 == "\t" }).joined(separator: " ")
     }
 
-    /// What proxies change, as AWS's own libraries leave it out.
+    /// Fields that proxies change, which AWS's libraries do not sign, either.
     private static let unsigned: Set<String> = ["user-agent", "expect", "transfer-encoding", "x-amzn-trace-id"]
 
-    /// Without dot segments and empty ones, and every segment encoded once more: all services but S3 want it so.
+    /// Removes dot segments and empty segments, and encodes each segment once more, as all services but S3 require.
     private static func canonicalPath(_ path: String) -> String {
         var segments: [Substring] = []
         for segment in path.split(separator: "/") {
@@ -93,15 +91,14 @@ public struct SignatureV4: Sendable {
 
 /// Why a request cannot be signed.
 public struct SignatureError: Error, CustomStringConvertible {
-    /// The reason, for people.
     public let description: String
 }
 
-/// Percent-encoding as AWS wants it (RFC 3986: everything but unreserved characters).
+/// Percent-encoding as AWS requires (RFC 3986: all but unreserved characters).
 public enum FormEncoding {
     private static let unreserved = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
 
-    /// A text with everything but unreserved characters percent-encoded (RFC 3986, section 2.3).
+    /// Percent-encodes all but unreserved characters (RFC 3986, section 2.3).
     public static func encode(_ text: String) -> String {
         var output: [UInt8] = []
         for byte in text.utf8 {
@@ -115,7 +112,7 @@ public enum FormEncoding {
         return String(decoding: output, as: UTF8.self)
     }
 
-    /// Names and values as the body of a form.
+    /// Encodes names and values as the body of a form.
     public static func form(_ parameters: [(String, String)]) -> String {
         parameters.map { "\(encode($0))=\(encode($1))" }.joined(separator: "&")
     }

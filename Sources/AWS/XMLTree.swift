@@ -1,7 +1,7 @@
-/// An element of an answer of the query API: names without prefixes, text, children.
+/// An element of a response of the query API: name without prefix, text, children.
 ///
-/// Reads what Amazon's services send, and refuses the rest: no document types, so no entities but the five that XML itself has and
-/// characters by number. Foundation's parser would bring libxml2 and its ICU along, 40 MB that nothing else needs.
+/// Parses what Amazon's services send and refuses the rest: no document types, so no entities but XML's own five and
+/// numeric ones. Foundation's parser would add libxml2 and ICU, 40 MB that nothing else needs.
 ///
 /// Source: Extensible Markup Language 1.0, 5th edition.
 struct XMLTree {
@@ -9,12 +9,12 @@ struct XMLTree {
     private(set) var text = ""
     private(set) var children: [XMLTree] = []
 
-    /// The deepest that elements may stand in each other.
+    /// The maximum depth of elements.
     private static let maximumDepth = 32
 
     private init(_ name: String) { self.name = name }
 
-    /// Reads a document; nil where it is none.
+    /// Parses a document; nil if it is malformed.
     static func parse(_ bytes: [UInt8]) -> XMLTree? {
         guard String(validating: bytes, as: UTF8.self) != nil else { return nil }
         var reader = Reader(bytes: bytes)
@@ -24,7 +24,7 @@ struct XMLTree {
         return root
     }
 
-    /// The first element of a name, here or anywhere below.
+    /// Returns the first element with a name, here or below.
     func first(_ name: String) -> XMLTree? {
         if self.name == name { return self }
         for child in children {
@@ -33,10 +33,10 @@ struct XMLTree {
         return nil
     }
 
-    /// The children of a name.
+    /// Returns the children with a name.
     func all(_ name: String) -> [XMLTree] { children.filter { $0.name == name } }
 
-    /// The text of the first element of a name below.
+    /// Returns the text of the first element with a name below.
     func text(_ name: String) -> String? { first(name)?.text }
 
     private struct Reader {
@@ -45,7 +45,7 @@ struct XMLTree {
 
         var isAtEnd: Bool { position == bytes.count }
 
-        /// Takes a text, if it comes next.
+        /// Consumes a text if it comes next.
         private mutating func consume(_ text: StaticString) -> Bool {
             let count = text.utf8CodeUnitCount
             guard position + count <= bytes.count else { return false }
@@ -54,7 +54,7 @@ struct XMLTree {
             return true
         }
 
-        /// Everything up to a text, which is taken too; nil where it does not come.
+        /// Consumes everything up to and including a text, and returns what is before it; nil if it does not occur.
         private mutating func readThrough(_ text: StaticString) -> ArraySlice<UInt8>? {
             let start = position
             while !isAtEnd {
@@ -69,7 +69,7 @@ struct XMLTree {
             while !isAtEnd, [0x20, 0x09, 0x0a, 0x0d].contains(bytes[position]) { position += 1 }
         }
 
-        /// Skips the declaration, comments and white space around the root; false at what is not allowed there.
+        /// Skips the declaration, comments and white space around the root. Returns false for anything else.
         mutating func skipMisc() -> Bool {
             while true {
                 skipSpace()
@@ -83,7 +83,7 @@ struct XMLTree {
             }
         }
 
-        /// An element's name without its prefix.
+        /// Consumes an element's name and returns it without its prefix.
         private mutating func elementName() -> String? {
             let start = position
             while !isAtEnd, !"<>/=\"'& \t\r\n".utf8.contains(bytes[position]) { position += 1 }
@@ -92,7 +92,7 @@ struct XMLTree {
             return String(decoding: last, as: UTF8.self)
         }
 
-        /// The attributes up to the end of a tag, passed over; whether the element ends with it, nil where the tag is none.
+        /// Skips the attributes up to the end of a tag. Returns whether the tag closes itself; nil if it is malformed.
         private mutating func endOfTag() -> Bool? {
             while true {
                 skipSpace()
@@ -136,7 +136,7 @@ struct XMLTree {
             return nil
         }
 
-        /// Text up to the next tag, its entities replaced.
+        /// Consumes the text up to the next tag, and replaces its entities.
         private mutating func characters() -> String? {
             var text: [UInt8] = []
             while !isAtEnd, bytes[position] != UInt8(ascii: "<") {

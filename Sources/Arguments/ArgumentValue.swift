@@ -1,41 +1,35 @@
-/// What an argument or the value of an option can be.
+/// A type of arguments and option values.
 public protocol ArgumentValue: Sendable {
-    /// The value that a word of the command line stands for; nil where it stands for none.
+    /// Parses a word of the command line; nil if it is invalid.
     init?(argument: String)
 
-    /// The value as it would be written.
+    /// The value as a user would write it.
     var argumentText: String { get }
 
-    /// All that can be written, where that is a list; else empty.
+    /// All possible values, if there is a list; else empty.
     static var argumentValues: [String] { get }
 }
 
 extension ArgumentValue {
-    /// As it describes itself.
     public var argumentText: String { "\(self)" }
-    /// No list.
     public static var argumentValues: [String] { [] }
 }
 
 extension ArgumentValue where Self: RawRepresentable, RawValue == String {
-    /// The case of a name.
     public init?(argument: String) { self.init(rawValue: argument) }
-    /// The case's name.
     public var argumentText: String { rawValue }
 }
 
 extension ArgumentValue where Self: CaseIterable & RawRepresentable, RawValue == String {
-    /// The names of all cases.
     public static var argumentValues: [String] { allCases.map(\.rawValue) }
 }
 
 extension String: ArgumentValue {
-    /// The word itself.
     public init?(argument: String) { self = argument }
 }
 
 extension ArgumentValue where Self: LosslessStringConvertible {
-    /// The value that Swift writes like that.
+    /// Parses Swift's text format.
     public init?(argument: String) { self.init(argument) }
 }
 
@@ -44,38 +38,37 @@ extension Int32: ArgumentValue {}
 extension Int64: ArgumentValue {}
 extension Double: ArgumentValue {}
 
-/// How the value of an option, or an argument, is completed by a shell.
+/// How a shell completes a value.
 public enum Completion: Sendable, Equatable {
-    /// Among the values that there are, if that is a list.
+    /// With the possible values, if there is a list.
     case values
-    /// Files, with one of these extensions if any are named, and folders.
+    /// With files, optionally with these extensions, and folders.
     case file(extensions: [String] = [])
-    /// Folders.
+    /// With folders.
     case directory
 }
 
-/// The text that help shows for an argument.
+/// The help of an argument.
 public struct ArgumentHelp: Sendable, ExpressibleByStringLiteral {
     let text: String
     let valueName: String?
 
-    /// A text, and what the value is called in it; by default as the option is.
+    /// Makes a help text, with a name for the value; by default the name of the option.
     public init(_ text: String, valueName: String? = nil) {
         self.text = text
         self.valueName = valueName
     }
 
-    /// A text.
     public init(stringLiteral text: String) { self.init(text) }
 }
 
-/// What an option is called.
+/// The name of an option.
 public enum ArgumentName: Sendable {
-    /// As its property is: `logLevel` is `--log-level`.
+    /// The name of the property: `logLevel` becomes `--log-level`.
     case long
-    /// As its property is, and by the first letter of that.
+    /// The name of the property, and its first letter.
     case shortAndLong
-    /// By this name, which is without dashes.
+    /// This name, given without dashes.
     case customLong(String)
 
     func names(of property: String) -> [String] {
@@ -87,7 +80,7 @@ public enum ArgumentName: Sendable {
         }
     }
 
-    /// `longestTTL` is `longest-ttl`, `byOwner` is `by-owner`.
+    /// Converts `longestTTL` to `longest-ttl`, `byOwner` to `by-owner`.
     static func kebab(_ property: String) -> String {
         let letters = Array(property)
         var word = ""

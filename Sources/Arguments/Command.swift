@@ -1,41 +1,42 @@
-/// Options, flags and arguments that belong together: those of a command, or some that several commands share by `@OptionGroup`.
+/// A group of options, flags and arguments: those of a command, or some that several commands share with
+/// `@OptionGroup`.
 ///
-/// They are properties behind `@Argument`, `@Option`, `@Flag` and `@OptionGroup`, in the order in which help shows them.
+/// They are properties with `@Argument`, `@Option`, `@Flag` and `@OptionGroup`, in the order of the help.
 public protocol ArgumentGroup: Sendable {
-    /// One that holds the defaults.
+    /// Makes a group with defaults.
     init()
 
-    /// Checks the values together, after all of them were read; groups first, then what they belong to.
+    /// Validates the values together after parsing; groups first, then the command.
     ///
-    /// - Throws: a `ValidationError` where they do not fit.
+    /// - Throws: `ValidationError` if they are invalid.
     func validate() throws
 }
 
 extension ArgumentGroup {
-    /// Everything fits.
+    /// Accepts all values.
     public func validate() throws {}
 }
 
-/// A command: its options as data, and what it does. One with subcommands has no arguments of its own and does nothing itself.
+/// A command: its declared options, and its action. A command with subcommands has no arguments and no action.
 ///
-/// Parsing, help, mistakes, completions for shells and man pages all come from the one declaration (`CommandSpec`).
+/// Parsing, help, errors, shell completions and man pages are derived from the declaration (`CommandSpec`).
 public protocol Command: ArgumentGroup {
-    /// Its name and its texts.
+    /// The name and texts.
     static var configuration: CommandConfiguration { get }
 
-    /// Does the work, once, after `validate`.
+    /// Runs the command after `validate`.
     ///
-    /// - Throws: a `ValidationError` where an argument is not as it has to be, a `CommandFailure` where the work cannot be done, an
-    ///   `ExitCode` where everything was said. Anything else is printed, and the status is 1.
+    /// - Throws: `ValidationError` for an invalid argument, `CommandFailure` for a failure, `ExitCode` if everything
+    ///   was printed. Other errors are printed, and the exit status is 1.
     func run() async throws
 }
 
 extension Command {
-    /// What a command with subcommands does.
+    /// Does nothing, for commands with subcommands.
     public func run() async throws {}
 }
 
-/// The name and the texts of a command, and its subcommands.
+/// The name, texts and subcommands of a command.
 public struct CommandConfiguration: Sendable {
     let commandName: String
     let abstract: String
@@ -43,14 +44,12 @@ public struct CommandConfiguration: Sendable {
     let version: String?
     let subcommands: [any Command.Type]
 
-    /// A configuration.
-    ///
     /// - Parameters:
-    ///   - commandName: the word by which it is called.
+    ///   - commandName: the name on the command line.
     ///   - abstract: what it does, in one sentence.
-    ///   - discussion: all that is to be said. A blank line ends a paragraph; indented lines are examples.
-    ///   - version: what `--version` prints; of the outermost command only.
-    ///   - subcommands: its commands, in the order in which help shows them.
+    ///   - discussion: the full description. Blank lines separate paragraphs; indented lines are examples.
+    ///   - version: the output of `--version`; for the root command only.
+    ///   - subcommands: the subcommands in the order of the help.
     public init(
         commandName: String, abstract: String, discussion: String = "", version: String? = nil,
         subcommands: [any Command.Type] = []

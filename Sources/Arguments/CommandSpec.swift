@@ -1,48 +1,47 @@
-/// An argument, option or flag, as data.
+/// The description of an argument, option or flag.
 public struct ArgumentSpec: Sendable, Equatable {
-    /// Its names with their dashes, the longest last; none where it is known by its place.
+    /// The names with dashes, the longest last; empty for a positional argument.
     public var names: [String] = []
-    /// What its value is called; nil for a flag.
+    /// The name of the value; nil for a flag.
     public var valueName: String?
-    /// What it is for.
     public var help: String
-    /// Whether it has to be given.
+    /// Whether it is required.
     public var isRequired = false
-    /// Whether it takes several values.
+    /// Whether it accepts several values.
     public var isRepeated = false
-    /// All values that there are, where that is a list.
+    /// All possible values, if there is a list.
     public var values: [String] = []
-    /// Its default, as it would be written.
+    /// The default as a user would write it.
     public var defaultText: String?
-    /// How its value is completed.
+    /// How a shell completes the value.
     public var completion = Completion.values
 
     var isPositional: Bool { names.isEmpty }
     var isFlag: Bool { valueName == nil }
 
-    /// As help names it: `-o, --output <output>`.
+    /// The label in the help: `-o, --output <output>`.
     var label: String {
         let names = names.joined(separator: ", ")
         guard let valueName else { return names }
         return names.isEmpty ? "<\(valueName)>" : "\(names) <\(valueName)>"
     }
 
-    /// As a message names it: `--output <output>`, `<file> ...`.
+    /// The label in messages: `--output <output>`, `<file> ...`.
     var synopsis: String {
         let named = named(names.last)
         return isRepeated ? "\(named) ..." : named
     }
 
-    /// As the line of usage has it, in brackets where it may be left out.
+    /// The label in the usage line, in brackets if optional.
     var usage: String { isRequired ? synopsis : "[\(synopsis)]" }
 
-    /// By one of its names.
+    /// Returns the label with one of its names.
     func named(_ name: String?) -> String {
         guard let valueName else { return name ?? "" }
         return name.map { "\($0) <\(valueName)>" } ?? "<\(valueName)>"
     }
 
-    /// What it is for, with its values and its default.
+    /// The help with the possible values and the default.
     var fullHelp: String {
         var notes: [String] = []
         if !values.isEmpty { notes.append("values: \(values.joined(separator: ", "))") }
@@ -52,22 +51,20 @@ public struct ArgumentSpec: Sendable, Equatable {
     }
 }
 
-/// A command with its subcommands, as data: what help, messages, completions and man pages are made of.
+/// The description of a command and its subcommands, from which help, messages, completions and man pages are made.
 public struct CommandSpec: Sendable {
-    /// The words that name it, from the program's on.
+    /// The names from the program to this command.
     public let path: [String]
     /// What it does, in one sentence.
     public let abstract: String
-    /// All that is to be said.
+    /// The full description.
     public let discussion: String
-    /// What `--version` prints; nil for all but the outermost command.
+    /// The output of `--version`; nil except for the root command.
     public let version: String?
-    /// Its arguments, those that every command has last.
+    /// The arguments, with the common ones last.
     public let arguments: [ArgumentSpec]
-    /// Its commands.
     public let subcommands: [CommandSpec]
 
-    /// Describes a command.
     public init(_ command: any Command.Type) { self.init(command, below: []) }
 
     init(_ command: any Command.Type, below parents: [String]) {
@@ -83,21 +80,21 @@ public struct CommandSpec: Sendable {
         subcommands = configuration.subcommands.map { [path] in CommandSpec($0, below: path) }
     }
 
-    /// The words that name it, as one would write them.
+    /// The full name as a user would write it.
     public var name: String { path.joined(separator: " ") }
 
-    /// The command of this and its descendants that further words name.
+    /// Returns the descendant with these names.
     func descendant(_ words: some Sequence<String>) -> CommandSpec? {
         words.reduce(Optional(self)) { command, word in
             command?.subcommands.first { $0.path.last == word }
         }
     }
 
-    /// This and all below it, from the outermost inwards.
+    /// This command and all its descendants, outermost first.
     var all: [CommandSpec] { [self] + subcommands.flatMap(\.all) }
 }
 
-/// The options that commands have without declaring them.
+/// The options that all commands have.
 enum BuiltIn {
     static let help = ArgumentSpec(names: ["-h", "--help"], help: "Show help information.")
     static let version = ArgumentSpec(names: ["--version"], help: "Print the version.")
@@ -108,7 +105,7 @@ enum BuiltIn {
         names: ["--generate-man-page"], valueName: "subcommand",
         help: "Print the man page of a subcommand; without one that of the whole program.", isRepeated: true)
 
-    /// The word with which a command line may begin instead.
+    /// The word for help in place of a command.
     static let helpCommand = "help"
 
     static func specs(isRoot: Bool, hasVersion: Bool) -> [ArgumentSpec] {
@@ -116,8 +113,7 @@ enum BuiltIn {
     }
 }
 
-/// A shell for which there are completions.
+/// A shell with completions.
 public enum Shell: String, Sendable, CaseIterable {
-    /// One of them.
     case zsh, bash, fish
 }

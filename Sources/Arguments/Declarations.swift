@@ -1,58 +1,58 @@
 internal import Locking
 
-/// An argument that is known by its place: needed where its property has no default and is not optional. A list takes all words
-/// that are left, one at least where it has no default.
+/// A positional argument: required unless its property has a default or is optional. An array takes all remaining
+/// words, at least one unless it has a default.
 @propertyWrapper
 public struct Argument<Value: Sendable>: Sendable {
     private let declaration: Declaration<Value>
 
-    /// What was written, or the default. Only of a command that was parsed.
+    /// The parsed value or the default. Only valid after parsing.
     public var wrappedValue: Value { declaration.value }
 }
 
 extension Argument where Value: ArgumentValue {
-    /// One that is needed.
+    /// Declares a required value.
     public init(help: ArgumentHelp, completion: Completion = .values) {
         declaration = Declaration(default: nil, help: help, completion: completion)
     }
 
-    /// One with a default.
+    /// Declares a value with a default.
     public init(wrappedValue: Value, help: ArgumentHelp, completion: Completion = .values) {
         declaration = Declaration(default: wrappedValue, help: help, completion: completion)
     }
 }
 
 extension Argument {
-    /// One that may be left out.
+    /// Declares an optional value.
     public init<Element: ArgumentValue>(help: ArgumentHelp, completion: Completion = .values) where Value == Element? {
         declaration = Declaration(help: help, completion: completion)
     }
 
-    /// One or more.
+    /// Makes an argument with one or more values.
     public init<Element: ArgumentValue>(help: ArgumentHelp, completion: Completion = .values) where Value == [Element] {
         declaration = Declaration(isRequired: true, help: help, completion: completion)
     }
 }
 
-/// An option with a value: needed where its property has no default and is not optional. Of one that is given twice the last counts;
-/// a list takes all.
+/// An option with a value: required unless its property has a default or is optional. If it is repeated the last value
+/// wins; an array takes all.
 @propertyWrapper
 public struct Option<Value: Sendable>: Sendable {
     private let declaration: Declaration<Value>
     private let name: ArgumentName
 
-    /// What was written, or the default. Only of a command that was parsed.
+    /// The parsed value or the default. Only valid after parsing.
     public var wrappedValue: Value { declaration.value }
 }
 
 extension Option where Value: ArgumentValue {
-    /// One that is needed.
+    /// Declares a required value.
     public init(name: ArgumentName = .long, help: ArgumentHelp, completion: Completion = .values) {
         declaration = Declaration(default: nil, help: help, completion: completion)
         self.name = name
     }
 
-    /// One with a default.
+    /// Declares a value with a default.
     public init(
         wrappedValue: Value, name: ArgumentName = .long, help: ArgumentHelp, completion: Completion = .values
     ) {
@@ -62,7 +62,7 @@ extension Option where Value: ArgumentValue {
 }
 
 extension Option {
-    /// One that may be left out.
+    /// Declares an optional value.
     public init<Element: ArgumentValue>(
         name: ArgumentName = .long, help: ArgumentHelp, completion: Completion = .values
     ) where Value == Element? {
@@ -70,7 +70,7 @@ extension Option {
         self.name = name
     }
 
-    /// One that may be repeated; its default is no value at all.
+    /// Makes a repeatable option; empty by default.
     public init<Element: ArgumentValue>(
         wrappedValue: [Element], name: ArgumentName = .long, help: ArgumentHelp, completion: Completion = .values
     ) where Value == [Element] {
@@ -80,13 +80,12 @@ extension Option {
     }
 }
 
-/// An option without a value: true where it is given.
+/// An option without a value: true if given.
 @propertyWrapper
 public struct Flag: Sendable {
     private let slot: Slot<Bool>
     private let help: ArgumentHelp
 
-    /// A flag that is not set by itself.
     public init(wrappedValue: Bool, help: ArgumentHelp) {
         precondition(!wrappedValue, "a flag that is set by itself says nothing")
         slot = Slot(false)
@@ -100,26 +99,24 @@ public struct Flag: Sendable {
 /// Arguments that several commands share.
 @propertyWrapper
 public struct OptionGroup<Group: ArgumentGroup>: Sendable {
-    /// The group.
     public let wrappedValue: Group
 
-    /// A group with its defaults.
     public init() { wrappedValue = Group() }
 }
 
 // MARK: - From declarations to data
 
-/// What was declared, with where its value goes to.
+/// A declared argument with the setter of its value.
 struct BoundArgument {
     let spec: ArgumentSpec
-    /// Takes a value; false where the word stands for none.
+    /// Sets the value. Returns false if the word is invalid.
     let take: @Sendable (String) -> Bool
 }
 
 /// A property that declares arguments.
 protocol ArgumentDeclaring {
     func bound(to property: String) -> [BoundArgument]
-    /// What is to be validated after all values were read.
+    /// The group to validate after parsing.
     var group: (any ArgumentGroup)? { get }
 }
 
@@ -136,7 +133,7 @@ extension ArgumentGroup {
         }
     }
 
-    /// All arguments in the order of their declarations, those of groups among them.
+    /// All arguments in the order of their declarations, including those of groups.
     var boundArguments: [BoundArgument] { declarations.flatMap { $0.declaration.bound(to: $0.property) } }
 
     /// Validates the groups, then this.
@@ -171,7 +168,7 @@ extension OptionGroup: ArgumentDeclaring {
     var group: (any ArgumentGroup)? { wrappedValue }
 }
 
-/// Where the value of an argument is, once it is known: the wrapper is read as a value, but written by the parser.
+/// Holds the value of an argument: the wrapper reads it, the parser writes it.
 private final class Slot<Value: Sendable>: Sendable {
     private let content: Mutex<Value?>
 
@@ -190,7 +187,7 @@ private final class Slot<Value: Sendable>: Sendable {
     }
 }
 
-/// What `Argument` and `Option` have in common.
+/// What `Argument` and `Option` share.
 private struct Declaration<Value: Sendable>: Sendable {
     private let slot: Slot<Value>
     private let help: ArgumentHelp
@@ -216,7 +213,7 @@ private struct Declaration<Value: Sendable>: Sendable {
             take: take)
     }
 
-    /// One value; needed where there is no default.
+    /// One value; required without a default.
     init(default value: Value?, help: ArgumentHelp, completion: Completion) where Value: ArgumentValue {
         let slot = Slot(value)
         self.slot = slot
@@ -229,7 +226,7 @@ private struct Declaration<Value: Sendable>: Sendable {
         take = { word in Value(argument: word).map(slot.set) ?? false }
     }
 
-    /// One value or none.
+    /// An optional value.
     init<Element: ArgumentValue>(help: ArgumentHelp, completion: Completion) where Value == Element? {
         let slot = Slot<Value>(.some(nil))
         self.slot = slot

@@ -1,49 +1,45 @@
-/// How the process is to end, where everything that is to be said was said.
+/// The exit status, when everything was printed.
 public struct ExitCode: Error, Sendable, Hashable {
-    /// The status.
     public let rawValue: Int32
 
-    /// A status.
     public init(_ rawValue: Int32) { self.rawValue = rawValue }
 
-    /// All went well.
+    /// Success.
     public static let success = ExitCode(0)
-    /// It did not.
+    /// Failure.
     public static let failure = ExitCode(1)
-    /// The arguments are not as they have to be.
+    /// Invalid arguments.
     public static let usage = ExitCode(2)
 }
 
-/// Arguments that are not as they have to be, found by the command itself.
+/// Invalid arguments, found by the command itself.
 public struct ValidationError: Error, Sendable, CustomStringConvertible {
-    /// What is wrong and what to do, without a full stop.
+    /// What is wrong and how to fix it, without a full stop.
     public let description: String
 
-    /// An error.
     public init(_ description: String) { self.description = description }
 }
 
-/// Why a command could not do its work, for people.
+/// Why a command failed.
 public struct CommandFailure: Error, Sendable, CustomStringConvertible {
-    /// What failed and what to do, without a full stop.
+    /// What failed and how to fix it, without a full stop.
     public let description: String
-    /// How the process is to end.
+    /// The exit status.
     public let status: ExitCode
 
-    /// A failure.
     public init(_ description: String, status: ExitCode = .failure) {
         self.description = description
         self.status = status
     }
 }
 
-/// A command line that cannot be understood.
+/// An invalid command line.
 public struct UsageError: Error, Sendable, CustomStringConvertible {
     /// What is wrong.
     public let message: String
-    /// The argument that it is about.
+    /// The argument in question.
     let about: (label: String, help: String)?
-    /// The command that was meant, as far as it could be told.
+    /// The intended command, as far as it is known.
     public let command: CommandSpec
 
     init(_ message: String, about: (label: String, help: String)? = nil, in command: CommandSpec) {
@@ -52,7 +48,7 @@ public struct UsageError: Error, Sendable, CustomStringConvertible {
         self.command = command
     }
 
-    /// What is wrong, and how it is to be written.
+    /// The message with the usage.
     public var description: String {
         var lines = ["Error: \(message)"]
         if let about, !about.help.isEmpty { lines.append("Help:  \(about.label)  \(about.help)") }

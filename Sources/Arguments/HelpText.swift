@@ -1,14 +1,13 @@
-/// What `--help` prints of a command.
+/// The output of `--help`.
 public struct HelpText: Sendable {
     private let command: CommandSpec
 
-    /// The column in which texts begin.
+    /// The column of the descriptions.
     private static let column = 26
 
-    /// The help of a command.
     public init(_ command: CommandSpec) { self.command = command }
 
-    /// The line of usage. Of a command with many options it names those that are needed.
+    /// The usage line. For a command with many options, only the required ones.
     var usage: String {
         if !command.subcommands.isEmpty { return "\(command.name) <subcommand>" }
         let own = command.arguments.filter { !BuiltIn.specs(isRoot: true, hasVersion: true).contains($0) }
@@ -22,7 +21,7 @@ public struct HelpText: Sendable {
 
     private func words(_ words: [String]) -> String { ([command.name] + words).joined(separator: " ") }
 
-    /// The text, with lines of up to so many characters; usage stays in one.
+    /// Returns the text wrapped at a width; the usage stays on one line.
     public func text(width: Int) -> String {
         var text = Self.wrapped("OVERVIEW: \(command.abstract)", to: width) + "\n\n"
         if !command.discussion.isEmpty { text += Self.wrapped(command.discussion, to: width) + "\n\n" }
@@ -51,7 +50,7 @@ public struct HelpText: Sendable {
         return label + text.dropFirst(label.count)
     }
 
-    /// Breaks lines at spaces, so that none is longer than `width` where that can be; lines that are there stay.
+    /// Wraps lines at spaces to a width where possible; keeps existing lines.
     static func wrapped(_ text: String, to width: Int) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line in
             var lines: [Substring] = []

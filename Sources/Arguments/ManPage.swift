@@ -1,22 +1,20 @@
-/// A page of the manual, in the language of man(7): of a subcommand, or of the whole program with all its commands.
+/// A manual page in man(7) format: of a subcommand, or of the program with all its commands.
 public struct ManPage: Sendable {
     private let command: CommandSpec
     private let root: CommandSpec
     private let date: String
 
-    /// A page.
-    ///
     /// - Parameters:
-    ///   - command: what it is about.
-    ///   - root: the outermost command.
-    ///   - date: the day that stands at its foot, as 2026-01-31.
+    ///   - command: the command to describe.
+    ///   - root: the root command.
+    ///   - date: the date in its footer, as 2026-01-31.
     public init(_ command: CommandSpec, of root: CommandSpec, date: String) {
         self.command = command
         self.root = root
         self.date = date
     }
 
-    /// The page's name, as `man` finds it.
+    /// Returns the name of the page for `man`.
     private static func name(of command: CommandSpec) -> String { command.path.joined(separator: "-") }
 
     /// The page.
@@ -51,7 +49,7 @@ public struct ManPage: Sendable {
         return page.text
     }
 
-    /// Of the program all commands are on its own page.
+    /// Appends all commands to the program's page.
     private func commands(into page: inout Roff) {
         page.request("SH", ["COMMANDS"])
         for subcommand in command.all.dropFirst() {
@@ -64,7 +62,7 @@ public struct ManPage: Sendable {
         }
     }
 
-    /// The pages of the commands above and below; all commands of the program are on this page.
+    /// The pages of the parent and child commands; the program's page has all commands itself.
     private var related: [CommandSpec] {
         guard command.path != root.path else { return [] }
         let parents = (1..<command.path.count).compactMap { count in root.descendant(command.path[1..<count]) }
@@ -76,7 +74,7 @@ public struct ManPage: Sendable {
             ("ARGUMENTS", command.arguments.filter(\.isPositional)),
             ("OPTIONS", command.arguments.filter { !$0.isPositional }),
         ] where !arguments.isEmpty {
-            // On the page of the program the option that all commands have is said once.
+            // The program's page describes the common option once.
             let shown = section == nil ? arguments.filter { $0 != BuiltIn.help } : arguments
             if let section { page.request(section, [title]) }
             for argument in shown { page.item(Roff.label(of: argument), argument.fullHelp) }
@@ -86,11 +84,11 @@ public struct ManPage: Sendable {
     private static func withoutStop(_ text: String) -> String { text.hasSuffix(".") ? String(text.dropLast()) : text }
 }
 
-/// A text in the language of man(7), as groff and mandoc read it.
+/// A text in man(7) format for groff and mandoc.
 private struct Roff {
     private(set) var text = ""
 
-    /// A line that begins with a request, with arguments in quotes.
+    /// Appends a request with quoted arguments.
     mutating func request(_ name: String, _ arguments: [String] = []) {
         let words = arguments.map { argument in
             let escaped = Self.escaped(argument)
@@ -99,24 +97,24 @@ private struct Roff {
         text += ([".\(name)"] + words).joined(separator: " ") + "\n"
     }
 
-    /// The line that begins a page, in which a hyphen stands for itself.
+    /// Appends the title line, in which hyphens are literal.
     mutating func title(_ words: [String]) {
         let quoted = words.map { word in "\"\(word.filter { !"\"\\\n".contains($0) })\"" }
         text += ".TH \(quoted.joined(separator: " "))\n"
     }
 
-    /// A paragraph, broken into lines of a length that every reader takes.
+    /// Appends a paragraph, broken into lines of portable length.
     mutating func text(_ paragraph: String, isEscaped: Bool = false) {
         let escaped = isEscaped ? paragraph : Self.escaped(paragraph)
         for line in HelpText.wrapped(escaped, to: 78).split(separator: "\n") { self.line(line) }
     }
 
-    /// A line that is no request, however it begins.
+    /// Appends a line that is no request, however it begins.
     private mutating func line(_ line: Substring) {
         text += "\(line.hasPrefix(".") || line.hasPrefix("'") ? "\\&" : "")\(line)\n"
     }
 
-    /// Paragraphs that blank lines divide, and lines that are indented and stay as they are.
+    /// Appends paragraphs separated by blank lines, and indented lines unchanged.
     mutating func discussion(_ discussion: String) {
         var paragraph: [Substring] = []
         var example: [Substring] = []
@@ -149,7 +147,7 @@ private struct Roff {
         end(&self)
     }
 
-    /// The command in bold, and what may follow it.
+    /// Appends the synopsis with the command in bold.
     mutating func synopsis(_ command: CommandSpec) {
         text += "\\fB\(Self.escaped(command.name))\\fR\n"
         if !command.subcommands.isEmpty { return text += "\\fIsubcommand\\fR\n" }
@@ -160,21 +158,21 @@ private struct Roff {
         }
     }
 
-    /// A term and its explanation.
+    /// Appends a term with its explanation.
     mutating func item(_ term: String, _ explanation: String) {
         request("TP")
         line(Substring(term))
         text(explanation.isEmpty ? "\\&" : explanation, isEscaped: explanation.isEmpty)
     }
 
-    /// An argument by its names in bold, with its value in italics.
+    /// Returns the names of an argument in bold with its value in italics.
     static func label(of argument: ArgumentSpec, names: [String]? = nil) -> String {
         let names = (names ?? argument.names).map { "\\fB\(escaped($0))\\fR" }.joined(separator: ", ")
         guard let value = argument.valueName.map({ "\\fI\(escaped($0))\\fR" }) else { return names }
         return names.isEmpty ? value : "\(names) \(value)"
     }
 
-    /// A text of which no character means anything, and which can be copied from a terminal as it was written.
+    /// Escapes a text so that it is literal and can be copied from a terminal.
     static func escaped(_ text: String) -> String {
         text.unicodeScalars.map { scalar in
             switch scalar {

@@ -1,22 +1,22 @@
-/// What a command line asks for.
+/// The action of a command line.
 public enum Invocation: Sendable {
-    /// To run a command, whose values were read and validated.
+    /// Run a command with validated values.
     case run(any Command, CommandSpec)
-    /// To say what a command does.
+    /// Print the help of a command.
     case help(CommandSpec)
-    /// To say which version this is.
+    /// Print the version.
     case version(String)
-    /// To print completions for a shell; nil where that is to be found out.
+    /// Print completions for a shell; nil to detect it.
     case completionScript(Shell?, CommandSpec)
-    /// To print a man page.
+    /// Print a manual page.
     case manPage(CommandSpec)
 }
 
 extension Command {
-    /// Reads a command line, of which this is the outermost command.
+    /// Parses a command line with this root command.
     ///
-    /// - Parameter words: the arguments, without the program's name.
-    /// - Throws: a `UsageError`, or what `validate` throws else.
+    /// - Parameter words: the arguments without the program's name.
+    /// - Throws: `UsageError`, or the errors of `validate`.
     public static func parse(_ words: [String]) throws -> Invocation {
         let root = CommandSpec(self)
         var (command, spec, rest) = (self as any Command.Type, root, words[...])
@@ -24,7 +24,7 @@ extension Command {
             return .help(try find(rest.dropFirst(), below: root))
         }
         while !spec.subcommands.isEmpty {
-            // What stands before a subcommand can only be asked of the outermost one.
+            // Only the root command accepts options before a subcommand.
             guard let word = rest.first, word != "--" else { break }
             if word.isOption { return try parseBuiltIn(rest, of: spec) }
             let index = spec.subcommands.firstIndex { $0.path.last == word }
@@ -46,7 +46,7 @@ extension Command {
         return try Parser.parse(rest, as: command, spec)
     }
 
-    /// What is asked where a command would stand.
+    /// Parses a built-in action in place of a command.
     private static func parseBuiltIn(_ words: ArraySlice<String>, of spec: CommandSpec) throws -> Invocation {
         guard let first = words.first else { return .help(spec) }
         if words.prefix(while: { $0 != "--" }).contains(where: Parser.asksForHelp) { return .help(spec) }
@@ -69,7 +69,7 @@ extension Command {
         }
     }
 
-    /// The command that words name.
+    /// Finds the command with these names.
     private static func find(_ words: some Sequence<String>, below root: CommandSpec) throws -> CommandSpec {
         var command = root
         for word in words {
@@ -96,11 +96,11 @@ extension BuiltIn {
     }
 }
 
-/// Reads the arguments of one command.
+/// Parses the arguments of one command.
 private struct Parser {
     private let spec: CommandSpec
     private let arguments: [BoundArgument]
-    /// The arguments that were given, by their places in `arguments`.
+    /// The given arguments, by their index in `arguments`.
     private var given: Set<Int> = []
     /// The words that are no options.
     private var positionals: [String] = []
@@ -149,7 +149,7 @@ private struct Parser {
                 guard !value.isEmpty else { throw missingValue(argument, name) }
                 try take(value, argument, name)
             } else {
-                // What looks like an option is one; `--rate=-1` is for values that look so.
+                // A word that looks like an option is one; write `--rate=-1` for such values.
                 guard let value = rest.first, !value.isOption else { throw missingValue(argument, name) }
                 rest.removeFirst()
                 try take(value, argument, name)
@@ -158,7 +158,7 @@ private struct Parser {
         }
     }
 
-    /// - Returns: the words for which there is no place.
+    /// - Returns: the words without an argument to take them.
     private mutating func readPositionals() throws -> [String] {
         var rest = positionals[...]
         for (index, argument) in arguments.enumerated() where argument.spec.isPositional {
@@ -188,7 +188,7 @@ private struct Parser {
             about: (label, argument.spec.help), in: spec)
     }
 
-    /// Which values there are.
+    /// Returns the possible values as text.
     private static func choice(_ values: [String]) -> String {
         let quoted = values.map { "'\($0)'" }
         switch quoted.count {
@@ -217,7 +217,7 @@ private struct Parser {
     static func unknownOption(_ word: String, in spec: CommandSpec) -> UsageError {
         let name = word.optionName
         let known = spec.arguments.flatMap(\.names)
-        // A value that stands directly behind `-o` would be written into a file `utput` where `-output` was meant.
+        // With joined values, `-output` would write to a file named `utput`.
         let isJoined = !word.hasPrefix("--") && known.contains(String(word.prefix(2)))
         let nearest = isJoined ? nil : Suggestion.text(for: name, among: known.filter { $0.hasPrefix("--") })
         let text = nearest ?? ". Did you mean '\(word.prefix(2)) \(word.dropFirst(2))'?"
@@ -236,15 +236,15 @@ private struct Parser {
 }
 
 extension String {
-    /// Whether it is written like an option; `-` alone stands for standard input.
+    /// Whether the word looks like an option; `-` alone stands for standard input.
     fileprivate var isOption: Bool { utf8.first == UInt8(ascii: "-") && utf8.count > 1 }
 
-    /// The part in front of `=`.
+    /// The part before `=`.
     fileprivate var optionName: String {
         utf8.firstIndex(of: UInt8(ascii: "=")).map { String(self[..<$0]) } ?? self
     }
 
-    /// The part behind `=`; nil where there is none.
+    /// The part after `=`; nil without one.
     fileprivate var optionValue: String? {
         utf8.firstIndex(of: UInt8(ascii: "=")).map { String(self[utf8.index(after: $0)...]) }
     }

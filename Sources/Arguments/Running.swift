@@ -2,14 +2,14 @@ import Glibc
 import Locking
 
 extension Command {
-    /// Runs what the process's arguments ask for, and ends the process.
+    /// Runs the command in the process's arguments, and exits.
     public static func main() async {
         exit(await run(Array(CommandLine.arguments.dropFirst())))
     }
 
-    /// Runs what the words ask for; results go to standard output, mistakes to standard error.
+    /// Runs a command line; results go to standard output, errors to standard error.
     ///
-    /// - Returns: the status for the process: 0 where all went well, 1 where it did not, 2 where the arguments are not as they have to be.
+    /// - Returns: the exit status: 0 for success, 1 for failure, 2 for invalid arguments.
     public static func run(_ words: [String]) async -> Int32 {
         do {
             switch try parse(words) {
@@ -46,7 +46,7 @@ extension Command {
 }
 
 extension Shell {
-    /// The user's shell.
+    /// Returns the user's shell.
     fileprivate static func current(_ spec: CommandSpec) throws(UsageError) -> Shell {
         let name = environment("SHELL")?.split(separator: "/").last.map(String.init)
         guard let shell = name.flatMap(Shell.init) else { throw .unknownShell(name, in: spec) }
@@ -54,9 +54,9 @@ extension Shell {
     }
 }
 
-/// Where people read.
+/// The terminal of the user.
 private enum Terminal {
-    /// How many characters a line has: what COLUMNS says, else what the terminal says, else 80.
+    /// The width in characters: COLUMNS, else the terminal's, else 80.
     static var width: Int {
         var size = winsize()
         let columns =
@@ -65,13 +65,13 @@ private enum Terminal {
         return columns > 0 ? max(columns, 40) : 80
     }
 
-    /// Says something on standard error; where nobody listens there is nothing to be done.
+    /// Writes to standard error. Ignores errors: nobody may be reading.
     static func say(_ text: String) { try? OpenFile.standardError.write("\(text)\n".utf8) }
 }
 
-/// The day that is printed on a man page.
+/// The date on manual pages.
 private enum Day {
-    /// Today, or what SOURCE_DATE_EPOCH says, so that a package can be built twice alike.
+    /// Today, or SOURCE_DATE_EPOCH, for reproducible packages.
     static var written: String {
         var seconds = environment("SOURCE_DATE_EPOCH").flatMap { time_t($0) } ?? time(nil)
         var parts = tm()

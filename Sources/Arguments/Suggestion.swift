@@ -1,6 +1,6 @@
-/// The word nearest to a misspelt one, if one is near enough to be meant.
+/// Finds the word nearest to a misspelt one, if it is near enough.
 enum Suggestion {
-    /// `. Did you mean 'x'?`, or nothing.
+    /// Returns `. Did you mean 'x'?`, or an empty text.
     static func text(for word: String, among candidates: [String]) -> String {
         nearest(to: word, among: candidates).map { ". Did you mean '\($0)'?" } ?? ""
     }
@@ -17,12 +17,12 @@ enum Suggestion {
             .min { ($0.distance, $0.name) < ($1.distance, $1.name) }?.name
     }
 
-    /// What is compared: without dashes in front, and without case. What nobody can have meant is cut.
+    /// Returns the letters to compare: without leading dashes and case, and limited in length.
     private static func letters(_ word: String) -> [Character] {
         Array(word.lowercased().drop { $0 == "-" }.prefix(64))
     }
 
-    /// Insertions, deletions, replacements and swaps of neighbours that lead from one word to the other.
+    /// Returns the number of insertions, deletions, replacements and swaps of neighbours between two words.
     private static func distance(_ left: [Character], _ right: [Character]) -> Int {
         guard !left.isEmpty, !right.isEmpty else { return max(left.count, right.count) }
         var beforePrevious: [Int] = []

@@ -4,22 +4,21 @@ public import HTTP
 public import Patterns
 public import Wire
 
-/// Answers as Argus does over HTTP: `/api/v1/store/{bucket}` and `/api/v1/store/{bucket}/{id}`.
+/// Argus's HTTP interface: `/api/v1/store/{bucket}` and `/api/v1/store/{bucket}/{id}`.
 ///
 /// Source: Argus 0.9.4, as recorded in Tests/Fixtures/argus-http.json.
 public struct ArgusService: Sendable {
-    /// How it is configured.
     public struct Settings: Sendable {
-        /// `user:password`; nil to let everybody in.
+        /// `user:password`; nil for no authorization.
         public var auth: String?
-        /// What is found in an owner that is taken.
+        /// A valid owner contains a match of this.
         public var ownerPattern: Pattern
-        /// The longest ttl, in seconds; what items without one are given.
+        /// The maximum and default ttl in seconds.
         public var maximumTTL: Int64
 
-        /// Settings; Argus's own by default.
+        /// Makes settings, by default those of Argus.
         ///
-        /// - Throws: why the pattern is no regular expression.
+        /// - Throws: if the pattern is no regular expression.
         public init(
             auth: String? = nil, ownerPattern: String = "^.{10,60}$", maximumTTL: Int64 = 86_400
         ) throws(PatternError) {
@@ -36,7 +35,6 @@ public struct ArgusService: Sendable {
     private let authorization: [UInt8]?
     private let now: @Sendable () -> Timestamp
 
-    /// A service on a store.
     public init(store: ItemStore, settings: Settings, now: @escaping @Sendable () -> Timestamp = { .now() }) {
         self.store = store
         self.settings = settings
@@ -44,22 +42,19 @@ public struct ArgusService: Sendable {
         self.now = now
     }
 
-    /// Answers a request.
     public func answer(_ request: ServerRequest) async -> ServerResponse {
         await withCheckedContinuation { continuation in
             answer(request) { continuation.resume(returning: $0) }
         }
     }
 
-    /// Answers a request of a listener, whose loop it does not hold up.
+    /// Answers a request without blocking the event loop.
     public func answer(_ request: ServerRequest, _ responder: Responder) {
         answer(request) { responder.respond($0) }
     }
 
-    /// Answers a request.
-    ///
-    /// - Parameter done: called once, with most answers before this returns; with lists, and where something is written to a file, later
-    ///   and on another thread.
+    /// - Parameter done: called once, usually before this method returns; for lists and writes to a file later, on
+    ///   another thread.
     private func answer(_ request: ServerRequest, done: @escaping @Sendable (ServerResponse) -> Void) {
         guard let (bucket, id) = Self.target(of: request.path) else { return done(Self.notFound) }
         let methods = id == nil ? ["GET"] : ["GET", "PUT", "DELETE"]
@@ -78,7 +73,7 @@ public struct ArgusService: Sendable {
             return done(Self.badRequest("Invalid Owner format."))
         }
         guard let id else {
-            // A list may have a million items.
+            // A list may have a million items, so it is made off the event loop.
             return DispatchQueue.global().async { done(list(bucket, owner)) }
         }
         switch request.method {
@@ -94,7 +89,7 @@ public struct ArgusService: Sendable {
         }
     }
 
-    /// The bucket and the item of a path; nil where it leads elsewhere.
+    /// Returns the bucket and the item in a path; nil for other paths.
     private static func target(of path: String) -> (bucket: String, id: String?)? {
         guard path.hasPrefix(root) else { return nil }
         let parts = path.utf8.dropFirst(root.utf8.count).split(
@@ -191,11 +186,11 @@ public struct ArgusService: Sendable {
 
     private static func badRequest(_ reason: String) -> ServerResponse { failed(400, reason) }
 
-    /// The reason under both names that generations of Argus give it.
+    /// Returns an error with its reason in both headers that generations of Argus use.
     private static func failed(_ status: Int, _ reason: String) -> ServerResponse {
         ServerResponse(status: status, headers: ["X-Midt-Error": reason, "X-Xmidt-Error": reason])
     }
 
-    /// What Go's router says of a path it does not know.
+    /// The response of Go's router for an unknown path.
     private static let notFound = ServerResponse.text(404, "404 page not found")
 }

@@ -3,8 +3,8 @@ import Dispatch
 import Locking
 import Wire
 
-/// The items on disk, in one SQLite file. What arrives while a transaction is under way goes into the next one together: many
-/// items, one fsync. May be used from any thread.
+/// The items in a SQLite file. Changes that arrive during a transaction share the next one: many items, one fsync.
+/// Thread-safe.
 final class ItemDatabase: Sendable {
     enum Change: Sendable {
         case put(String, String, StoredItem)
@@ -17,7 +17,7 @@ final class ItemDatabase: Sendable {
     private let queue = DispatchQueue(label: "hecate.argus.journal")
     private let pending = Mutex<[(change: Change, done: Done)]>([])
 
-    /// - Throws: where the file cannot be opened or is no such file.
+    /// - Throws: if the file cannot be opened or has another format.
     init(path: String) throws {
         let (queue, connection) = (queue, try Connection(path: path, queue: queue))
         self.connection = connection
@@ -34,7 +34,7 @@ final class ItemDatabase: Sendable {
         }
     }
 
-    /// Hands over every item that has not ended.
+    /// Loads all items that have not expired.
     func load(after now: Timestamp, _ item: (String, String, StoredItem) -> Void) throws {
         try queue.sync {
             try connection.forEach(
@@ -47,7 +47,7 @@ final class ItemDatabase: Sendable {
         }
     }
 
-    /// Writes a change. `done` is called, on a queue of this object, when it is on the disk or cannot be.
+    /// Writes a change. `done` is called on the database's queue when it is on disk or has failed.
     func append(_ change: Change, done: @escaping Done) {
         let isFirst = pending.withLock { pending in
             pending.append((change, done))
@@ -56,10 +56,10 @@ final class ItemDatabase: Sendable {
         if isFirst { queue.async { self.write() } }
     }
 
-    /// Forgets what has ended.
+    /// Deletes expired items.
     func sweep(before now: Timestamp) {
         queue.async { [connection] in
-            // What could not be deleted now is left out by the next load, and deleted by the next sweep.
+            // If this fails, the next load skips them and the next sweep deletes them.
             try? connection.transaction {
                 try connection.execute("DELETE FROM item WHERE end <= ?", [.integer(now.seconds)])
             }

@@ -1,37 +1,37 @@
 import Locking
 public import Wire
 
-/// An item as it is kept.
+/// A stored item.
 public struct StoredItem: Sendable, Equatable {
-    /// Whose it is; empty for nobody's.
+    /// The owner; empty for none.
     public var owner: String
     /// A JSON object.
     public var data: [UInt8]
-    /// When it ends.
+    /// When it expires.
     public var end: Timestamp
 }
 
-/// The items of all buckets, in memory, with a journal on disk where they are to survive. May be used from any thread.
+/// The items of all buckets in memory, with an optional database. Thread-safe.
 public final class ItemStore: Sendable {
-    /// What became of a write.
+    /// The result of a write.
     public enum PutResult: Sendable, Equatable {
-        /// There was none, or it had ended.
+        /// There was no item, or it had expired.
         case created
-        /// There was one of the same owner.
+        /// There was an item of the same owner.
         case updated
-        /// There is one of another owner.
+        /// There is an item of another owner.
         case forbidden
-        /// There is room for no more items.
+        /// The store is full.
         case full
     }
 
-    /// What became of a look-up.
+    /// The result of a lookup.
     public enum FindResult: Sendable, Equatable {
-        /// It is there.
+        /// It exists.
         case found(StoredItem)
-        /// There is none, or it has ended.
+        /// It does not exist, or has expired.
         case absent
-        /// It is another owner's.
+        /// It has another owner.
         case forbidden
     }
 
@@ -45,10 +45,10 @@ public final class ItemStore: Sendable {
     private let state: Mutex<State>
     private let database: ItemDatabase?
 
-    /// A store; with a file, it begins with what the file holds.
+    /// Makes a store, and loads the items of its file.
     ///
     /// - Parameter path: the SQLite file; nil to keep items in memory only.
-    /// - Throws: where the file cannot be opened.
+    /// - Throws: if the file cannot be opened.
     public init(path: String? = nil, now: Timestamp = .now()) throws {
         guard let path else {
             database = nil
@@ -65,7 +65,7 @@ public final class ItemStore: Sendable {
         state = Mutex(loaded)
     }
 
-    /// Writes an item. With a file, it is on the disk when this returns.
+    /// Writes an item. With a file, it is on disk when this returns.
     public func put(_ bucket: String, _ id: String, _ item: StoredItem, now: Timestamp) async throws -> PutResult {
         try await withCheckedThrowingContinuation { continuation in
             put(bucket, id, item, now: now) { continuation.resume(with: $0) }
@@ -74,8 +74,8 @@ public final class ItemStore: Sendable {
 
     /// Writes an item.
     ///
-    /// - Parameter done: called once. Without a file before this returns; with one on a queue of the store's, when the item is on the
-    ///   disk or cannot be.
+    /// - Parameter done: called once: without a file before this method returns, with one on the store's queue when the
+    ///   item is on disk or has failed.
     public func put(
         _ bucket: String, _ id: String, _ item: StoredItem, now: Timestamp,
         done: @escaping @Sendable (Result<PutResult, any Error>) -> Void
@@ -93,16 +93,16 @@ public final class ItemStore: Sendable {
             }, done)
     }
 
-    /// Takes an item out. With a file, that is on the disk when this returns.
+    /// Deletes an item. With a file, that is on disk when this returns.
     public func delete(_ bucket: String, _ id: String, owner: String, now: Timestamp) async throws -> FindResult {
         try await withCheckedThrowingContinuation { continuation in
             delete(bucket, id, owner: owner, now: now) { continuation.resume(with: $0) }
         }
     }
 
-    /// Takes an item out.
+    /// Deletes an item.
     ///
-    /// - Parameter done: as for `put`.
+    /// - Parameter done: called like that of `put`.
     public func delete(
         _ bucket: String, _ id: String, owner: String, now: Timestamp,
         done: @escaping @Sendable (Result<FindResult, any Error>) -> Void
@@ -122,7 +122,7 @@ public final class ItemStore: Sendable {
         state.withLock { Self.find($0, bucket, id, owner, now) }
     }
 
-    /// The owner's items of a bucket, ordered by id.
+    /// Returns an owner's items in a bucket, sorted by id.
     public func list(_ bucket: String, owner: String, now: Timestamp) -> [(id: String, item: StoredItem)] {
         let items = state.withLock { $0.buckets[bucket] ?? [:] }
         return items.filter { $0.value.owner == owner && $0.value.end > now }
@@ -130,7 +130,7 @@ public final class ItemStore: Sendable {
             .sorted { $0.id < $1.id }
     }
 
-    /// Forgets what has ended.
+    /// Removes expired items.
     public func sweep(now: Timestamp) {
         state.withLock { state in
             for bucket in state.buckets.keys {
@@ -150,12 +150,12 @@ public final class ItemStore: Sendable {
         return item.owner == owner ? .found(item) : .forbidden
     }
 
-    /// Changes the items and, in the same order, the journal.
+    /// Changes the items and, in the same order, the database.
     private func change<Outcome: Sendable>(
         _ change: (inout State) -> (Outcome, ItemDatabase.Change?),
         _ done: @escaping @Sendable (Result<Outcome, any Error>) -> Void
     ) {
-        // What is written to the journal is told by it; the rest here, without the lock.
+        // The database reports what it writes; the rest is reported here, outside the lock.
         let outcome: Outcome? = state.withLock { state in
             let (outcome, entry) = change(&state)
             guard let database, let entry else { return outcome }

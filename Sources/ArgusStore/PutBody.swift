@@ -1,8 +1,8 @@
 import Wire
 
-/// The body of a PUT, read as Argus reads it: keys without regard to case, unknown ones passed over.
+/// The body of a PUT, decoded as Argus decodes it: keys are case-insensitive, unknown ones ignored.
 struct PutBody {
-    /// What Argus says of a body it does not take; the texts are its own (Argus 0.9, store/inputValidation).
+    /// Why Argus refuses a body; the texts are its own (Argus 0.9, store/inputValidation).
     enum Refusal: String, Error {
         case unreadable = "Failed to unmarshal json payload."
         case noData = "Data field must be set in payload."
@@ -10,16 +10,16 @@ struct PutBody {
         case otherID = "IDs must match between the URL and payload."
     }
 
-    /// How deep objects in objects may be nested.
+    /// The maximum depth of nested objects.
     static let maximumDepth = 30
 
     private(set) var id = ""
     private(set) var data: [UInt8] = []
-    /// In seconds; nil where it is left to the store.
+    /// In seconds; nil for the default.
     private(set) var ttl: Int64?
     private var depth = 0
 
-    /// Reads a body for the item of an id.
+    /// Decodes the body for an item with this id.
     init(_ bytes: [UInt8], id expected: String) throws(Refusal) {
         do {
             self = try JSONReader.read(bytes) { reader in
@@ -58,8 +58,8 @@ struct PutBody {
         }
     }
 
-    /// How deep objects are nested in an object, itself counted; nil where it is empty. Arrays do not count, nor what they
-    /// hold. Beyond the limit it is not looked further.
+    /// Returns the depth of nested objects, including this one; nil if it is empty. Arrays and their elements do not
+    /// count. Stops at the limit.
     private static func depth(of reader: inout JSONReader, level: Int = 1) throws -> Int? {
         var depthFound: Int?
         try reader.object { reader, _ in

@@ -1,16 +1,15 @@
 import CHecateSSL
 import Glibc
 
-/// Why a certificate or a key cannot be used.
+/// Why a certificate or key cannot be used.
 public enum CryptographyError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What was read is no certificate; OpenSSL's reason.
+    /// It is no certificate, with OpenSSL's reason.
     case malformed(reason: String)
-    /// The key is of another kind.
+    /// The key is no RSA key.
     case notRSA
-    /// The key has another size than `RSAPublicKey.sizes` allows.
+    /// The size of the key is outside `RSAPublicKey.sizes`.
     case keySize(bits: Int)
 
-    /// The reason for people.
     public var description: String {
         switch self {
         case .malformed(let reason): "the certificate cannot be read: \(reason)"
@@ -21,19 +20,19 @@ public enum CryptographyError: Error, Sendable, Equatable, CustomStringConvertib
     }
 }
 
-/// An X.509 certificate with an RSA key, read from PEM. Who signed it is not looked at: it is as good as the place that it comes from.
+/// An X.509 certificate with an RSA key, parsed from PEM. Its issuer is not verified: it must come from a trusted
+/// place.
 public struct Certificate: Sendable {
-    /// The longest text that is read.
+    /// The maximum size of the text.
     private static let maximumBytes = 64 << 10
 
-    /// The first second at which it is valid, since 1970.
+    /// The first valid second, since 1970.
     public let notBefore: Int64
-    /// The last second at which it is valid, since 1970.
+    /// The last valid second, since 1970.
     public let notAfter: Int64
-    /// Its key.
     public let publicKey: RSAPublicKey
 
-    /// Reads the first certificate of a text, which may hold more before and after it.
+    /// Parses the first certificate of a text.
     public init(pem: [UInt8]) throws(CryptographyError) {
         guard pem.count <= Self.maximumBytes else {
             throw .malformed(reason: "it is longer than \(Self.maximumBytes) bytes")
@@ -53,13 +52,13 @@ public struct Certificate: Sendable {
     private static func read(_ pem: UnsafeRawBufferPointer) -> OpaquePointer? {
         guard let text = BIO_new_mem_buf(pem.baseAddress, Int32(pem.count)) else { return nil }
         defer { BIO_free(text) }
-        // Without a function that gives the password of an encrypted block, OpenSSL would ask for it on the terminal.
+        // Without a password callback OpenSSL would prompt on the terminal for an encrypted block.
         return PEM_read_bio_X509(text, nil, { _, _, _, _ in -1 }, nil)
     }
 
     private static func seconds(_ time: UnsafePointer<ASN1_TIME>?) throws(CryptographyError) -> Int64 {
         var parts = tm()
-        // Without a time, ASN1_TIME_to_tm gives that of now.
+        // Without a time ASN1_TIME_to_tm returns the current one.
         guard let time, ASN1_TIME_to_tm(time, &parts) == 1 else { throw failure() }
         return Int64(timegm(&parts))
     }

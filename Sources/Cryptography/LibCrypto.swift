@@ -1,10 +1,11 @@
 import CHecateSSL
 
-/// What all of this module needs of OpenSSL's libcrypto.
+/// What this module uses of OpenSSL's libcrypto.
 enum LibCrypto {
-    /// An algorithm, fetched once: a fetch goes through all providers, and what is named at each use is fetched at each use.
+    /// An algorithm, fetched once: fetching searches all providers.
     struct Algorithm: @unchecked Sendable {
-        // A fetched algorithm does not change and counts its uses atomically (EVP_MD_fetch(3), "thread-safe"). It is never freed.
+        // A fetched algorithm is immutable and reference-counted atomically (EVP_MD_fetch(3), "thread-safe"). Never
+        // freed.
         let pointer: OpaquePointer
     }
 
@@ -22,27 +23,26 @@ enum LibCrypto {
         return Algorithm(pointer: algorithm)
     }
 
-    /// OpenSSL is not taken down at exit: threads may be within it. Does nothing after the first time.
+    /// Disables OpenSSL's cleanup at exit, because threads may be using it. Does nothing when called again.
     static func prepare() { OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil) }
 
-    /// Not for what comes from outside: the installed libcrypto lacks an algorithm, or there is no memory.
+    /// Stops the process: libcrypto lacks an algorithm, or memory is exhausted. Never for external input.
     static func missing(_ name: String) -> Never {
         fatalError("OpenSSL does not give \(name): \(takeReason() ?? "no reason given")")
     }
 
-    /// The reason of a failure on this thread, in OpenSSL's words: the first entry of the thread's queue of errors, where later ones
-    /// only say who was told of it. Clears the queue, whose entries would else be taken for those of a connection.
+    /// Returns OpenSSL's reason for a failure on this thread: the first error of the queue, which caused the others.
+    /// Clears the queue, because a connection would report its errors.
     static func takeReason() -> String? {
         defer { ERR_clear_error() }
         return ERR_reason_error_string(ERR_peek_error()).map { String(cString: $0) }
     }
 
-    /// Compares without a branch on what is compared. The two have the same length.
+    /// Compares without branches on the content. The lengths must be equal.
     static func areEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool { CRYPTO_memcmp(left, right, right.count) == 0 }
 }
 
-/// A context for a digest that is used again and again: made at each use, it would take twice the time of a short digest.
-/// Belongs to one thread.
+/// A reusable digest context: making one takes as long as a short digest. Used on one thread.
 final class DigestContext {
     private let context: OpaquePointer
     private let algorithm: OpaquePointer
@@ -68,7 +68,7 @@ final class DigestContext {
     }
 }
 
-/// A context for HMAC-SHA256 that is used again and again. Belongs to one thread.
+/// A reusable HMAC-SHA256 context. Used on one thread.
 final class HMACContext {
     private let context: OpaquePointer
 
@@ -83,7 +83,7 @@ final class HMACContext {
 
     func code(of bytes: [UInt8], key: [UInt8]) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: 32) { code, count in
-            // An empty key is one too; a NULL would mean the key of the last use.
+            // An empty key is valid; NULL would reuse the last key.
             let isKeyed = key.isEmpty ? EVP_MAC_init(context, [0], 0, nil) : EVP_MAC_init(context, key, key.count, nil)
             guard isKeyed == 1, EVP_MAC_update(context, bytes, bytes.count) == 1,
                 EVP_MAC_final(context, code.baseAddress, &count, 32) == 1

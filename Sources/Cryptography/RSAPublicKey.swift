@@ -1,31 +1,30 @@
 import CHecateSSL
 import Locking
 
-/// The public half of an RSA key. From any thread.
+/// An RSA public key. Thread-safe.
 public final class RSAPublicKey: Sendable {
-    /// What a message is hashed with before it is signed.
+    /// The digest of a signature.
     public enum SignatureDigest: Sendable, CaseIterable {
-        /// SHA-1, as SNS signs with by default.
+        /// SHA-1, SNS's default.
         case sha1
-        /// SHA-256.
         case sha256
     }
 
-    /// The sizes that are taken: smaller keys can be broken, larger ones take a verifier's time away.
+    /// The accepted key sizes: smaller keys can be broken, larger ones are slow to verify.
     public static let sizes = 2048...8192
-    /// The longest public exponent that is taken, in bits, as BoringSSL has it: with an exponent as long as the key, one verification
-    /// would take a hundred times as long.
+    /// The maximum size of the public exponent in bits, as in BoringSSL: with an exponent as long as the key, a
+    /// verification would take a hundred times as long.
     private static let maximumExponentBits = 33
 
     /// The size of the modulus in bits.
     public let bits: Int
 
-    // Neither changes once it is made; libcrypto takes a key in several threads at once, and counts its uses atomically.
+    // Both are immutable; libcrypto allows concurrent use and counts references atomically.
     private nonisolated(unsafe) let key: OpaquePointer
     private let sha1: VerificationContexts
     private let sha256: VerificationContexts
 
-    /// The key of a certificate or of a file, which is kept as long as this lives.
+    /// Takes the key of a certificate or file.
     init(_ key: OpaquePointer) throws(CryptographyError) {
         guard EVP_PKEY_is_a(key, "RSA") == 1 else { throw .notRSA }
         let bits = Int(EVP_PKEY_get_bits(key))
@@ -43,8 +42,8 @@ public final class RSAPublicKey: Sendable {
 
     deinit { EVP_PKEY_free(key) }
 
-    /// Whether a signature of a message was made with the other half of the key (RSASSA-PKCS1-v1_5, RFC 8017, 8.2.2). Whatever
-    /// stands in the signature, the answer is no error.
+    /// Returns whether a signature of a message is valid (RSASSA-PKCS1-v1_5, RFC 8017, 8.2.2). A malformed signature is
+    /// invalid.
     public func isValid(signature: [UInt8], for message: [UInt8], digest: SignatureDigest) -> Bool {
         switch digest {
         case .sha1: sha1.isValid(signature, digest: Digest.sha1(message), key: key)
@@ -53,12 +52,12 @@ public final class RSAPublicKey: Sendable {
     }
 }
 
-/// Contexts in which signatures are verified with one key and one digest: as many as there are threads that verify at once, each used
-/// by one at a time. Making one takes as long as a part of the verification.
+/// Reusable contexts for verifying with one key and digest: one for each concurrent thread. Making one takes as long as
+/// a part of the verification.
 private final class VerificationContexts: Sendable {
-    /// A context, owned by whoever has taken it out.
+    /// A context, owned by the thread that has taken it.
     private struct Context: @unchecked Sendable {
-        // Only the one thread that has taken it uses it.
+        // Used only by the thread that has taken it.
         let pointer: OpaquePointer
     }
 
@@ -74,7 +73,7 @@ private final class VerificationContexts: Sendable {
             LibCrypto.missing("a context for verifying")
         }
         let isValid = EVP_PKEY_verify(context.pointer, signature, signature.count, digest, digest.count) == 1
-        // A signature that is not good leaves its reason behind.
+        // An invalid signature leaves an error in the queue.
         if !isValid { ERR_clear_error() }
         idle.withLock { $0.append(context) }
         return isValid

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The contexts of one thread, made when they are first needed and freed when the thread ends.
+/// The contexts of a thread, made on first use and freed when it ends.
 final class ThreadContexts {
     private(set) lazy var sha1 = DigestContext(LibCrypto.sha1)
     private(set) lazy var sha256 = DigestContext(LibCrypto.sha256)
@@ -11,12 +11,12 @@ final class ThreadContexts {
         let status = pthread_key_create(&key) { pointer in
             if let pointer { Unmanaged<ThreadContexts>.fromOpaque(pointer).release() }
         }
-        // PTHREAD_KEYS_MAX is 1024, and this is the only key of the module.
+        // PTHREAD_KEYS_MAX is 1024, and this is the module's only key.
         precondition(status == 0, "no key for values of threads")
         return key
     }()
 
-    /// Those of the calling thread. Not to be kept: another thread must not have them.
+    /// The contexts of the calling thread. Must not be passed to another.
     static var current: ThreadContexts {
         if let pointer = pthread_getspecific(key) {
             return Unmanaged<ThreadContexts>.fromOpaque(pointer).takeUnretainedValue()

@@ -1,35 +1,33 @@
 import CHecateSQLite
 public import Dispatch
 
-/// One SQLite file in WAL mode, and the queue that owns it.
+/// A SQLite file in WAL mode with the queue that owns it.
 ///
-/// Everything but `perform` and `close` by `deinit` has to be called on the queue, which is asserted: SQLite's own locks are switched
-/// off. Errors are `DatabaseError`s. Values are bound, never written into SQL; statements are kept by their text until `close`, so
-/// texts come from the program, not from data.
+/// All methods except `perform` must be called on the queue, which is asserted, because SQLite's own locks are off.
+/// Errors are `DatabaseError`s. Values are bound, never part of the SQL; statements are cached by their text until
+/// `close`, so SQL must be constant.
 ///
-/// `@unchecked Sendable`: what changes is touched on the queue only.
+/// `@unchecked Sendable`: mutable state is used on the queue only.
 public final class Connection: @unchecked Sendable {
-    /// How hard a commit is pressed onto the disk.
+    /// The durability of a commit.
     public enum Synchronous: String, Sendable {
         /// A commit survives a power failure.
         case full = "FULL"
-        /// A commit survives the end of the process; a power failure may take the last ones, never the file.
+        /// A commit survives the end of the process; a power failure may lose the last ones, but not damage the file.
         case normal = "NORMAL"
     }
 
-    /// The file.
+    /// The path of the file.
     public let path: String
-    /// The queue that owns the connection.
     public let queue: DispatchQueue
     private var handle: OpaquePointer?
     private var statements: [String: Statement] = [:]
 
-    /// Opens a file, and makes it where there is none. Blocks, for the busy time at most where another process writes.
+    /// Opens or creates a file. Blocks, up to the busy timeout if another process writes.
     ///
     /// - Parameters:
-    ///   - busyTime: how long a write waits for that of another connection before it fails as `busy`.
-    ///   - queue: a serial queue. It may be that of the object whose file this is; nobody but this call uses the connection yet, so
-    ///     that this may be called on any.
+    ///   - busyTimeout: how long a write waits for another connection before it fails with `busy`.
+    ///   - queue: a serial queue, possibly that of the owning object. This initializer may be called on any queue.
     public init(
         path: String, synchronous: Synchronous = .full, busyTimeout: Duration = .zero, queue: DispatchQueue
     ) throws(DatabaseError) {
@@ -41,7 +39,7 @@ public final class Connection: @unchecked Sendable {
         let milliseconds =
             busyTimeout.components.seconds * 1000 + busyTimeout.components.attoseconds / 1_000_000_000_000_000
         sqlite3_busy_timeout(handle, Int32(clamping: milliseconds))
-        // The first thing that reads the file, and so what fails where it is no database.
+        // The first access to the file, which fails if it is no database.
         try run(script: "PRAGMA journal_mode = WAL")
         try run(script: "PRAGMA synchronous = \(synchronous.rawValue)")
     }
@@ -57,8 +55,7 @@ public final class Connection: @unchecked Sendable {
         }
     }
 
-    /// Closes the file; what uses the connection after that fails as `misuse`. Where it is the last connection to the file, SQLite
-    /// takes the contents of `-wal` into it and removes that.
+    /// Closes the file; later uses fail with `misuse`. The last connection merges and removes the `-wal` file.
     public func close() {
         assertOnQueue()
         release()
@@ -66,18 +63,18 @@ public final class Connection: @unchecked Sendable {
 
     // MARK: - Statements
 
-    /// Runs SQL without values and without rows; several statements may be in it.
+    /// Runs one or more SQL statements without values and rows.
     public func execute(script: String) throws(DatabaseError) {
         assertOnQueue()
         try run(script: script)
     }
 
-    /// Runs a statement whose rows, if it has any, are not looked at.
+    /// Runs a statement and ignores its rows.
     public func execute(_ sql: String, _ values: [Value] = []) throws(DatabaseError) {
         try statement(sql).execute(values)
     }
 
-    /// The rows of a statement, in their order, each made into something.
+    /// Returns the rows of a statement, each converted by `read`.
     public func rows<Element>(
         _ sql: String, _ values: [Value] = [], _ read: (borrowing Row) throws -> Element
     ) throws -> [Element] {
@@ -86,19 +83,19 @@ public final class Connection: @unchecked Sendable {
         return result
     }
 
-    /// The first row of a statement, made into something; nil where there is none.
+    /// Returns the first row of a statement, converted by `read`; nil if there is none.
     public func first<Element>(
         _ sql: String, _ values: [Value] = [], _ read: (borrowing Row) throws -> Element
     ) throws -> Element? {
         try statement(sql).first(values, read)
     }
 
-    /// Goes through the rows of a statement.
+    /// Iterates over the rows of a statement.
     public func forEach(_ sql: String, _ values: [Value] = [], _ body: (borrowing Row) throws -> Void) throws {
         try statement(sql).forEach(values, body)
     }
 
-    /// A statement that is prepared once, for those that run often. It ends with the connection.
+    /// Returns a prepared statement, cached until the connection is closed.
     public func statement(_ sql: String) throws(DatabaseError) -> Statement {
         assertOnQueue()
         if let cached = statements[sql] { return cached }
@@ -111,14 +108,13 @@ public final class Connection: @unchecked Sendable {
         return prepared
     }
 
-    /// The number of the row that was inserted last.
+    /// The row id of the last insert.
     public var lastInsertedNumber: Int64 {
         assertOnQueue()
         return handle.map { sqlite3_last_insert_rowid($0) } ?? 0
     }
 
-    /// Runs changes that are all made or none of them: `BEGIN IMMEDIATE`, and `COMMIT` at the end. Where the body throws, or the
-    /// commit, nothing has changed.
+    /// Runs a transaction: `BEGIN IMMEDIATE` and `COMMIT`. If the body or the commit throws, nothing has changed.
     public func transaction<Result>(_ body: () throws -> Result) throws -> Result {
         try execute("BEGIN IMMEDIATE")
         do {
@@ -126,7 +122,8 @@ public final class Connection: @unchecked Sendable {
             try execute("COMMIT")
             return result
         } catch {
-            // A commit that failed may have left the transaction open; some failures have ended it already. The first error counts.
+            // A failed commit may leave the transaction open; some errors have ended it already. The first error is
+            // thrown.
             if let handle, sqlite3_get_autocommit(handle) == 0 { try? execute("ROLLBACK") }
             throw error
         }
@@ -151,7 +148,7 @@ public final class Connection: @unchecked Sendable {
         guard code == SQLITE_OK else { throw failure(code, script) }
     }
 
-    /// Statements first: a file with open statements stays open.
+    /// Finalizes statements first, because open ones keep the file open.
     private func release() {
         for statement in statements.values { statement.finalize() }
         statements = [:]

@@ -2,23 +2,21 @@ import CHecateSQLite
 
 /// A value that is bound to a `?` of a statement.
 public enum Value: Sendable, Equatable {
-    /// NULL.
     case null
-    /// An integer.
     case integer(Int64)
-    /// A text, which may hold NUL.
+    /// A text, possibly with NUL characters.
     case text(String)
-    /// Bytes. None of them is an empty BLOB, not NULL.
+    /// Bytes. Empty bytes are an empty BLOB, not NULL.
     case blob([UInt8])
 
-    /// An integer, or NULL for nil.
+    /// Returns an integer, or NULL for nil.
     public static func integer(orNull number: Int64?) -> Value { number.map { .integer($0) } ?? .null }
 
-    /// 1 or 0.
+    /// Returns 1 or 0.
     public static func bool(_ value: Bool) -> Value { .integer(value ? 1 : 0) }
 }
 
-/// A statement that was prepared. Belongs to its connection's queue, and ends with the connection.
+/// A prepared statement. Used on its connection's queue, and closed with the connection.
 public final class Statement {
     private var pointer: OpaquePointer?
     private let sql: String
@@ -30,21 +28,21 @@ public final class Statement {
         self.connection = connection
     }
 
-    /// Runs it; rows, if it has any, are not looked at.
+    /// Runs the statement and ignores its rows.
     public func execute(_ values: [Value] = []) throws(DatabaseError) {
         let pointer = try begin(values)
         defer { end(pointer) }
         while try step(pointer) {}
     }
 
-    /// Runs it and goes through its rows. The body must not run the same statement.
+    /// Runs the statement and iterates over its rows. The body must not run the same statement.
     public func forEach(_ values: [Value] = [], _ body: (borrowing Row) throws -> Void) throws {
         let pointer = try begin(values)
         defer { end(pointer) }
         while try step(pointer) { try body(Row(pointer)) }
     }
 
-    /// Runs it up to its first row, of which something is made; nil where there is none.
+    /// Runs the statement and returns its first row, converted by `read`; nil if there is none.
     public func first<Element>(_ values: [Value] = [], _ read: (borrowing Row) throws -> Element) throws -> Element? {
         let pointer = try begin(values)
         defer { end(pointer) }
@@ -89,7 +87,7 @@ public final class Statement {
         }
     }
 
-    /// Lets go of locks and values. What `sqlite3_reset` returns is the failure of the step, which was thrown already.
+    /// Releases locks and values. Ignores `sqlite3_reset`'s result, which repeats the error of the step.
     private func end(_ pointer: OpaquePointer) {
         sqlite3_reset(pointer)
         sqlite3_clear_bindings(pointer)
@@ -101,28 +99,28 @@ public final class Statement {
     }
 }
 
-/// A row that a statement stands at, its columns by their place from 0. A value of another type is converted as SQLite does it: NULL
-/// is 0, "" or no bytes.
+/// The current row of a statement, with columns by index from 0. Other types are converted as in SQLite: NULL is 0, ""
+/// or no bytes.
 public struct Row: ~Copyable {
     private let pointer: OpaquePointer
 
     init(_ pointer: OpaquePointer) { self.pointer = pointer }
 
-    /// Whether a column is NULL.
+    /// Returns whether a column is NULL.
     public func isNull(_ column: Int) -> Bool { sqlite3_column_type(pointer, Int32(column)) == SQLITE_NULL }
 
-    /// A column as an integer.
+    /// Returns a column as an integer.
     public func integer(_ column: Int) -> Int64 { sqlite3_column_int64(pointer, Int32(column)) }
 
-    /// A column as a text; what is no UTF-8 is repaired.
+    /// Returns a column as text, with invalid UTF-8 repaired.
     public func text(_ column: Int) -> String {
-        // The pointer before the count: that is what SQLite asks for.
+        // SQLite requires the pointer before the count.
         guard let start = sqlite3_column_text(pointer, Int32(column)) else { return "" }
         let count = Int(sqlite3_column_bytes(pointer, Int32(column)))
         return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
     }
 
-    /// A column as bytes.
+    /// Returns a column as bytes.
     public func blob(_ column: Int) -> [UInt8] {
         guard let start = sqlite3_column_blob(pointer, Int32(column)) else { return [] }
         return [UInt8](UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(pointer, Int32(column)))))

@@ -1,18 +1,16 @@
 public import Wire
 
-/// A request to a server.
 public struct ClientRequest: Sendable {
     /// `GET`, `PUT`, ...
     public var method: String
-    /// Where to: the host and port to connect to, and the target of the request line.
+    /// The URL: the host and port to connect to, and the target of the request line.
     public var url: WebURL
-    /// Header fields. `Content-Length` and `Transfer-Encoding` among them are passed over: the client writes what is true. `Host` is sent
-    /// in place of the URL's, `Connection: close` ends the connection behind the answer.
+    /// The header fields. `Content-Length` and `Transfer-Encoding` are ignored, because the client writes them. `Host`
+    /// replaces the URL's; `Connection: close` closes the connection after the response.
     public var headers: HeaderFields
-    /// The body; nil for none. An empty one is sent as `Content-Length: 0`.
+    /// The body; nil for none. An empty body is sent with `Content-Length: 0`.
     public var body: [UInt8]?
 
-    /// A request.
     public init(_ method: String = "GET", _ url: WebURL, headers: HeaderFields = [:], body: [UInt8]? = nil) {
         self.method = method
         self.url = url
@@ -21,19 +19,17 @@ public struct ClientRequest: Sendable {
     }
 }
 
-/// The answer of a server, its body read.
+/// A response with its body.
 public struct ClientResponse: Sendable {
-    /// The status code, 200 to 599; interim answers (1xx) are passed over.
+    /// The status, 200 to 599. Interim responses (1xx) are skipped.
     public var status: Int
-    /// The header fields.
     public var headers: HeaderFields
-    /// The body, up to the most that was asked for. Empty where `isBodyCut`.
+    /// The body, up to the limit of the request. Empty if `isBodyCut`.
     public var body: [UInt8]
-    /// Whether the body was longer than asked for, or, with a status from 300 on, its end did not come: the status is known, the body is
-    /// not. Only where the request said that the status is enough (`BodyLimit.statusSuffices`).
+    /// Whether the body exceeded the limit or, with a status of 300 or more, was truncated. Only with
+    /// `BodyLimit.statusSuffices`.
     public var isBodyCut: Bool
 
-    /// An answer.
     public init(status: Int, headers: HeaderFields = [:], body: [UInt8] = [], isBodyCut: Bool = false) {
         self.status = status
         self.headers = headers
@@ -42,45 +38,46 @@ public struct ClientResponse: Sendable {
     }
 }
 
-/// How much of an answer's body is read.
+/// How much of a response's body is read.
 public enum BodyLimit: Sendable, Equatable {
-    /// At most so many bytes; an answer with more fails as `HTTPClientError.tooLarge`, one that is cut off as `closedWithinAnswer`.
+    /// At most this many bytes. A larger response fails with `HTTPClientError.tooLarge`, a truncated one with
+    /// `closedWithinAnswer`.
     case whole(Int)
-    /// At most so many bytes; of an answer with more, only the status is told (`ClientResponse.isBodyCut`), and the connection ends. The
-    /// status of a refusal or a failure is told also where the answer is cut off, or the time ends within it; half an answer is never a
-    /// success.
+    /// At most this many bytes. Of a larger response only the status is returned (`ClientResponse.isBodyCut`), and the
+    /// connection is closed. The status of an error is returned even if the response is truncated or times out; a
+    /// truncated response is never a success.
     case statusSuffices(Int)
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 public enum HTTPClientError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The client was shut down.
     case shutDown
-    /// The task that waited was cancelled.
+    /// The exchange was cancelled.
     case cancelled
-    /// The host's name has no address. Nothing was sent.
+    /// The host name has no address. Nothing was sent.
     case noAddress(host: String, reason: String)
-    /// No address took a connection; the reason of the last. Nothing was sent.
+    /// No address accepted a connection; the reason of the last one. Nothing was sent.
     case cannotConnect(reason: String)
-    /// The TLS handshake failed: what OpenSSL says of the certificate, or of the protocol; or the system's roots cannot be read. Nothing
-    /// was sent, or the server refused what was sent since it does not accept the client's certificate (TLS 1.3 tells so late).
+    /// The TLS handshake failed, with OpenSSL's reason, or the system's roots cannot be read. Nothing was sent, or the
+    /// server refused the client's certificate after the request (as TLS 1.3 allows).
     case tls(reason: String)
-    /// The time was up before the request was sent, while waiting for a connection or for one to be made.
+    /// The timeout passed before the request was sent: while waiting for a connection or opening one.
     case timedOutBeforeSending
-    /// The time was up after the request, or a part of it, was sent: the server may have done what was asked.
+    /// The timeout passed after a part of the request was sent: the server may have processed it.
     case timedOutAfterSending
-    /// The connection was closed or reset before an answer began.
+    /// The connection was closed or reset before a response.
     case closed
-    /// The connection was closed or reset within an answer.
+    /// The connection was closed or reset within a response.
     case closedWithinAnswer
-    /// The head or the body is larger than allowed.
+    /// The head or the body exceeds its limit.
     case tooLarge
-    /// What came is no HTTP/1.1 answer, or one whose length is ambiguous.
+    /// The response is no valid HTTP/1.1, or its length is ambiguous.
     case malformed(reason: String)
-    /// The request cannot be sent as it is, such as a header field with a line break.
+    /// The request cannot be sent, for example because of a line break in a header field.
     case invalidRequest(reason: String)
 
-    /// The reason for people. Never holds a header field, nor a URL's path or query.
+    /// The reason, for people. Never holds header fields or the path and query of a URL.
     public var description: String {
         switch self {
         case .shutDown: "the client is shut down"

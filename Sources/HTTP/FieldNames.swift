@@ -1,7 +1,6 @@
 import Glibc
 
-/// The names of fields that come again and again: text of up to 15 bytes is held in place, a longer one would be allocated anew with
-/// every message.
+/// Common field names: texts of up to 15 bytes are stored inline, longer ones would be allocated for each message.
 enum FieldNames {
     private static let known: [(bytes: StaticString, text: String)] = [
         ("x-amz-sns-message-type", "x-amz-sns-message-type"), ("x-amz-sns-message-id", "x-amz-sns-message-id"),
@@ -9,7 +8,7 @@ enum FieldNames {
         ("x-amz-sns-subscription-arn", "x-amz-sns-subscription-arn"), ("Transfer-Encoding", "Transfer-Encoding"),
     ]
 
-    /// The name in a range of bytes, as it is written there.
+    /// Returns the name in a range of bytes, as it was sent.
     static func name(_ range: Range<Int>, of bytes: Span<UInt8>) -> String {
         guard range.count > 15, range.lowerBound >= 0, range.upperBound <= bytes.count else {
             return Syntax.text(range, of: bytes)

@@ -1,9 +1,8 @@
 import CHecateLinux
 import Glibc
 
-/// Where a socket is bound or connected to.
+/// The address of a socket.
 package struct SocketAddress: Sendable, Hashable {
-    /// Why a name has no address.
     struct LookUpError: Error, CustomStringConvertible {
         let description: String
     }
@@ -16,7 +15,7 @@ package struct SocketAddress: Sendable, Hashable {
 
     private init(bytes: [UInt8]) { self.bytes = bytes }
 
-    /// What the system says; nil where it is no address of the network.
+    /// Copies a system address; nil if it is no network address.
     private init?(_ address: UnsafePointer<sockaddr>, _ length: socklen_t) {
         let size: Int
         switch Int32(address.pointee.sa_family) {
@@ -28,7 +27,7 @@ package struct SocketAddress: Sendable, Hashable {
         bytes = Array(UnsafeRawBufferPointer(start: address, count: size))
     }
 
-    /// An address that is written as one: `127.0.0.1`, `::1`; nil where the text is none.
+    /// Parses a numeric address such as `127.0.0.1` or `::1`; nil if it is none.
     package init?(numeric text: String, port: Int = 0) {
         var four = sockaddr_in()
         var six = sockaddr_in6()
@@ -45,7 +44,7 @@ package struct SocketAddress: Sendable, Hashable {
         self = SocketAddress(bytes: bytes).at(port)
     }
 
-    /// The path of a Unix domain socket; nil where it is empty or too long, or holds a NUL.
+    /// Makes the address of a Unix domain socket; nil if the path is empty, too long or contains NUL.
     init?(unixPath: String) {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -56,20 +55,20 @@ package struct SocketAddress: Sendable, Hashable {
         bytes = withUnsafeBytes(of: address) { Array($0) }
     }
 
-    /// The same address with another port; a Unix domain socket has none.
+    /// Returns the address with another port; unchanged for a Unix domain socket.
     func at(_ port: Int) -> SocketAddress {
         guard family != AF_UNIX else { return self }
         var bytes = bytes
-        // Behind the family, at the same place in both kinds, in the order of the network.
+        // The port follows the family in both kinds, in network byte order.
         bytes[2] = UInt8(truncatingIfNeeded: port >> 8)
         bytes[3] = UInt8(truncatingIfNeeded: port)
         return SocketAddress(bytes: bytes)
     }
 
-    /// The addresses of a host, by name or number, in the order in which the system would try them (RFC 6724). Blocks.
+    /// Returns the addresses of a host name or number in the system's order (RFC 6724). Blocks.
     ///
-    /// - Parameter port: nil where it is said later; the addresses are to connect to then, not to listen on.
-    /// - Throws: `LookUpError` where there is none.
+    /// - Parameter port: nil to set it later; the addresses are then for connecting, not listening.
+    /// - Throws: `LookUpError` if there is none.
     static func all(host: String, port: Int? = nil) throws(LookUpError) -> [SocketAddress] {
         var hints = addrinfo()
         hints.ai_flags = port == nil ? 0 : AI_PASSIVE
@@ -96,7 +95,7 @@ package struct SocketAddress: Sendable, Hashable {
         return addresses
     }
 
-    /// Calls with the address as the system takes it.
+    /// Calls `body` with the address as a `sockaddr`.
     func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         bytes.withUnsafeBytes { bytes in
             bytes.withMemoryRebound(to: sockaddr.self) { address in
@@ -106,7 +105,7 @@ package struct SocketAddress: Sendable, Hashable {
         }
     }
 
-    /// Where a socket is bound; nil where that is no address of the network.
+    /// Returns the bound address of a socket; nil if it is no network address.
     static func own(ofSocket descriptor: Int32) -> SocketAddress? {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -117,12 +116,12 @@ package struct SocketAddress: Sendable, Hashable {
         }
     }
 
-    /// The port that a socket is bound to; nil where it has none.
+    /// Returns the bound port of a socket; nil if it has none.
     static func port(ofSocket descriptor: Int32) -> Int? {
         own(ofSocket: descriptor).map { Int($0.bytes[2]) << 8 | Int($0.bytes[3]) }
     }
 
-    /// The number of a host; nil for a Unix domain socket.
+    /// Returns the numeric host; nil for a Unix domain socket.
     static func host(_ storage: sockaddr_storage) -> String? {
         withUnsafeBytes(of: storage) { bytes -> String? in
             guard let base = bytes.baseAddress else { return nil }

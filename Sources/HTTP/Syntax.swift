@@ -1,13 +1,13 @@
 import Glibc
 
-/// The smallest pieces of HTTP/1.1's grammar, over bytes that have come.
+/// The basic elements of HTTP/1.1's grammar, on received bytes.
 enum Syntax {
     static let tab = UInt8(ascii: "\t")
     static let lineFeed = UInt8(ascii: "\n")
     static let carriageReturn = UInt8(ascii: "\r")
     static let space = UInt8(ascii: " ")
 
-    /// The bytes of a token, RFC 9110, 5.6.2, a bit for each of ASCII's: those below 64, and those above.
+    /// The bytes of a token (RFC 9110, 5.6.2) as bits: those below 64, and those above.
     private static let tokenBits: (UInt64, UInt64) = {
         var bits: (UInt64, UInt64) = (0, 0)
         for byte in UInt8(0)..<128 where HeaderFields.isTokenByte(byte) {
@@ -16,12 +16,12 @@ enum Syntax {
         return bits
     }()
 
-    /// Pointers below are not checked against their bounds in what ships: this is.
+    /// Checks the bounds even in release builds, in which the pointers below are unchecked.
     private static func check(_ range: Range<Int>, _ bytes: Span<UInt8>) {
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "outside of what has come")
     }
 
-    /// The place of a byte at or behind a place; nil where there is none.
+    /// Returns the index of a byte from a position on; nil if there is none.
     static func firstIndex(of byte: UInt8, in bytes: Span<UInt8>, from start: Int) -> Int? {
         bytes.withUnsafeBufferPointer { buffer in
             guard start >= 0, start < buffer.count, let base = buffer.baseAddress,
@@ -31,7 +31,7 @@ enum Syntax {
         }
     }
 
-    /// Whether every byte of a range may stand in a token, and there is one.
+    /// Returns whether a range is a non-empty token.
     static func isToken(_ range: Range<Int>, of bytes: Span<UInt8>) -> Bool {
         check(range, bytes)
         guard !range.isEmpty else { return false }
@@ -45,12 +45,12 @@ enum Syntax {
         }
     }
 
-    /// Whether every byte of a range may stand in a field's value: no control characters but tabs (RFC 9110, 5.5).
+    /// Returns whether a range is a field value: without control characters except tabs (RFC 9110, 5.5).
     static func isFieldValue(_ range: Range<Int>, of bytes: Span<UInt8>) -> Bool {
         check(range, bytes)
         return bytes.withUnsafeBytes { buffer in
             var place = range.lowerBound
-            // Eight at a time, as long as none of them is below 32 or 127: mostly that is all.
+            // Eight bytes at a time while none is below 32 or 127, which is the common case.
             while place + 8 <= range.upperBound {
                 let eight = buffer.loadUnaligned(fromByteOffset: place, as: UInt64.self)
                 let below = (eight &- 0x2020_2020_2020_2020) & ~eight
@@ -66,7 +66,7 @@ enum Syntax {
         }
     }
 
-    /// A range without the spaces and tabs around it (RFC 9110, 5.6.3).
+    /// Returns a range without surrounding spaces and tabs (RFC 9110, 5.6.3).
     static func trimmed(_ range: Range<Int>, of bytes: Span<UInt8>) -> Range<Int> {
         var (start, end) = (range.lowerBound, range.upperBound)
         while start < end, isBlank(bytes[start]) { start += 1 }
@@ -74,10 +74,10 @@ enum Syntax {
         return start..<end
     }
 
-    /// Whether a byte is a space or a tab.
+    /// Returns whether a byte is a space or a tab.
     static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 
-    /// Whether a range is a name that is given in small letters and hyphens, whatever the case of its letters.
+    /// Returns whether a range equals a lower-case name, ignoring case.
     static func matches(_ range: Range<Int>, of bytes: Span<UInt8>, _ name: StaticString) -> Bool {
         guard range.count == name.utf8CodeUnitCount else { return false }
         return name.withUTF8Buffer { name in
@@ -86,10 +86,10 @@ enum Syntax {
         }
     }
 
-    /// A letter of ASCII in small, any other byte as it is.
+    /// Returns an ASCII letter in lower case, other bytes unchanged.
     static func lowered(_ byte: UInt8) -> UInt8 { byte >= 65 && byte <= 90 ? byte | 0x20 : byte }
 
-    /// A range as text; what is no UTF-8 becomes U+FFFD.
+    /// Returns a range as text; invalid UTF-8 becomes U+FFFD.
     static func text(_ range: Range<Int>, of bytes: Span<UInt8>) -> String {
         check(range, bytes)
         return bytes.withUnsafeBufferPointer {
@@ -97,19 +97,19 @@ enum Syntax {
         }
     }
 
-    /// A range as bytes of their own.
+    /// Returns a copy of a range.
     static func copy(_ range: Range<Int>, of bytes: Span<UInt8>) -> [UInt8] {
         check(range, bytes)
         return bytes.withUnsafeBufferPointer { Array(UnsafeBufferPointer(rebasing: $0[range])) }
     }
 
-    /// Appends a range to bytes.
+    /// Appends a range to an array.
     static func append(_ range: Range<Int>, of bytes: Span<UInt8>, to output: inout [UInt8]) {
         check(range, bytes)
         bytes.withUnsafeBufferPointer { output.append(contentsOf: UnsafeBufferPointer(rebasing: $0[range])) }
     }
 
-    /// The number that digits of base ten stand for; nil where there are none or other bytes, the largest number where it is too large.
+    /// Parses decimal digits; nil for anything else, the maximum on overflow.
     static func decimal(_ range: Range<Int>, of bytes: Span<UInt8>) -> Int? {
         guard !range.isEmpty else { return nil }
         var number = 0
@@ -125,7 +125,7 @@ enum Syntax {
         return isTooLarge ? .max : number
     }
 
-    /// The value of a hexadecimal digit; nil for any other byte.
+    /// Returns the value of a hexadecimal digit; nil for other bytes.
     static func hexadecimal(_ byte: UInt8) -> Int? {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): Int(byte) - 48
@@ -135,8 +135,8 @@ enum Syntax {
         }
     }
 
-    /// Calls with each element of a list that commas separate, without the blanks around it; empty ones are left out
-    /// (RFC 9110, 5.6.1.2).
+    /// Calls `body` with each element of a comma-separated list, without white space and empty elements (RFC 9110,
+    /// 5.6.1.2).
     static func forEachElement(_ range: Range<Int>, of bytes: Span<UInt8>, _ body: (Range<Int>) -> Void) {
         var start = range.lowerBound
         for index in range.lowerBound...range.upperBound

@@ -5,11 +5,11 @@ public import PipelineKit
 
 /// The command line. A package with stages of its own calls `main` with its registry.
 public enum HecateCommand {
-    /// The kinds of stages that this process knows.
+    /// The registered kinds of stages.
     @TaskLocal static var registry = StageRegistry()
 
-    /// Runs the command that the process's arguments name, and ends the process: with 0 where all went well, 1 where it did
-    /// not, 2 where the arguments or a file are not as they have to be.
+    /// Runs the command in the process's arguments and exits: with 0 on success, 1 on failure, 2 for invalid arguments
+    /// or files.
     public static func main(registry: StageRegistry) async -> Never {
         signal(SIGPIPE, SIG_IGN)
         let words = Array(CommandLine.arguments.dropFirst())
@@ -17,11 +17,11 @@ public enum HecateCommand {
     }
 }
 
-/// `hecate` itself.
+/// The root command, `hecate`.
 struct RootCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "hecate",
-        abstract: "Carries webhook registrations from Amazon SNS into Argus, through pipelines.",
+        abstract: "Moves webhook registrations from Amazon SNS to Argus, through pipelines.",
         version: VersionCommand.text,
         subcommands: [
             RunCommand.self, HealthCommand.self, ValidateCommand.self, RenderCommand.self, DiffCommand.self,
@@ -34,18 +34,18 @@ struct RootCommand: Command {
 }
 
 extension ExitCode {
-    /// The arguments or a file are not as they have to be.
+    /// The exit code for invalid arguments or files.
     static let badConfiguration = ExitCode.usage
 }
 
-/// Standard error, for what is not the command's result.
+/// Standard error, for anything but the result of a command.
 enum Console {
     static func error(_ text: String) { show("\(text)\n") }
 
-    /// Writes text as it is. Where nobody listens there is nothing to be done.
+    /// Writes a text unchanged. Ignores errors: nobody may be reading.
     static func show(_ text: String) { try? OpenFile.standardError.write(text.utf8) }
 
-    /// A text from outside without what a terminal would take for a command.
+    /// Returns an external text without terminal control characters.
     static func printable(_ text: String) -> String {
         String(
             text.unicodeScalars.map { scalar in

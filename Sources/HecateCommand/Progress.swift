@@ -1,8 +1,8 @@
 import Glibc
 import Locking
 
-/// Says on a terminal that something goes on, when it takes longer than two seconds; nothing where no terminal looks on. May be
-/// used from any thread.
+/// Shows the progress of an operation on a terminal after two seconds; nothing if standard error is no terminal.
+/// Thread-safe.
 final class Progress: Sendable {
     private struct State {
         var done = 0
@@ -18,9 +18,9 @@ final class Progress: Sendable {
     private let ticking = Mutex<Task<Void, Never>?>(nil)
 
     /// - Parameters:
-    ///   - what: what goes on, as in "sending again".
-    ///   - total: how much there is to be done, where that is known.
-    ///   - done: asked for how much is done whenever it is shown; else what was told counts.
+    ///   - what: the operation, as in "sending again".
+    ///   - total: the total amount, if known.
+    ///   - done: returns how much is done; by default the sum of `advance`.
     init(_ what: String, total: Int? = nil, done: (@Sendable () -> Int)? = nil) {
         self.what = what
         self.total = total
@@ -37,10 +37,10 @@ final class Progress: Sendable {
         }
     }
 
-    /// So much more is done.
+    /// Adds to what is done.
     func advance(by count: Int = 1) { state.withLock { $0.done += count } }
 
-    /// It is over; what was shown is taken away.
+    /// Ends the operation and removes the display.
     func end() {
         ticking.withLock { $0?.cancel() }
         let wasShown = state.withLock { state in

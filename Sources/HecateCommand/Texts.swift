@@ -2,15 +2,15 @@ import Glibc
 import Locking
 
 extension String {
-    /// The text, filled up with spaces to so many characters.
+    /// Returns the text padded with spaces to a width in characters.
     func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 
-    /// The text with these characters replaced, whatever they are combined with.
+    /// Returns the text with scalars replaced, even in combined characters.
     func replacing(_ replacements: [Unicode.Scalar: String]) -> String {
         unicodeScalars.map { replacements[$0] ?? String($0) }.joined()
     }
 
-    /// The text without spaces and tabs at its ends, and without the rest of a line end.
+    /// The text without spaces, tabs and carriage returns at both ends.
     var trimmed: String {
         func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0d }
         var bytes = Substring(self).utf8
@@ -19,14 +19,14 @@ extension String {
         return String(Substring(bytes))
     }
 
-    /// The characters that mean something in XML, written so that they do not.
+    /// The text with XML's special characters escaped.
     var escapedForXML: String { replacing(["&": "&amp;", "<": "&lt;", ">": "&gt;", "\"": "&quot;"]) }
 }
 
 extension Files {
-    /// The text of a file.
+    /// Reads a file as text.
     ///
-    /// - Throws: also where it is not UTF-8.
+    /// - Throws: also if it is not UTF-8.
     static func text(_ path: String) throws -> String {
         guard let text = String(validating: try read(path), as: UTF8.self) else {
             throw SystemError(code: EILSEQ, path: path)
@@ -34,7 +34,7 @@ extension Files {
         return text
     }
 
-    /// Replaces the text of a file that a person keeps: who may do what with it stays, and a link goes on leading to it.
+    /// Replaces the content of a user's file. Keeps its permissions and follows a link.
     static func rewrite(_ path: String, _ text: String) throws {
         var status = stat()
         guard let target = realpath(path, nil) else { throw SystemError(path: path) }
@@ -42,11 +42,11 @@ extension Files {
         guard stat(target, &status) == 0 else { throw SystemError(path: path) }
         let real = String(cString: target)
         try replace(real, with: Array(text.utf8), mode: status.st_mode & 0o7777)
-        // What the process's mask took away.
+        // Restores the permissions that the umask removed.
         guard chmod(real, status.st_mode & 0o7777) == 0 else { throw SystemError(path: path) }
     }
 
-    /// The path from the root, without `.` and `..`. Links are not looked at.
+    /// Returns the absolute path without `.` and `..`. Does not resolve links.
     static func absolute(_ path: String) -> String {
         var folder = ""
         if !path.hasPrefix("/"), let current = getcwd(nil, 0) {

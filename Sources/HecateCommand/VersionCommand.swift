@@ -1,13 +1,13 @@
 import Arguments
 
-/// `hecate version`.
+/// `hecate version`: prints the version.
 struct VersionCommand: Command {
     static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
 
-    /// The version of this tree.
+    /// The version of this source tree.
     static let version = "0.1.0"
 
-    /// What is printed of it.
+    /// The text that is printed.
     static let text = "hecate \(version)"
 
     func run() async throws { print(Self.text) }

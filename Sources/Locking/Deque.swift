@@ -1,24 +1,21 @@
-/// A queue with two ends, in a ring of memory that grows by doubling. `append`, `prepend`, `popFirst` and `popLast` take constant
-/// time, amortized. A value type; not synchronized.
+/// A double-ended queue in a ring buffer that grows by doubling. `append`, `prepend`, `popFirst` and `popLast` take
+/// amortized constant time. A value type; not synchronized.
 public struct Deque<Element> {
     @usableFromInline var ring: [Element?] = []
     @usableFromInline var head = 0
 
-    /// The number of elements.
     @inlinable public var count: Int { size }
 
     @usableFromInline var size = 0
 
-    /// An empty queue.
     @inlinable public init() {}
 
-    /// Whether there is no element.
     @inlinable public var isEmpty: Bool { count == 0 }
 
-    /// The element at the front; nil where the queue is empty.
+    /// The first element; nil if empty.
     @inlinable public var first: Element? { count == 0 ? nil : ring[head] }
 
-    /// The element at the back; nil where the queue is empty.
+    /// The last element; nil if empty.
     @inlinable public var last: Element? { count == 0 ? nil : ring[slot(count - 1)] }
 
     /// Adds an element at the back.
@@ -36,7 +33,7 @@ public struct Deque<Element> {
         size += 1
     }
 
-    /// Removes the element at the front and returns it; nil where the queue is empty.
+    /// Removes and returns the first element; nil if empty.
     @inlinable public mutating func popFirst() -> Element? {
         guard count > 0 else { return nil }
         let element = ring[head].take()
@@ -45,14 +42,14 @@ public struct Deque<Element> {
         return element
     }
 
-    /// Removes the element at the back and returns it; nil where the queue is empty.
+    /// Removes and returns the last element; nil if empty.
     @inlinable public mutating func popLast() -> Element? {
         guard count > 0 else { return nil }
         size -= 1
         return ring[slot(count)].take()
     }
 
-    /// Removes the elements that satisfy a predicate; the order of the others stays. Takes time in proportion to `count`.
+    /// Removes the elements that satisfy a predicate, and keeps the order of the others. Takes linear time.
     @inlinable public mutating func removeAll(where shouldRemove: (Element) throws -> Bool) rethrows {
         self = Deque(try filter { try !shouldRemove($0) })
     }
@@ -75,21 +72,17 @@ public struct Deque<Element> {
 extension Deque: Sendable where Element: Sendable {}
 
 extension Deque: ExpressibleByArrayLiteral {
-    /// A queue of these elements, the first in front.
     @inlinable public init(arrayLiteral elements: Element...) { self.init(elements) }
 
-    /// A queue of the elements of a sequence, the first in front.
     @inlinable public init(_ elements: some Sequence<Element>) {
         for element in elements { append(element) }
     }
 }
 
 extension Deque: RandomAccessCollection {
-    /// Always 0.
     @inlinable public var startIndex: Int { 0 }
-    /// `count`.
     @inlinable public var endIndex: Int { count }
-    /// The element so many places behind the front. The index has to be valid.
+    /// Accesses an element by its offset from the front.
     @inlinable public subscript(position: Int) -> Element {
         precondition(position >= 0 && position < count, "index out of range")
         guard let element = ring[slot(position)] else { preconditionFailure("a slot within the queue is filled") }

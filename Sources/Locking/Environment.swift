@@ -1,9 +1,9 @@
 import Glibc
 
-/// The value of a variable of the process's environment; nil where it is not set.
+/// Returns an environment variable; nil if it is not set.
 public func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-/// All variables of the process's environment. Where a name is there twice, the first one counts, as `getenv` has it.
+/// All environment variables. Of duplicates the first wins, as for `getenv`.
 public var environmentVariables: [String: String] {
     var variables: [String: String] = [:]
     var next = environ

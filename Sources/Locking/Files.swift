@@ -1,25 +1,25 @@
 public import Glibc
 
-/// Files and directories by their paths. All calls block, and throw a `SystemError` that names the path.
+/// Files and directories by path. All calls block, and throw `SystemError`s with the path.
 public enum Files {
-    /// The bytes of a whole file, pipe, or file of `/proc`.
+    /// Reads a whole file, pipe, or file of `/proc`.
     ///
-    /// - Throws: EFBIG where it holds more than the bound.
+    /// - Throws: EFBIG if it exceeds the limit.
     public static func read(_ path: String, atMost bound: Int = 64 << 20) throws -> [UInt8] {
         try OpenFile(reading: path).readToEnd(atMost: bound)
     }
 
-    /// Writes a file in place; what was in it is gone.
+    /// Overwrites a file in place.
     ///
-    /// - Parameter mode: who may do what with it where it is new, less the process's mask.
+    /// - Parameter mode: the permissions of a new file, less the umask.
     public static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o644) throws {
         let file = try OpenFile(writing: path, mode: mode)
         try file.write(bytes)
     }
 
-    /// Replaces a file, or makes it: whoever opens the path finds the old bytes or all of the new ones, also after a power failure.
+    /// Replaces or creates a file atomically: readers see the old or the new content, even after a power failure.
     ///
-    /// - Parameter mode: who may do what with it, less the process's mask.
+    /// - Parameter mode: the permissions, less the umask.
     public static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o644) throws {
         let temporary = "\(path).\(String(UInt64.random(in: .min ... .max), radix: 36))"
         do {
@@ -31,45 +31,45 @@ public enum Files {
             unlink(temporary)
             throw SystemError(code: error.code, path: path)
         }
-        // The name is on the disk when its directory is.
+        // Syncing the directory makes the name durable.
         if let directory = try? OpenFile(reading: parent(of: path)) { try? directory.synchronize() }
     }
 
-    /// Whether there is something at the path. False also where it cannot be seen, and for a link to nothing.
+    /// Returns whether a file exists. False for inaccessible paths and dangling links.
     public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// Whether the process may run the file at the path.
+    /// Returns whether the process may execute the file.
     public static func isExecutable(_ path: String) -> Bool { !isDirectory(path) && access(path, X_OK) == 0 }
 
-    /// Whether there is a directory at the path, or a link to one.
+    /// Returns whether the path is a directory or a link to one.
     public static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// The size of a file in bytes.
+    /// Returns the size of a file in bytes.
     public static func size(_ path: String) throws -> Int {
         var status = stat()
         guard stat(path, &status) == 0 else { throw SystemError(path: path) }
         return Int(status.st_size)
     }
 
-    /// Gives a file another path on the same disk. What was there is replaced.
+    /// Moves a file on the same file system, and replaces an existing one.
     public static func move(_ from: String, to: String) throws {
         guard rename(from, to) == 0 else { throw SystemError(path: from) }
     }
 
-    /// Removes a file, or a directory that is empty.
+    /// Removes a file or an empty directory.
     public static func remove(_ path: String) throws {
         guard Glibc.remove(path) == 0 else { throw SystemError(path: path) }
     }
 
-    /// Removes a file, or a directory that is empty, if there is one.
+    /// Removes a file or an empty directory if it exists.
     public static func removeIfPresent(_ path: String) throws {
         guard Glibc.remove(path) == 0 || errno == ENOENT else { throw SystemError(path: path) }
     }
 
-    /// Removes a file, or a directory with everything in it, if there is one. Links are removed, not followed.
+    /// Removes a file, or a directory with its content, if it exists. Links are removed, not followed.
     public static func removeAll(_ path: String) throws {
         var status = stat()
         if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
@@ -78,7 +78,7 @@ public enum Files {
         try removeIfPresent(path)
     }
 
-    /// The names in a directory without `.` and `..`, in the order of their bytes.
+    /// Returns the names in a directory without `.` and `..`, sorted by bytes.
     public static func list(_ directory: String) throws -> [String] {
         guard let stream = opendir(directory) else { throw SystemError(path: directory) }
         defer { closedir(stream) }
@@ -99,11 +99,11 @@ public enum Files {
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    /// Makes a directory.
+    /// Creates a directory.
     ///
     /// - Parameters:
-    ///   - mode: who may do what with it, less the process's mask.
-    ///   - intermediate: whether those above it are made too where they are missing, and it is no error that it is there.
+    ///   - mode: the permissions, less the umask.
+    ///   - intermediate: whether to create missing parents, and to accept an existing directory.
     public static func makeDirectory(_ path: String, mode: mode_t = 0o777, intermediate: Bool = false) throws {
         if mkdir(path, mode) == 0 { return }
         let code = errno
@@ -112,20 +112,20 @@ public enum Files {
         case EEXIST where isDirectory(path): return
         case ENOENT where parent(of: path) != path:
             try makeDirectory(parent(of: path), intermediate: true)
-            // Another process may have been faster.
+            // Another process may have created it meanwhile.
             guard mkdir(path, mode) == 0 || errno == EEXIST else { throw SystemError(path: path) }
         default: throw SystemError(code: code, path: path)
         }
     }
 
-    /// Where temporary files belong: $TMPDIR, else /tmp. Without a slash at its end.
+    /// The directory for temporary files: $TMPDIR, or /tmp. Without a final slash.
     public static var temporaryDirectory: String {
         guard var directory = environment("TMPDIR"), !directory.isEmpty else { return "/tmp" }
         while directory.utf8.count > 1, directory.utf8.last == UInt8(ascii: "/") { directory.removeLast() }
         return directory
     }
 
-    /// The directory that holds what the path names: `.` for a bare name, `/` for the root.
+    /// Returns the parent directory of a path: `.` for a bare name, `/` for the root.
     public static func parent(of path: String) -> String {
         var bytes = Substring(path).utf8
         while bytes.count > 1, bytes.last == UInt8(ascii: "/") { bytes = bytes.dropLast() }

@@ -1,21 +1,18 @@
-/// A binary heap whose smallest element is at hand. `insert` and `popMin` take logarithmic time, `min` constant time. Elements that
-/// compare equal come out in no particular order. A value type; not synchronized.
+/// A binary min-heap. `insert` and `popMin` take logarithmic time, `min` constant time. Equal elements have no defined
+/// order. A value type; not synchronized.
 public struct Heap<Element: Comparable> {
     @usableFromInline var elements: [Element] = []
 
-    /// An empty heap.
     @inlinable public init() {}
 
-    /// The number of elements.
     @inlinable public var count: Int { elements.count }
 
-    /// Whether there is no element.
     @inlinable public var isEmpty: Bool { elements.isEmpty }
 
-    /// The smallest element; nil where the heap is empty.
+    /// The smallest element; nil if empty.
     @inlinable public var min: Element? { elements.first }
 
-    /// The elements in no particular order.
+    /// The elements in no defined order.
     @inlinable public var unordered: [Element] { elements }
 
     /// Adds an element.
@@ -30,7 +27,7 @@ public struct Heap<Element: Comparable> {
         }
     }
 
-    /// Removes the smallest element and returns it; nil where the heap is empty.
+    /// Removes and returns the smallest element; nil if empty.
     @inlinable public mutating func popMin() -> Element? {
         guard let last = elements.popLast() else { return nil }
         guard let smallest = elements.first else { return last }
@@ -48,7 +45,6 @@ public struct Heap<Element: Comparable> {
         return smallest
     }
 
-    /// Removes everything.
     @inlinable public mutating func removeAll() { elements.removeAll() }
 }
 

@@ -1,12 +1,12 @@
-// The standard library's `Mutex` and `Atomic`, for every room. Under the thread sanitizer `Mutex` is made of a POSIX mutex instead,
-// which the sanitizer understands: the standard library's own waits inside code that is not instrumented, and each contended lock
-// would be reported as a race. `Tests/run --sanitize` builds with THREAD_SANITIZER.
+// The standard library's `Mutex` and `Atomic` for every module. Under the thread sanitizer `Mutex` uses a POSIX mutex,
+// which the sanitizer understands: the standard library's waits in code that is not instrumented, so that each
+// contended lock would be reported as a race. `Tests/run --sanitize` defines THREAD_SANITIZER.
 #if THREAD_SANITIZER
     import Glibc
 
-    /// As `Synchronization.Mutex`.
+    /// Like `Synchronization.Mutex`.
     ///
-    /// `@unchecked Sendable`: the value is touched with the lock held only.
+    /// `@unchecked Sendable`: the value is used only with the lock held.
     public struct Mutex<Value>: ~Copyable, @unchecked Sendable {
         private final class Box {
             var lock = pthread_mutex_t()
@@ -20,10 +20,9 @@
 
         private let box: Box
 
-        /// A lock with a value.
         public init(_ value: Value) { box = Box(value) }
 
-        /// Runs a closure with the lock held.
+        /// Calls a closure with the lock held.
         public borrowing func withLock<Result, Failure: Error>(
             _ body: (inout Value) throws(Failure) -> Result
         ) throws(Failure) -> Result {

@@ -1,43 +1,40 @@
 public import Glibc
 
-/// An open file, pipe or terminal: reads and whole writes, whatever signals come. It is closed when nothing holds it any more.
+/// An open file, pipe or terminal. Handles interrupted calls and partial writes. Closed when it is released.
 ///
-/// From any thread; `close()` only by who knows that no other call is under way.
+/// Thread-safe, except `close()`, which no other call may overlap.
 public final class OpenFile: Sendable {
-    /// The process's input.
     public static let standardInput = OpenFile(descriptor: STDIN_FILENO, isOwned: false)
-    /// The process's output.
     public static let standardOutput = OpenFile(descriptor: STDOUT_FILENO, isOwned: false)
-    /// The process's output for messages.
     public static let standardError = OpenFile(descriptor: STDERR_FILENO, isOwned: false)
 
-    /// Minus one when it is closed.
+    /// -1 when closed.
     private let open: Atomic<Int32>
     private let isOwned: Bool
     private let path: String?
 
-    /// Takes a descriptor over.
+    /// Takes over a descriptor.
     ///
-    /// - Parameter isOwned: whether it is closed with this.
+    /// - Parameter isOwned: whether to close it.
     public init(descriptor: Int32, isOwned: Bool = true, path: String? = nil) {
         open = Atomic(descriptor)
         self.isOwned = isOwned
         self.path = path
     }
 
-    /// Opens a file to read it from its beginning.
+    /// Opens a file for reading.
     public convenience init(reading path: String) throws { try self.init(path, O_RDONLY, 0) }
 
-    /// Opens a file to write it, and makes it where there is none.
+    /// Opens or creates a file for writing.
     ///
     /// - Parameters:
-    ///   - appending: whether what is there stays, and each write goes to the end; else the file begins empty.
-    ///   - mode: who may do what with it where it is new, less the process's mask.
+    ///   - appending: whether to keep the content and append each write; else the file is truncated.
+    ///   - mode: the permissions of a new file, less the umask.
     public convenience init(writing path: String, appending: Bool = false, mode: mode_t = 0o644) throws {
         try self.init(path, O_WRONLY | O_CREAT | (appending ? O_APPEND : O_TRUNC), mode)
     }
 
-    /// Opens a file to read it from its beginning and to append to it, and makes it where there is none.
+    /// Opens or creates a file for reading and appending.
     public convenience init(updating path: String, mode: mode_t = 0o644) throws {
         try self.init(path, O_RDWR | O_CREAT | O_APPEND, mode)
     }
@@ -51,10 +48,10 @@ public final class OpenFile: Sendable {
         if isOwned, descriptor >= 0 { Glibc.close(descriptor) }
     }
 
-    /// The descriptor; -1 when it is closed.
+    /// The descriptor; -1 when closed.
     public var descriptor: Int32 { open.load(ordering: .relaxed) }
 
-    /// The next bytes, as soon as there are any.
+    /// Reads the next bytes, and waits for them.
     ///
     /// - Returns: one to `count` bytes; none at the end.
     public func read(atMost count: Int) throws -> [UInt8] {
@@ -63,16 +60,16 @@ public final class OpenFile: Sendable {
         }
     }
 
-    /// Everything up to the end.
+    /// Reads to the end.
     ///
-    /// - Throws: a `SystemError`; EFBIG where there is more than the bound.
+    /// - Throws: `SystemError`; EFBIG if it exceeds the limit.
     public func readToEnd(atMost bound: Int = 64 << 20) throws -> [UInt8] {
         let bytes = try readBeginning(bound + 1)
         guard bytes.count <= bound else { throw SystemError(code: EFBIG, path: path) }
         return bytes
     }
 
-    /// What comes next: so many bytes, or fewer where the end comes before.
+    /// Reads up to `count` bytes, fewer only at the end.
     public func readBeginning(_ count: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < count {
@@ -93,7 +90,7 @@ public final class OpenFile: Sendable {
 
     /// Writes all bytes.
     ///
-    /// - Throws: a `SystemError`; a part may be written then.
+    /// - Throws: `SystemError`, possibly after a partial write.
     public func write(_ bytes: some Collection<UInt8>) throws {
         let written: Void? = try bytes.withContiguousStorageIfAvailable { try write($0) }
         if written == nil { try Array(bytes).withUnsafeBufferPointer { try write($0) } }
@@ -111,7 +108,7 @@ public final class OpenFile: Sendable {
         }
     }
 
-    /// After a call that failed: waits where another process made the descriptor one that does not block, as terminals are shared.
+    /// Waits after EAGAIN: another process may have made a shared terminal non-blocking.
     private func wait(for event: Int32) throws(SystemError) {
         let code = errno
         if code == EINTR { return }
@@ -120,14 +117,13 @@ public final class OpenFile: Sendable {
         _ = poll(&entry, 1, -1)
     }
 
-    /// Returns when what was written is on the disk.
+    /// Returns when written data is on disk.
     public func synchronize() throws {
         while fsync(descriptor) != 0 {
             if errno != EINTR { throw SystemError(path: path) }
         }
     }
 
-    /// The size in bytes.
     public var size: Int {
         get throws {
             var status = stat()
@@ -136,12 +132,12 @@ public final class OpenFile: Sendable {
         }
     }
 
-    /// Cuts the file, or fills it with zeros, to a size.
+    /// Truncates or extends the file.
     public func truncate(to size: Int) throws {
         guard ftruncate(descriptor, off_t(size)) == 0 else { throw SystemError(path: path) }
     }
 
-    /// Closes it; once it is closed every call fails with EBADF. Does nothing the second time.
+    /// Closes the file; further calls fail with EBADF. May be called again.
     public func close() {
         let descriptor = open.exchange(-1, ordering: .relaxed)
         if descriptor >= 0 { Glibc.close(descriptor) }

@@ -1,21 +1,21 @@
 public import Glibc
 
-/// An operation of the system that failed, with its reason and what it was about.
+/// A failed system call, with its path.
 public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The reason, as in <errno.h>.
+    /// The errno.
     public let code: Int32
-    /// The file that it was about; nil where there is none.
+    /// The path; nil if there is none.
     public let path: String?
 
-    /// An error with a reason: by default that of the call before, which has to be the last one of the calling thread.
+    /// Makes an error, by default with the errno of the calling thread's last call.
     public init(code: Int32 = errno, path: String? = nil) {
         self.code = code
         self.path = path
     }
 
-    /// The reason in words.
+    /// The message of the errno.
     public var reason: String { String(cString: strerror(code)) }
 
-    /// The file and the reason, as in `/no/such: No such file or directory`.
+    /// The path and the reason, as in `/no/such: No such file or directory`.
     public var description: String { path.map { "\($0): \(reason)" } ?? reason }
 }

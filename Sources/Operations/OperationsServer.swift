@@ -3,16 +3,14 @@ public import PipelineKit
 public import Telemetry
 import Wire
 
-/// Serves `/metrics`, `/health`, `/ready` and the status page on listeners of their own.
+/// Serves `/metrics`, `/health`, `/ready` and the status page on its own listeners.
 public struct OperationsServer: Sendable {
     private let listeners: [HTTPListener]
     private let answers: OperationsAnswers
 
-    /// A server that does not listen yet.
-    ///
     /// - Parameters:
-    ///   - readiness: asked at each `/ready`, for every pipeline by name.
-    ///   - status: what the status page shows, as JSON in one line; with what was before where that is asked for.
+    ///   - readiness: called for each `/ready`; returns the readiness of every pipeline.
+    ///   - status: returns the status page's data as one line of JSON, with its history if asked for.
     public init(
         metrics: Set<ListenAddress>, health: Set<ListenAddress>, registry: PrometheusRegistry, logger: Logger,
         readiness: @escaping @Sendable () -> [(pipeline: String, readiness: Readiness)],
@@ -31,12 +29,12 @@ public struct OperationsServer: Sendable {
 
     /// Listens until `stop`.
     ///
-    /// - Throws: `HTTPListenerError` where an address cannot be had.
+    /// - Throws: `HTTPListenerError` if it cannot listen at an address.
     public func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for listener in listeners { group.addTask { try await listener.run() } }
             do {
-                // Not `waitForAll`, which would wait for the others before it tells of the first that failed.
+                // Not `waitForAll`, which throws only when all have ended.
                 for try await _ in group {}
             } catch {
                 for listener in listeners { await listener.stop() }
@@ -45,14 +43,14 @@ public struct OperationsServer: Sendable {
         }
     }
 
-    /// Lets `run` return.
+    /// Ends `run`.
     public func stop() async {
         answers.events.stop()
         for listener in listeners { await listener.stop() }
     }
 }
 
-/// What is answered at which address.
+/// The responses by address.
 struct OperationsAnswers: Sendable {
     private let metrics: Set<ListenAddress>
     private let health: Set<ListenAddress>
@@ -76,7 +74,7 @@ struct OperationsAnswers: Sendable {
 
     func answer(_ request: ServerRequest, at address: ListenAddress) -> ServerResponse {
         guard ["GET", "HEAD"].contains(request.method) else {
-            return .text(405, "only GET is answered here", headers: ["Allow": "GET"])
+            return .text(405, "only GET is supported", headers: ["Allow": "GET"])
         }
         switch request.path {
         case "/metrics" where metrics.contains(address):

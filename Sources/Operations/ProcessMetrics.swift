@@ -3,14 +3,14 @@ import Locking
 import Telemetry
 import Wire
 
-/// What the kernel knows of this process, under the names that Prometheus's own client libraries use.
+/// Metrics of the process, with the names of Prometheus's client libraries.
 enum ProcessMetrics {
     private static let started = {
         let now = Timestamp.now()
         return Double(now.seconds) + Double(now.nanoseconds) / 1e9
     }()
 
-    /// To be called once at the start: the first call fixes the start's time.
+    /// Sets the start time. Call it once at the start.
     static func start() { _ = started }
 
     static func text() -> String {

@@ -1,8 +1,7 @@
 import HTTP
 import Locking
 
-/// Tells everybody who looks at the status page, every second, what there is to see; works out nothing while nobody looks. May be used
-/// from any thread.
+/// Sends the status to all open status pages every second; idle without any. Thread-safe.
 final class StatusEvents: Sendable {
     private struct State {
         var watchers: [Int: AsyncStream<[UInt8]>.Continuation] = [:]
@@ -11,21 +10,21 @@ final class StatusEvents: Sendable {
         var isStopped = false
     }
 
-    /// The most who may look at once.
+    /// The maximum number of open pages.
     static let maximumWatchers = 32
     private static let interval = Duration.seconds(1)
 
     private let state = Mutex(State())
     private let status: @Sendable () -> [UInt8]
 
-    /// - Parameter status: the status as JSON in one line.
+    /// - Parameter status: returns the status as one line of JSON.
     init(status: @escaping @Sendable () -> [UInt8]) { self.status = status }
 
-    /// A stream of server-sent events; 503 where too many look already.
+    /// Returns a stream of server-sent events; 503 if there are too many.
     ///
     /// Source of the format: HTML Living Standard, "Server-sent events".
     func answer() -> ServerResponse {
-        // Who reads slowly is told less often, never later.
+        // Slow readers skip events and never see old ones.
         let (pieces, continuation) = AsyncStream.makeStream(of: [UInt8].self, bufferingPolicy: .bufferingNewest(1))
         let number: Int? = state.withLock { state in
             guard !state.isStopped, state.watchers.count < Self.maximumWatchers else { return nil }
@@ -35,7 +34,9 @@ final class StatusEvents: Sendable {
             return state.next
         }
         guard let number else {
-            return .text(503, "\(Self.maximumWatchers) look at this page already", headers: ["Retry-After": "10"])
+            return .text(
+                503, "\(Self.maximumWatchers) clients watch this page already; close one",
+                headers: ["Retry-After": "10"])
         }
         continuation.onTermination = { [weak self] _ in self?.leave(number) }
         var response = ServerResponse(

@@ -1,23 +1,22 @@
 import CHecateRE2
 
-/// A regular expression in Go's syntax, which is what Caduceus and Argus compile: no look-around and no back-references, and in turn
-/// the time of a match is linear in the text. From any thread.
+/// A regular expression in Go's syntax, as Caduceus and Argus use: without look-around and back-references, so that
+/// matching takes linear time. Thread-safe.
 ///
-/// Source: RE2's syntax (github.com/google/re2/wiki/Syntax), without `\C`, which Go does not have.
+/// Source: RE2's syntax (github.com/google/re2/wiki/Syntax), without `\C`, which Go does not support.
 public final class Pattern: Sendable, CustomStringConvertible {
-    /// The longest pattern, in bytes.
+    /// The maximum length of a pattern in bytes.
     private static let maximumBytes = 64 << 10
 
-    /// The pattern as it is written.
+    /// The pattern as it was written.
     public let description: String
 
-    // Does not change, but for a cache that RE2 guards with a lock of its own (re2.h: "RE2 objects are thread-safe").
+    // Immutable, except for a cache that RE2 locks (re2.h: "RE2 objects are thread-safe").
     private nonisolated(unsafe) let expression: OpaquePointer
 
     /// Compiles a pattern.
     ///
-    /// - Parameter maxMemory: the most bytes that it takes, compiled and in use. What a match needs beyond that makes it slower, not
-    ///   wrong.
+    /// - Parameter maxMemory: the maximum memory in bytes. A match that needs more is slower, not wrong.
     public init(_ text: String, maxMemory: Int = 1 << 20) throws(PatternError) {
         guard text.utf8.count <= Self.maximumBytes else {
             throw PatternError(reason: "the pattern is longer than \(Self.maximumBytes) bytes")
@@ -40,17 +39,17 @@ public final class Pattern: Sendable, CustomStringConvertible {
 
     deinit { hecate_re2_free(expression) }
 
-    /// Whether the pattern is found anywhere in a text; `^` and `$` in it are the text's ends.
+    /// Returns whether the pattern matches anywhere in a text; `^` and `$` match at its ends.
     public func matches(anywhere text: String) -> Bool { matches(text, isWhole: false) }
 
-    /// Whether the pattern is found anywhere in UTF-8. Bytes that are none fit nothing, not even a dot, but for surrogates, which RE2
-    /// takes for characters.
+    /// Returns whether the pattern matches anywhere in UTF-8. Invalid bytes match nothing, not even a dot, except
+    /// surrogates, which RE2 accepts.
     public func matches(anywhere bytes: UnsafeRawBufferPointer) -> Bool { matches(bytes, isWhole: false) }
 
-    /// Whether the pattern is the whole of a text.
+    /// Returns whether the pattern matches a whole text.
     public func matchesWhole(_ text: String) -> Bool { matches(text, isWhole: true) }
 
-    /// Whether the pattern is the whole of UTF-8; of bytes that are none, as in `matches(anywhere:)`.
+    /// Returns whether the pattern matches the whole of UTF-8; for invalid bytes see `matches(anywhere:)`.
     public func matchesWhole(_ bytes: UnsafeRawBufferPointer) -> Bool { matches(bytes, isWhole: true) }
 
     private func matches(_ text: String, isWhole: Bool) -> Bool {
@@ -64,8 +63,8 @@ public final class Pattern: Sendable, CustomStringConvertible {
         hecate_re2_matches(expression, bytes.baseAddress, bytes.count, isWhole ? 1 : 0) != 0
     }
 
-    /// Whether `\C` stands in a pattern, which RE2 takes for any byte and which would match half a character. Between `\Q` and `\E`
-    /// it is text.
+    /// Returns whether a pattern contains `\C`, which in RE2 matches any byte, even a part of a character. Between `\Q`
+    /// and `\E` it is literal.
     private static func hasAnyByte(_ text: String) -> Bool {
         var isEscaped = false
         var isQuoted = false
@@ -76,7 +75,7 @@ public final class Pattern: Sendable, CustomStringConvertible {
                 case UInt8(ascii: "C") where !isQuoted: return true
                 case UInt8(ascii: "Q"): isQuoted = true
                 case UInt8(ascii: "E"): isQuoted = false
-                // Within a quotation, a backslash is one unless \E follows: the second may begin that.
+                // In a quotation a backslash is literal unless E follows, so the second of two may start `\E`.
                 case UInt8(ascii: "\\") where isQuoted: isEscaped = true
                 default: break
                 }
@@ -88,14 +87,12 @@ public final class Pattern: Sendable, CustomStringConvertible {
     }
 }
 
-/// Why a text is no pattern.
+/// Why a pattern is invalid.
 public struct PatternError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The reason in RE2's words, such as `missing ): (a`.
+    /// RE2's message, such as `missing ): (a`.
     public let reason: String
 
-    /// An error with its reason.
     public init(reason: String) { self.reason = reason }
 
-    /// The reason for people.
     public var description: String { reason }
 }

@@ -1,15 +1,14 @@
 import PipelineKit
 
-/// Lays one tree over another, as a file does that extends another: maps merge, scalars and lists replace, nothing (`key:`)
-/// removes, stages merge by their names. Where a source, a sink, a filter or a transform is of another kind, it replaces the
-/// whole.
+/// Merges a tree over another, as a file does with the file that it extends: maps merge, scalars and lists replace,
+/// null (`key:`) removes, stages merge by name. A source, sink, filter or transform of another kind replaces the whole.
 struct ConfigMerger {
-    /// The keys under which one kind of stage stands.
+    /// The keys whose value is a kind of stage.
     private static let kindKeys: Set<String> = ["source", "sink", "filter", "transform", "otherwise", "deadLetters"]
 
     var diagnostics = Diagnostics()
 
-    /// A file's tree over that of the file that it extends; over nothing where it extends none.
+    /// Applies a file's tree over that of the file that it extends, or over nothing.
     mutating func apply(_ over: ConfigNode, over base: ConfigNode?) -> ConfigNode {
         guard case .map(let entries) = over.content else { return over }
         var result: [ConfigNode.Entry] = if case .map(let entries)? = base?.content { entries } else { [] }
@@ -50,7 +49,7 @@ struct ConfigMerger {
         return ConfigNode(.map(result), at: over.location)
     }
 
-    /// Which kind stands under `source`, `sink`, ...: `KIND` or `{KIND: ...}`.
+    /// Returns the kind in the value of `source`, `sink`, ...: `KIND` or `{KIND: ...}`.
     private static func kind(of node: ConfigNode) -> String? {
         switch node.content {
         case .string(let kind): kind
@@ -93,7 +92,7 @@ struct ConfigMerger {
 
     private static let placementKeys = Set(StageEntry.Placement.declarations.map(\.name))
 
-    /// One stage over another of its name: of another role it replaces it.
+    /// Merges a stage over one of its name. A different role replaces it.
     private static func merge(_ over: ConfigNode, over base: ConfigNode, _ merger: ConfigMerger) -> ConfigNode {
         for role in ["filter", "transform"] where over[role] != nil && base[role] == nil { return over }
         return merger.merge(over, over: base, key: "stage")
@@ -110,7 +109,7 @@ struct ConfigMerger {
             return
         }
         if before != nil, after != nil {
-            diagnostics.error("a stage is put 'before' or 'after' another, not both", at: entries[0].keyLocation)
+            diagnostics.error("a stage is placed 'before' or 'after' another, not both", at: entries[0].keyLocation)
         }
         if let known { result.remove(at: known) }
         guard let index = result.firstIndex(where: { StageEntry.name(of: $0) == neighbour }) else {

@@ -2,23 +2,24 @@ import Locking
 import PipelineKit
 import YAML
 
-/// A file of configuration, read: its tree with every `${...}` replaced, and its lines for excerpts in messages.
+/// A parsed configuration file: its tree with every `${...}` replaced, and its lines for excerpts in messages.
 struct ConfigurationFile {
     let path: String
     let text: String
-    /// nil where the file cannot be read or is not YAML.
+    /// Nil if the file cannot be read or is not YAML.
     let root: ConfigNode?
 
-    /// Reads a file; what is wrong with it is noted. `location` is where it is named, where that is in another file.
+    /// Reads a file and reports its errors. `location` is where another file names it.
     init(
         path: String, substitution: Substitution, namedAt location: SourceLocation? = nil,
         _ diagnostics: inout Diagnostics
     ) {
-        // One byte more than may be: the parser says so.
+        // One byte more than allowed, so that the parser reports the limit.
         if let bytes = try? OpenFile(reading: path).readBeginning(YAMLLimits().bytes + 1) {
             self.init(path: path, bytes: bytes, substitution: substitution, &diagnostics)
         } else {
-            diagnostics.error("the file '\(path)' cannot be read: does it exist, and may it be read?", at: location)
+            diagnostics.error(
+                "the file '\(path)' cannot be read: check that it exists and its permissions", at: location)
             self.init(unreadable: path)
         }
     }

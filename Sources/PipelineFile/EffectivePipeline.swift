@@ -1,14 +1,14 @@
 public import PipelineKit
 import Wire
 
-/// The effective pipeline of a file: what it, the files that it extends and the command line make together.
+/// The effective pipeline of a file: the result of the file, the files that it extends and the command line.
 public struct EffectivePipeline: Sendable {
-    /// A value, by its path.
+    /// A value with its path.
     struct Leaf: Equatable {
         var path: String
-        /// As YAML, on one line; what is secret is left out.
+        /// The value as YAML on one line, without secrets.
         var value: String
-        /// What decides whether two are equal; never shown.
+        /// Decides whether two values are equal; never shown.
         var identity: String
         var origin: String
     }
@@ -18,12 +18,12 @@ public struct EffectivePipeline: Sendable {
     private let registry: StageRegistry
     private let keepsVariables: Bool
 
-    /// Reads a file with those that it extends.
+    /// Loads a file with those that it extends.
     ///
     /// - Parameters:
-    ///   - settings: `path.to.option=value` each, laid over it.
-    ///   - keepsVariables: leaves `${...}` as it is written, so that nothing of it has to be set.
-    /// - Returns: nil where a file cannot be read; and what is to be said about reading.
+    ///   - settings: overrides, each `path.to.option=value`.
+    ///   - keepsVariables: keeps `${...}` unreplaced, so that no variable has to be set.
+    /// - Returns: nil if a file cannot be read; and the report.
     public static func load(
         _ path: String, registry: StageRegistry, settings: [String] = [], keepsVariables: Bool = false
     ) -> (pipeline: EffectivePipeline?, report: Report) {
@@ -37,7 +37,7 @@ public struct EffectivePipeline: Sendable {
 
     // MARK: - As a file
 
-    /// The pipeline as a file of its own, with each value's origin as a comment. Secrets are left out.
+    /// The pipeline as a file, with the origin of each value as a comment. Without secrets.
     public var yaml: String {
         var lines: [String] = []
         render(root, indent: 0, shape: .group(PipelineReader.declarations), isSecret: false, into: &lines)
@@ -72,7 +72,7 @@ public struct EffectivePipeline: Sendable {
                 if case .map(let entries) = node.content, !entries.isEmpty {
                     var inside: [String] = []
                     render(node, indent: indent + 4, shape: inner, isSecret: isSecret, into: &inside)
-                    // The dash takes the place of the first line's margin.
+                    // The dash replaces the indentation of the first line.
                     inside[0] = "\(margin)- \(inside[0].dropFirst(indent + 4))"
                     lines += inside
                 } else {
@@ -96,13 +96,13 @@ public struct EffectivePipeline: Sendable {
         }
     }
 
-    /// A text as it reads again as the same text.
+    /// Quotes a text for YAML where needed.
     private func scalar(_ text: String) -> String {
         let text = keepsVariables ? text : text.reduce(into: "") { $0 += $1 == "$" ? "$$" : String($1) }
         return Self.isPlain(text) ? text : JSONWriter.quoted(text)
     }
 
-    /// Whether a text needs no quotes: what is written so is read as this text and nothing else.
+    /// Returns whether a text can be written without quotes.
     private static func isPlain(_ text: String) -> Bool {
         let bytes = text.utf8
         guard let first = bytes.first, let last = bytes.last, last != UInt8(ascii: ":") else { return false }
@@ -116,13 +116,13 @@ public struct EffectivePipeline: Sendable {
     private func origin(of node: ConfigNode, _ isSecret: Bool) -> String {
         let location = "\(node.location.file):\(node.location.line)"
         guard let unexpanded = node.unexpanded else { return Self.oneLine(location) }
-        // A default may be a secret too, so of what is secret only the names are told.
+        // A default may be a secret, too: of a secret only the names of variables are shown.
         return Self.oneLine("\(location) \(isSecret ? Self.names(in: unexpanded) : unexpanded)")
     }
 
-    /// A text as it may stand in a comment: nothing that ends a line of YAML, nor what YAML does not allow.
+    /// Returns a text for a comment, without line breaks and characters that YAML does not allow.
     private static func oneLine(_ text: String) -> String {
-        // By scalars: a carriage return and a newline are one character.
+        // By scalars: CR LF is one Character.
         let scalars = text.unicodeScalars.map { scalar in
             switch scalar.properties.generalCategory {
             case .control, .lineSeparator, .paragraphSeparator: Unicode.Scalar(" ")
@@ -145,7 +145,7 @@ public struct EffectivePipeline: Sendable {
         }
     }
 
-    /// The shape of a member, and whether it is declared a secret.
+    /// Returns the shape of a member, and whether it is secret.
     private func child(_ key: String, of shape: OptionShape) -> (shape: OptionShape, isSecret: Bool) {
         switch shape {
         case .group(let members), .openGroup(let members, _):
@@ -178,7 +178,7 @@ public struct EffectivePipeline: Sendable {
 
     // MARK: - Differences
 
-    /// What differs between two pipelines, for people; empty where nothing does.
+    /// Returns the differences between two pipelines for people; empty if there are none.
     public static func differences(_ left: EffectivePipeline, _ right: EffectivePipeline) -> String {
         let lefts = left.leaves
         let rights = right.leaves
@@ -254,7 +254,7 @@ public struct EffectivePipeline: Sendable {
                     path: path, value: "[\(values.joined(separator: ", "))]",
                     identity: identity.joined(separator: ","), origin: origin(of: node, isSecret)))
         default:
-            // What was put in for a variable counts, not how it was written; what is kept out of sight counts too.
+            // Compare replaced values, not how they were written; compare hidden values, too.
             var bare = node
             bare.unexpanded = nil
             leaves.append(

@@ -2,23 +2,23 @@ import Glibc
 import PipelineKit
 import YAML
 
-/// A pipeline file together with those that it extends and what the command line sets: one tree, in which every value knows
-/// where it was written.
+/// A pipeline file with the files that it extends and the settings of the command line, merged into one tree in which
+/// every value has its location.
 struct Layers {
-    /// How many files may extend each other in a row.
+    /// The maximum length of a chain of `extends`.
     private static let maximumDepth = 16
 
     let substitution: Substitution
     private(set) var diagnostics = Diagnostics()
-    /// The texts that were read, by the names that places have.
+    /// The texts of the files, by the names in locations.
     private(set) var texts: [String: String] = [:]
 
     init(substitution: Substitution) { self.substitution = substitution }
 
-    /// The tree of a file.
+    /// Loads the tree of a file.
     ///
-    /// - Parameter settings: `path.to.option=value` each, laid over the whole.
-    /// - Returns: nil where a file could not be read.
+    /// - Parameter settings: overrides, each `path.to.option=value`.
+    /// - Returns: nil if a file cannot be read.
     mutating func load(_ path: String, settings: [String] = []) -> ConfigNode? {
         guard var root = load(path, below: []) else { return nil }
         texts[Self.commandLine] = settings.joined(separator: "\n")
@@ -26,7 +26,7 @@ struct Layers {
             guard let layer = self.layer(setting, line: index + 1, over: root) else { continue }
             root = apply(layer, over: root)
         }
-        // What stands for nothing is a mistake only where nothing took its place.
+        // A value that could not be replaced is an error only if nothing overrides it.
         noteProblems(of: root)
         return root
     }
@@ -53,25 +53,25 @@ struct Layers {
         guard let extends = root["extends"] else { return apply(root, over: nil) }
         if let problem = extends.problem { diagnostics.error(problem, at: extends.location) }
         guard let name = extends.text, !name.isEmpty, extends.problem == nil else {
-            diagnostics.error("'extends' is the path of a pipeline file, seen from this one", at: extends.location)
+            diagnostics.error("'extends' is the path of a pipeline file, relative to this one", at: extends.location)
             return nil
         }
         let other = Self.resolve(name, from: path)
         let chain = below + [Self.identity(path)]
         if chain.contains(Self.identity(other)) {
-            diagnostics.error("the files extend each other in a circle: '\(other)' again", at: extends.location)
+            diagnostics.error("the files extend each other in a cycle: '\(other)' again", at: extends.location)
             return nil
         }
         guard chain.count < Self.maximumDepth else {
-            diagnostics.error("more than \(Self.maximumDepth) files extend each other in a row", at: extends.location)
+            diagnostics.error("more than \(Self.maximumDepth) files extend each other", at: extends.location)
             return nil
         }
         guard let base = load(other, below: chain, named: extends.location) else { return nil }
         return apply(root, over: base)
     }
 
-    /// A path as a file writes it: seen from that file's folder, and as short as it can be written. What is behind a link to a folder
-    /// is found where the system finds it: not beside the link.
+    /// Resolves a path against the folder of the file that contains it, and shortens it. `..` behind a link to a folder
+    /// is resolved by the system: it is the parent of the link's target.
     static func resolve(_ path: String, from file: String) -> String {
         let (bytes, slash) = (path.utf8, UInt8(ascii: "/"))
         guard bytes.first != slash, let end = file.utf8.lastIndex(of: slash) else { return path }
@@ -93,7 +93,7 @@ struct Layers {
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
     }
 
-    /// What is the same for two paths of one file.
+    /// Returns an identity that all paths of a file share.
     private static func identity(_ path: String) -> String {
         guard let found = realpath(path, nil) else { return path }
         defer { free(found) }
@@ -102,14 +102,15 @@ struct Layers {
 
     // MARK: - The command line
 
-    /// The name of the place where settings of the command line stand.
+    /// The file name in locations of command-line settings.
     static let commandLine = "--set"
 
-    /// `source.sns.topicArn=...` as a tree. A stage is named after `stages`: `stages.NAME.filter.sample.percent=20`.
+    /// Parses `source.sns.topicArn=...` as a tree. Stages are addressed by name:
+    /// `stages.NAME.filter.sample.percent=20`.
     private mutating func layer(_ setting: String, line: Int, over root: ConfigNode) -> ConfigNode? {
         let location = SourceLocation(file: Self.commandLine, line: line, column: 1, length: setting.count)
         guard let equals = setting.firstIndex(of: "="), equals != setting.startIndex else {
-            diagnostics.error("'\(setting)' is no setting such as source.sns.topicArn=arn:aws:...", at: location)
+            diagnostics.error("'\(setting)' is no setting; write it like source.sns.topicArn=arn:aws:...", at: location)
             return nil
         }
         let keys = setting[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
@@ -123,7 +124,9 @@ struct Layers {
         let value = file.root ?? ConfigNode(.null, at: location)
         if keys[0] == "stages" {
             guard keys.count > 2 else {
-                diagnostics.error("after 'stages' the name of a stage is needed, and what to set of it", at: location)
+                diagnostics.error(
+                    "'stages' must be followed by the name of a stage and an option, as in stages.NAME.filter.sample.percent=20",
+                    at: location)
                 return nil
             }
             var names: [String] = []

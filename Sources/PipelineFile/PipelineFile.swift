@@ -1,64 +1,60 @@
 public import PipelineKit
 
-/// A pipeline file, read and checked.
+/// A validated pipeline file.
 public struct PipelineFile: Sendable {
-    /// Where metrics and health are to be served.
+    /// The addresses of metrics and health checks.
     public struct Operations: Sendable, Equatable {
-        /// Address of `/metrics`; nil for nowhere.
+        /// The address of `/metrics`; nil to not serve it.
         public var metrics: String?
-        /// Address of `/health`, `/ready` and the status page; nil for nowhere.
+        /// The address of `/health`, `/ready` and the status page; nil to not serve them.
         public var health: String?
-        /// The lists of webhooks whose sizes the status page compares.
+        /// The webhook lists whose sizes the status page compares.
         public var lists: [ListSize] = []
     }
 
-    /// Where the size of a list of webhooks can be read.
+    /// A metric with the size of a webhook list.
     public struct ListSize: Sendable, Equatable {
-        /// Whose list it is.
+        /// The name of the list's owner.
         public var name: String
         /// The URL of the metrics.
         public var url: String
-        /// The metric.
         public var metric: String
     }
 
-    /// How messages are to be kept on disk until they have ended.
+    /// The settings of the spool.
     public struct Spool: Sendable, Equatable {
-        /// The file.
         public var path: String
-        /// The most bytes that may wait.
+        /// The maximum size in bytes.
         public var maxBytes: Int
-        /// How long one may wait; nil for as long as it takes.
+        /// The maximum age of a message; nil for no limit.
         public var maxAge: Duration?
-        /// Whether the disk has to say that a message is on it.
+        /// Whether a message must be on the disk before it is accepted.
         public var isFullSync: Bool
     }
 
-    /// Where messages are to go that can never succeed.
+    /// Where dead letters are stored.
     public enum DeadLetters: Sendable {
-        /// Into a SQLite file.
+        /// In a SQLite file.
         case sqlite(path: String)
-        /// Into a sink.
+        /// In a sink.
         case sink(PipelineSpec.StageSpec)
     }
 
-    /// The file.
     public let path: String
-    /// The pipeline.
     public let pipeline: PipelineSpec
-    /// Where metrics and health are to be served.
+    /// The addresses of metrics and health checks.
     public let operations: Operations
-    /// How messages are to be kept on disk; nil where they are not.
+    /// The spool; nil for none.
     public let spool: Spool?
-    /// Where messages are to go that can never succeed; nil where they are refused to their sender.
+    /// Where dead letters are stored; nil to refuse such messages to their sender.
     public let deadLetters: DeadLetters?
 
-    /// Reads files, with those that they extend, and checks them against the kinds of a registry.
+    /// Loads files, with those that they extend, and validates them against a registry.
     ///
     /// - Parameters:
-    ///   - settings: `path.to.option=value` each, laid over every file.
-    ///   - substitution: what `${...}` stands for.
-    /// - Returns: the files that are good, and everything that is to be said about all of them, ready to be printed.
+    ///   - settings: overrides for every file, each `path.to.option=value`.
+    ///   - substitution: replaces `${...}`.
+    /// - Returns: the valid files, and a printable report about all.
     public static func load(
         _ paths: [String], registry: StageRegistry, settings: [String] = [], substitution: Substitution = .system
     ) -> (files: [PipelineFile], report: Report) {
@@ -75,7 +71,7 @@ public struct PipelineFile: Sendable {
             guard let file else { continue }
             if let other = names[file.pipeline.name] {
                 report.diagnostics.error(
-                    "\(path): the pipeline is called '\(file.pipeline.name)' like that of \(other); name one of them differently",
+                    "\(path): the pipeline '\(file.pipeline.name)' has the same name as that of \(other); rename one of them",
                     at: nil)
             }
             names[file.pipeline.name] = path
@@ -84,7 +80,7 @@ public struct PipelineFile: Sendable {
         return (files, report)
     }
 
-    /// Any YAML text as a tree, and what is to be said about it; without replacing anything unless said otherwise.
+    /// Parses a YAML text as a tree. Replaces nothing by default.
     public static func tree(
         of text: [UInt8], named name: String, substitution: Substitution = .none
     ) -> (root: ConfigNode?, report: Report) {
@@ -94,7 +90,7 @@ public struct PipelineFile: Sendable {
         return (file.root, report)
     }
 
-    /// Any YAML file as a tree, without replacing anything in it, and what is to be said about it.
+    /// Parses a YAML file as a tree without replacing anything.
     public static func tree(of path: String) -> (root: ConfigNode?, report: Report) {
         var report = Report()
         let file = ConfigurationFile(path: path, substitution: .none, &report.diagnostics)
@@ -102,7 +98,7 @@ public struct PipelineFile: Sendable {
         return (file.root, report)
     }
 
-    /// The tree of a file with those that it extends, before it is checked.
+    /// Loads the tree of a file with those that it extends, without validation.
     static func tree(
         of path: String, settings: [String], substitution: Substitution
     ) -> (root: ConfigNode?, report: Report) {
@@ -116,10 +112,10 @@ public struct PipelineFile: Sendable {
 }
 
 extension PipelineFile {
-    /// The options of a file, as documentation.
+    /// The options of a pipeline file, for documentation.
     public static var declarations: [any OptionDeclaration] { PipelineReader.declarations }
-    /// The options of an entry of `stages`, as documentation.
+    /// The options of an entry of `stages`, for documentation.
     public static var stageDeclarations: [any OptionDeclaration] { StageEntry.declarations }
-    /// The options of an entry of `stages` in a file that extends another, as documentation.
+    /// The options of an entry of `stages` in a file that extends another, for documentation.
     public static var placementDeclarations: [any OptionDeclaration] { StageEntry.Placement.declarations }
 }

@@ -1,53 +1,54 @@
 import PipelineKit
 import Wire
 
-/// Reads the tree of a pipeline file into a checked `PipelineSpec`. Goes on after a mistake, so that all are reported.
+/// Validates the tree of a pipeline file and makes a `PipelineSpec`. Continues after an error, so that all are
+/// reported.
 struct PipelineReader {
     private static let operationsAddress = OptionType<String>.string.map(named: "address") { $0 }
-    private static let name = Option(optional: "pipeline", .string, help: "the pipeline's name; else the file's")
+    private static let name = Option(optional: "pipeline", .string, help: "the pipeline's name; by default the file's")
     private static let lanes = Option(
         "lanes", .int(1...256), default: availableProcessors(), shown: "one for each processor",
-        help: "serial queues that run filters and transforms side by side")
+        help: "serial queues that run filters and transforms in parallel")
     private static let capacity = Option(
-        "capacity", .int(1...1_000_000), default: 1024, help: "the most messages inside at once")
+        "capacity", .int(1...1_000_000), default: 1024, help: "the maximum number of messages in the pipeline")
     private static let shutdownGrace = Option(
         "shutdownGrace", .duration, default: .seconds(20), shown: "20s",
-        help: "how long what is inside may take to end after SIGTERM")
+        help: "how long messages in the pipeline may take to end after SIGTERM")
     private static let retryInitial = Option(
         "initial", .duration, default: .milliseconds(100), shown: "100ms",
-        help: "the longest pause before the first retry")
+        help: "the maximum delay before the first retry")
     private static let retryMax = Option(
-        "max", .duration, default: .seconds(10), shown: "10s", help: "the longest pause of all")
+        "max", .duration, default: .seconds(10), shown: "10s", help: "the maximum delay")
     private static let retryMaxElapsed = Option(
         optional: "maxElapsed", .duration,
-        help: "how long a message is tried; else 8s where the sender sends again, and for ever where it does not")
+        help: "how long a message is retried; by default 8s if the sender redelivers, else without limit")
     private static let retry = Option(
         "retry", .group("retry", [retryInitial, retryMax, retryMaxElapsed]), default: Options(), shown: "",
-        help: "what is done about failures that may pass")
+        help: "how transient failures are retried")
     private static let breakerRate = Option(
         "failureRate", .number(1...100), default: 50, help: "the percentage of failed writes at which it opens")
     private static let breakerMinimum = Option(
-        "minimum", .int(1...1_000_000), default: 20, help: "how many writes have to have been seen")
+        "minimum", .int(1...1_000_000), default: 20, help: "the minimum number of writes before it can open")
     private static let breakerWindow = Option(
-        "window", .duration, default: .seconds(10), shown: "10s", help: "over how long they are counted")
+        "window", .duration, default: .seconds(10), shown: "10s", help: "the period in which writes are counted")
     private static let breakerPause = Option(
         "pause", .duration, default: .seconds(1), shown: "1s",
-        help: "how long it stays open before one write is tried; doubles up to tenfold while that fails")
+        help: "how long it stays open before a write probes the sink; doubles up to tenfold with each failure")
     private static let breaker = Option(
         "breaker", .group("breaker", [breakerRate, breakerMinimum, breakerWindow, breakerPause]), default: Options(),
-        shown: "", help: "when the sink is left alone because most writes fail")
+        shown: "", help: "the circuit breaker, which stops writes while most of them fail")
     private static let metrics = Option(
         optional: "metrics", operationsAddress, help: "address of /metrics, as in \":6701\"")
     private static let health = Option(
         optional: "health", operationsAddress,
         help: "address of /health, /ready and the status page at /, as in \":6702\"")
-    private static let listName = Option("name", .string, help: "whose list it is")
+    private static let listName = Option("name", .string, help: "the name of the list's owner")
     private static let listURLType = OptionType<String>.string.map(named: "URL") { text in
         let example = "is no URL such as http://tr1d1um:6103/metrics"
         do {
             guard try WebURL(text).scheme != .unix else { throw OptionError("'\(text)' \(example)") }
         } catch let reason as WebURL.Invalid {
-            // What stands before an at sign may be a password.
+            // The part before an at sign may be a password.
             throw OptionError(
                 text.utf8.contains(UInt8(ascii: "@")) ? "this \(example): \(reason)" : "'\(text)' \(example)")
         }
@@ -56,31 +57,31 @@ struct PipelineReader {
     private static let listURL = Option(
         "url", listURLType, help: "the URL of its metrics, as in http://tr1d1um:6103/metrics")
     private static let listMetric = Option(
-        "metric", .string, help: "the metric that tells its size, as in webpa_tr1d1um_webhook_list_size_value")
+        "metric", .string, help: "the metric with its size, as in webpa_tr1d1um_webhook_list_size_value")
     private static let lists = Option(
         "lists", .list(of: .group("list", [listName, listURL, listMetric])), default: [], shown: "[]",
-        help: "lists of webhooks whose sizes the status page compares with that of the items written")
+        help: "webhook lists whose sizes the status page compares with the number of items written")
     private static let operations = Option(
         "operations", .group("operations", [metrics, health, lists]), default: Options(), shown: "",
-        help: "where metrics, health and the status page are served; nowhere if left out")
+        help: "where metrics, health and the status page are served; by default nowhere")
 
     enum Sync: String, CaseIterable { case full, normal }
-    private static let spoolPath = Option("path", .path, help: "the file; each gateway needs one of its own")
+    private static let spoolPath = Option("path", .path, help: "the file; not shared between gateways")
     private static let spoolMaxBytes = Option(
         "maxBytes", .byteCount, default: 1 << 30, shown: "1GiB",
-        help: "the most that may wait; what is more waits at its source where that can wait, else is told to come again"
+        help: "the maximum size; when it is full, sources that can wait do, other senders are told to retry"
     )
     private static let spoolMaxAge = Option(
         optional: "maxAge", .duration,
-        help: "how long a message may wait before it goes to the dead letters; else as long as it takes")
+        help: "how long a message may wait before it goes to the dead letters; by default without limit")
     private static let spoolSync = Option(
         "sync", OptionType<Sync>.choice, default: .full, shown: "full",
         help:
-            "whether the disk has to say that a message is on it (full), or the operating system (normal: survives a crash of the process only)"
+            "when a message counts as stored: when it is on disk (full), or when the operating system has it (normal: survives only a crash of the process)"
     )
     private static let spool = Option(
         optional: "spool", .group("spool", [spoolPath, spoolMaxBytes, spoolMaxAge, spoolSync]),
-        help: "a durable queue: a message is answered when it is on disk, and carried on from there, also after a crash"
+        help: "a durable queue: a message is answered when it is on disk, and processed from there, even after a crash"
     )
     private static let deadLettersPath = Option("path", .path, help: "the file")
     private static let deadLetterFile = Option(
@@ -99,7 +100,9 @@ struct PipelineReader {
         OptionType<PipelineFile.DeadLetters>(
             "sqlite or sink", shape: .oneOf([.group([deadLetterFile]), .stage(.sink)])
         ) { node, diagnostics in readDeadLetters(node, &diagnostics) },
-        help: "where messages go that can never succeed: {sqlite: {path: ...}} or any sink; else they are refused")
+        help:
+            "where messages that can never succeed are stored: {sqlite: {path: ...}} or any sink; by default they are refused"
+    )
 
     /// The options of a pipeline file.
     static let declarations: [any OptionDeclaration] = [
@@ -114,7 +117,7 @@ struct PipelineReader {
         diagnostics = Diagnostics(registry: registry)
     }
 
-    /// The pipeline, nil where there was an error.
+    /// Returns the pipeline; nil if there was an error.
     mutating func read(_ root: ConfigNode) -> PipelineFile? {
         guard case .map = root.content else {
             diagnostics.error("a pipeline file is a map with 'source', 'stages' and 'sink'", at: root.location)
@@ -125,7 +128,7 @@ struct PipelineReader {
         let spool = readSpool(options)
         if spool != nil, options[Self.deadLetters] == nil {
             diagnostics.error(
-                "with a spool, messages are answered before it is known whether they can succeed, so 'deadLetters' is needed for those that cannot",
+                "with a spool, messages are answered before it is known whether they can succeed; add 'deadLetters' for those that cannot",
                 at: options.location(of: Self.spool))
         }
         let retry = options[Self.retry]
@@ -169,7 +172,7 @@ struct PipelineReader {
         }
     }
 
-    /// `{sqlite: {path: ...}}`, or any sink.
+    /// Parses `{sqlite: {path: ...}}`, or any sink.
     private static func readDeadLetters(
         _ node: ConfigNode, _ diagnostics: inout Diagnostics
     ) -> PipelineFile.DeadLetters? {
@@ -181,7 +184,7 @@ struct PipelineReader {
         }
         guard let sink = PipelineSpec.StageSpec.read(.sink, node, &diagnostics) else { return nil }
         guard sink.kind.declaration.accepts ?? .bytes == .bytes else {
-            diagnostics.error("dead letters are bytes, which \(sink.kind.title) does not take", at: sink.location)
+            diagnostics.error("dead letters are bytes, which \(sink.kind.title) does not accept", at: sink.location)
             return nil
         }
         return .sink(sink)
@@ -196,7 +199,7 @@ struct PipelineReader {
             let stages = nodes.map { StageEntry.read($0, &diagnostics) }
             return stages.contains { $0 == nil } ? nil : stages.compactMap { $0 }
         default:
-            diagnostics.error("a list of stages is expected here", at: node.location)
+            diagnostics.error("expected a list of stages", at: node.location)
             return nil
         }
     }

@@ -1,19 +1,20 @@
 public import PipelineKit
 import Wire
 
-/// The JSON Schema (draft 7) of pipeline files, made from what stages declare: for editors, and for checks without this program.
+/// The JSON Schema (draft 7) of pipeline files, generated from the stages' declarations, for editors and external
+/// checks.
 public struct PipelineSchema {
     private let registry: StageRegistry
     private var definitions: [JSONTree.Member] = []
     private var named: Set<String> = []
 
-    /// The schema of pipelines that are built of the kinds of a registry.
+    /// Returns the schema of pipelines with the kinds of a registry.
     public static func text(_ registry: StageRegistry) -> String {
         var schema = PipelineSchema(registry: registry)
         return schema.root.pretty + "\n"
     }
 
-    /// The schema of another kind of file, whose options these are.
+    /// Returns the schema of another kind of file with these options.
     public static func text(of declarations: [any OptionDeclaration], title: String) -> String {
         var schema = PipelineSchema(registry: StageRegistry())
         guard case .object(let members) = schema.group(declarations, .whole) else { return "{}\n" }
@@ -26,7 +27,7 @@ public struct PipelineSchema {
 
     private init(registry: StageRegistry) { self.registry = registry }
 
-    /// In a file that extends another, nothing has to be there, and everything may be removed.
+    /// In a file that extends another, all options are optional and can be null.
     private enum Variant: String {
         case whole, layer
         var isWhole: Bool { self == .whole }
@@ -56,7 +57,7 @@ public struct PipelineSchema {
             schema = Self.adding(
                 .members([
                     "type": .string("string"),
-                    "description": .string("the pipeline file that this one is laid over, seen from this one"),
+                    "description": .string("the pipeline file that this one extends, relative to this one"),
                 ]), under: "extends", to: schema)
             let placement = PipelineFile.placementDeclarations.map {
                 JSONTree.Member($0.name, property($0, variant))
@@ -106,7 +107,7 @@ public struct PipelineSchema {
         if !variant.isWhole { schema = Self.any([schema, .members(["type": .string("null")])]) }
         guard case .object(var members) = schema else { return schema }
         if members.contains(where: { $0.key == "$ref" }) {
-            // Beside a $ref draft 7 passes over everything.
+            // Draft 7 ignores everything beside a $ref.
             members = [.init("allOf", .array([schema]))]
         }
         members.append(.init("description", .string(help)))
@@ -115,7 +116,7 @@ public struct PipelineSchema {
 
     private static func any(_ schemas: [JSONTree]) -> JSONTree { .members(["anyOf": .array(schemas)]) }
 
-    /// Text in which something is replaced before it is read: it may become anything.
+    /// Text with `${...}`, whose value is unknown.
     private static let variable = JSONTree.members(["type": .string("string"), "pattern": .string(#"\$\{"#)])
 
     private mutating func schema(_ shape: OptionShape, _ variant: Variant) -> JSONTree {

@@ -1,25 +1,23 @@
 public import PipelineKit
 
-/// What is to be said about some files, with the lines it is said about.
+/// The diagnostics of files, with the lines that they refer to.
 public struct Report: Sendable {
-    /// Everything found.
     public var diagnostics = Diagnostics()
-    /// The files' texts by path.
+    /// The texts of the files by path.
     var texts: [String: String] = [:]
 
-    /// Takes over another report.
+    /// Appends another report.
     public mutating func append(_ other: Report) {
         diagnostics.append(contentsOf: other.diagnostics.all)
         texts.merge(other.texts) { $1 }
     }
 
-    /// Whether there is an error.
     public var hasErrors: Bool { diagnostics.hasErrors }
 
-    /// The diagnostics as a compiler writes them: `file:line:column: error: message`, the line, a caret under the place.
-    /// Empty where there is nothing to say. What looks like a secret in a line is not shown.
+    /// The diagnostics in the format of compilers: `file:line:column: error: message`, the line, and a caret. Empty
+    /// without diagnostics. Hides values that look like secrets.
     public var description: String {
-        // A mistake in a file that several others extend is told once.
+        // An error in a shared base file is reported once.
         diagnostics.all.reduce(into: [Diagnostic]()) { if !$0.contains($1) { $0.append($1) } }
             .enumerated()
             .map { (location: $1.location ?? SourceLocation(file: "", line: 0, column: 0), order: $0, diagnostic: $1) }
@@ -46,7 +44,7 @@ public struct Report: Sendable {
 
     private func line(_ location: SourceLocation) -> Substring? {
         guard let text = texts[location.file] else { return nil }
-        // What ends a line for YAML; a carriage return and a newline are one character.
+        // The line ends of YAML; CR LF is one Character.
         let ends: Set<Character> = ["\n", "\r\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"]
         let lines = text.split(maxSplits: location.line, omittingEmptySubsequences: false) { ends.contains($0) }
         return location.line <= lines.count ? lines[location.line - 1] : nil
@@ -56,21 +54,21 @@ public struct Report: Sendable {
         "secret", "passw", "token", "basic", "bearer", "credential", "accesskey", "apikey", "private", "authorization",
     ]
 
-    /// Whether a key's name says that its value is secret.
+    /// Returns whether a key sounds like a secret.
     static func soundsSecret(_ key: String) -> Bool {
         let bytes = lowercased(key.utf8)
         return secretWords.contains { bytes.firstRange(of: $0.utf8) != nil }
             && !bytes.reversed().starts(with: "di".utf8)
     }
 
-    /// Bytes in their places, with ASCII's capital letters small.
+    /// Returns the bytes with ASCII letters in lower case.
     private static func lowercased(_ text: some Sequence<UInt8>) -> [UInt8] {
         text.map { (65...90).contains($0) ? $0 | 0x20 : $0 }
     }
 
-    /// The line without the value of any key that sounds like a secret: a mistake may stand right beside one.
+    /// Masks the values of keys that sound like a secret, because an error may be next to one.
     static func masked(_ line: Substring) -> String {
-        // By bytes: whatever stands beside a word, it is found.
+        // By bytes, so that combining characters cannot hide a word.
         let bytes = Array(line.utf8)
         let lower = lowercased(bytes)
         let colons = secretWords.compactMap { word in

@@ -1,10 +1,10 @@
 import PipelineKit
 
-/// An entry of `stages`: a filter or a transform, perhaps with a name, and where the file extends another with how it is placed
-/// in that one's list.
+/// An entry of `stages`: a filter or a transform with an optional name and, in a file that extends another, its
+/// placement.
 enum StageEntry {
     private static let name = Option(
-        optional: "name", .string, help: "the stage's name, unique in the pipeline; else its kind")
+        optional: "name", .string, help: "the stage's name, unique in the pipeline; by default its kind")
     private static let filter = Option(
         optional: "filter",
         OptionType<PipelineSpec.StageSpec>("filter", shape: .stage(.filter)) {
@@ -16,25 +16,26 @@ enum StageEntry {
             PipelineSpec.StageSpec.read(.transform, $0, &$1)
         }, help: "turns a message into others")
     private static let otherwise = Option(
-        optional: "otherwise", .sink, help: "for a filter: the sink that takes what it stops, as in {file: {path: ...}}"
+        optional: "otherwise", .sink,
+        help: "for a filter: the sink for messages that it stops, as in {file: {path: ...}}"
     )
 
-    /// How a stage of a file is placed among those of the file that it extends.
+    /// The placement of a stage among those of the extended file.
     enum Placement {
-        static let remove = Option("remove", .bool, default: false, help: "whether the stage of this name is left out")
-        static let before = Option(optional: "before", .string, help: "the stage that it is put in front of")
-        static let after = Option(optional: "after", .string, help: "the stage that it is put behind")
+        static let remove = Option("remove", .bool, default: false, help: "whether to remove the stage with this name")
+        static let before = Option(optional: "before", .string, help: "the stage before which it is placed")
+        static let after = Option(optional: "after", .string, help: "the stage after which it is placed")
         static let declarations: [any OptionDeclaration] = [remove, before, after]
     }
 
     static let declarations: [any OptionDeclaration] = [name, filter, transform, otherwise]
     static let shape = OptionShape.group(declarations)
 
-    /// Reads an entry in which nothing of placement is left.
+    /// Parses an entry whose placement was removed.
     static func read(_ node: ConfigNode, _ diagnostics: inout Diagnostics) -> PipelineSpec.StageSpec? {
         guard case .map = node.content else {
             diagnostics.error(
-                "a stage is a map with 'filter' or 'transform', and 'name' if you like", at: node.location)
+                "a stage is a map with 'filter' or 'transform', and optionally 'name'", at: node.location)
             return nil
         }
         let read = Options.read(node, declarations: declarations, owner: "a stage", &diagnostics)
@@ -54,7 +55,7 @@ enum StageEntry {
         return stage
     }
 
-    /// The name of an entry: its own, else its kind's; nil where neither is written.
+    /// Returns the name of an entry, by default its kind; nil if it has neither.
     static func name(of node: ConfigNode) -> String? {
         if let name = node["name"]?.text { return name }
         let work = node["filter"] ?? node["transform"]

@@ -1,26 +1,25 @@
 import Locking
 
-/// Replaces `${...}` in the texts of a file by what the environment or another file says:
-/// `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${file:PATH}`; `$$` is a dollar.
+/// Replaces `${...}` in the texts of a file: `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${file:PATH}`; `$$` is a
+/// dollar.
 public struct Substitution: Sendable {
-    /// Why a text could not be completed. Never holds a value.
+    /// Why a text cannot be replaced. Never holds a value.
     public struct Failure: Error {
-        /// The reason, for people.
         public let message: String
     }
 
-    /// The longest file that `${file:...}` reads.
+    /// The maximum size of a file for `${file:...}`.
     static let maximumFileBytes = 64 << 10
 
-    /// A variable's value; nil where it is not set.
+    /// Returns the value of a variable; nil if it is not set.
     let variable: (@Sendable (String) -> String?)?
-    /// A file's text.
+    /// Returns the text of a file.
     let file: (@Sendable (String) throws -> String)?
 
-    /// Leaves every text as it is written.
+    /// Replaces nothing.
     public static let none = Substitution(variable: nil, file: nil)
 
-    /// The process's environment and the file system.
+    /// Uses the process's environment and the file system.
     public static let system = Substitution(
         variable: { environment($0) },
         file: { path in
@@ -28,13 +27,13 @@ public struct Substitution: Sendable {
             guard bytes.count <= maximumFileBytes else {
                 throw Failure(message: "the file '\(path)' is larger than \(maximumFileBytes) bytes")
             }
-            // The line end that editors put at the end of a file belongs to the file, not to the value.
+            // A final line end belongs to the file, not to the value.
             var text = Substring(String(decoding: bytes, as: UTF8.self))
             while text.last?.isNewline == true { text.removeLast() }
             return String(text)
         })
 
-    /// This one, but some variables and files have values of their own; the files by the paths that are written.
+    /// Returns a substitution with overrides for some variables and files (by path as written).
     public func overridden(variables: [String: String], files: [String: String]) -> Substitution {
         Substitution(
             variable: { variables[$0] ?? variable?($0) },
@@ -45,7 +44,7 @@ public struct Substitution: Sendable {
             })
     }
 
-    /// The text with everything replaced. What is put in is not looked at again.
+    /// Replaces everything in a text once; replaced values are not parsed again.
     public func apply(to text: String) throws(Failure) -> String {
         guard let variable, let file, text.utf8.contains(UInt8(ascii: "$")) else { return text }
         var result = ""
@@ -84,7 +83,8 @@ public struct Substitution: Sendable {
         let operation = expression.dropFirst(name.count)
         guard !name.isEmpty, name.first?.isNumber == false else {
             throw Failure(
-                message: "'${\(expression)}' is none of ${VAR}, ${VAR:-default}, ${VAR:?message}, ${file:PATH}")
+                message:
+                    "'${\(expression)}' is malformed; write ${VAR}, ${VAR:-default}, ${VAR:?message} or ${file:PATH}")
         }
         let value = variable(String(name))
         switch operation.prefix(2) {
@@ -102,7 +102,8 @@ public struct Substitution: Sendable {
             return value
         default:
             throw Failure(
-                message: "'${\(expression)}' is none of ${VAR}, ${VAR:-default}, ${VAR:?message}, ${file:PATH}")
+                message:
+                    "'${\(expression)}' is malformed; write ${VAR}, ${VAR:-default}, ${VAR:?message} or ${file:PATH}")
         }
     }
 }

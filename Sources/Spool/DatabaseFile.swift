@@ -5,20 +5,20 @@ import Locking
 
 /// Why a file of this module cannot be used.
 public struct SpoolError: Error, CustomStringConvertible {
-    /// The reason and what to do, for people.
+    /// The reason and the remedy, for people.
     public let description: String
 
     init(_ description: String) { self.description = description }
 }
 
-/// How all files of this module are opened, and what becomes of a damaged one.
+/// What all files of this module share: how they are opened, and how a corrupted one is set aside.
 enum SpoolFile {
-    /// How long a write waits for that of another process.
+    /// How long a write waits for another process.
     static let busyTimeout = Duration.seconds(5)
 
-    /// Gives a file and what belongs to it another name.
+    /// Renames a file and the files that belong to it.
     ///
-    /// - Returns: the new name.
+    /// - Returns: the new path.
     static func setAside(_ path: String, at seconds: Int64) throws -> String {
         var name = "\(path).corrupted-\(seconds)"
         var count = 1
@@ -33,9 +33,9 @@ enum SpoolFile {
     }
 }
 
-/// A database that several processes may use at once, opened once, on a queue of its own. From any thread.
+/// A database file that several processes may use, on a queue of its own. Thread-safe.
 final class DatabaseFile: Sendable {
-    /// The queue that the file is used on.
+    /// The queue of the file.
     let queue: DispatchQueue
 
     private let path: String
@@ -58,7 +58,7 @@ final class DatabaseFile: Sendable {
         }
     }
 
-    /// Runs changes in one transaction.
+    /// Writes in one transaction.
     func write<Result: Sendable>(_ body: @escaping @Sendable (Connection) throws -> Result) async throws -> Result {
         try await onQueue { [self] in
             let connection = try opened()
@@ -66,12 +66,12 @@ final class DatabaseFile: Sendable {
         }
     }
 
-    /// Reads, while others may write.
+    /// Reads, concurrently with writers.
     func read<Result: Sendable>(_ body: @escaping @Sendable (Connection) throws -> Result) async throws -> Result {
         try await onQueue { [self] in try body(try opened()) }
     }
 
-    /// Closes the file, after what was asked for before.
+    /// Closes the file after all earlier work.
     func close() async {
         await withCheckedContinuation { continuation in
             queue.async { [self] in
@@ -84,7 +84,7 @@ final class DatabaseFile: Sendable {
         }
     }
 
-    /// The connection, for work on the queue.
+    /// Returns the connection, for work on the queue.
     func opened() throws(SpoolError) -> Connection {
         guard let connection = connection.withLock({ $0 }) else { throw SpoolError("the file '\(path)' is not open") }
         return connection
@@ -97,11 +97,11 @@ final class DatabaseFile: Sendable {
     }
 }
 
-/// A lock that one process has, until it lets go of it or ends.
+/// A lock of one process, until it is released or the process ends.
 final class ProcessLock: Sendable {
     private let descriptor: Int32
 
-    /// - Throws: `SpoolError` where another process has it.
+    /// - Throws: `SpoolError` if another process holds it.
     init(path: String) throws {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
@@ -109,7 +109,7 @@ final class ProcessLock: Sendable {
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
-            throw SpoolError("another process uses the spool of '\(path)'; each gateway needs a spool of its own")
+            throw SpoolError("another process uses the spool '\(path)'; give each gateway a spool of its own")
         }
     }
 

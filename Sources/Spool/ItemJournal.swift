@@ -3,24 +3,22 @@ import Dispatch
 import Locking
 public import Wire
 
-/// Which items a gateway has written, and which of them it created, in one SQLite file: what a rollback goes by. It survives the end
-/// of the process, in whichever way that comes; the loss of power may cost the last moments. Several processes may use the file at
-/// once. May be used from any thread.
+/// Records which items a gateway has written, and which of them it created, in a SQLite file that rollbacks use.
+/// Survives the end of the process; a power failure may lose the last moments. Several processes may use the file.
+/// Thread-safe.
 public final class ItemJournal: Sendable {
-    /// What is known of an item.
+    /// What is recorded of an item.
     public struct Entry: Sendable, Equatable {
-        /// The item's id.
         public var id: String
-        /// Whose it is; empty for nobody's.
+        /// The owner; empty for none.
         public var owner: String
-        /// Whether it was not there before this gateway wrote it.
+        /// Whether this gateway created the item.
         public var wasCreated: Bool
-        /// When it was last written.
+        /// When the item was last written.
         public var written: Timestamp
-        /// When it ends, as it was last written.
+        /// When the item expires, as it was last written.
         public var end: Timestamp
 
-        /// An entry.
         public init(id: String, owner: String, wasCreated: Bool, written: Timestamp, end: Timestamp) {
             self.id = id
             self.owner = owner
@@ -35,23 +33,23 @@ public final class ItemJournal: Sendable {
         let done: Done
     }
 
-    /// Called when an entry is in the file, or cannot be.
+    /// Called when an entry is in the file, or has failed.
     public typealias Done = @Sendable (Result<Void, any Error>) -> Void
 
-    /// How long an item is remembered that has ended.
+    /// How long expired items are kept.
     private static let retention = Duration.seconds(24 * 3600)
 
     private let path: String
     private let file: DatabaseFile
     private let pending = Mutex<[Pending]>([])
 
-    /// A journal; its file is opened later.
+    /// Makes a journal. `open` opens its file.
     public init(path: String) {
         self.path = path
         file = DatabaseFile(path: path, synchronous: .normal)
     }
 
-    /// Opens the file, makes it where there is none, and forgets what has ended long ago.
+    /// Opens or creates the file, and removes items that expired long ago.
     ///
     /// - Throws: `SpoolError`.
     public func open() async throws {
@@ -72,19 +70,19 @@ public final class ItemJournal: Sendable {
         }
     }
 
-    /// Notes that an item was written; returns when that is in the file.
+    /// Records that an item was written. Returns when that is in the file.
     ///
-    /// An item that was created stays so, whatever is written to it later, unless it had ended in between.
-    /// - Throws: why it cannot be noted.
+    /// A created item stays marked as created when it is written again, unless it had expired.
+    /// - Throws: why it cannot be recorded.
     public func record(_ entry: Entry) async throws {
         try await withCheckedThrowingContinuation { continuation in
             record(entry) { continuation.resume(with: $0) }
         }
     }
 
-    /// Notes that an item was written, as `record(_:)` does. Those that come meanwhile share one commit.
+    /// Records that an item was written, as `record(_:)` does. Concurrent calls share a commit.
     ///
-    /// - Parameter done: called on a queue of the journal's.
+    /// - Parameter done: called on the journal's queue.
     public func record(_ entry: Entry, done: @escaping Done) {
         let isFirst = pending.withLock { pending in
             pending.append(Pending(entry: entry, done: done))
@@ -119,7 +117,7 @@ public final class ItemJournal: Sendable {
         for pending in batch { pending.done(result) }
     }
 
-    /// Everything that is known, in the order of the ids.
+    /// Returns all entries, sorted by id.
     public func entries() async throws -> [Entry] {
         try await file.read { connection in
             try connection.rows("SELECT id, owner, created, written, ends FROM item ORDER BY id, owner") { row in
@@ -130,13 +128,12 @@ public final class ItemJournal: Sendable {
         }
     }
 
-    /// Forgets an item.
+    /// Removes an item.
     public func remove(_ id: String, of owner: String) async throws {
         try await file.write { connection in
             try connection.execute("DELETE FROM item WHERE id = ? AND owner = ?", [.text(id), .text(owner)])
         }
     }
 
-    /// Lets go of the file.
     public func close() async { await file.close() }
 }

@@ -2,7 +2,7 @@ import Database
 import PipelineKit
 import Wire
 
-/// A message as a row: the columns that the spool and the dead letters share.
+/// The columns of a message, which the spool and the dead letters share.
 enum MessageRow {
     static let definition = """
         id TEXT NOT NULL, key TEXT NOT NULL, topic TEXT NOT NULL, attributes TEXT NOT NULL,
@@ -12,7 +12,7 @@ enum MessageRow {
     static let columns = "id, key, topic, attributes, published_s, published_ns, received_s, received_ns, payload"
     static let placeholders = "?, ?, ?, ?, ?, ?, ?, ?, ?"
 
-    /// What stands in the columns for a message.
+    /// Returns the values of a message's columns.
     static func values(_ message: Message, payload: [UInt8]) -> [Value] {
         [
             .text(message.id), .text(message.key), .text(message.topic), .text(text(of: message.attributes)),
@@ -22,9 +22,9 @@ enum MessageRow {
         ]
     }
 
-    /// The message of a row.
+    /// Reads a message from a row.
     ///
-    /// - Parameter first: the place of the first of the columns.
+    /// - Parameter first: the index of the first column.
     static func message(_ row: borrowing Row, first: Int) throws -> Message {
         Message(
             id: row.text(first), key: row.text(first + 1), payload: Bytes(row.blob(first + 8)),
@@ -33,7 +33,7 @@ enum MessageRow {
             receivedAt: timestamp(row, first + 6))
     }
 
-    /// The time whose seconds and nanoseconds stand in a column and the next.
+    /// Reads a time from a column with seconds and the next one with nanoseconds.
     static func timestamp(_ row: borrowing Row, _ column: Int) -> Timestamp {
         Timestamp(seconds: row.integer(column), nanoseconds: Int32(max(0, min(row.integer(column + 1), 999_999_999))))
     }

@@ -2,27 +2,25 @@ import Database
 public import PipelineKit
 public import Wire
 
-/// Dead letters in one SQLite file, which several processes may use at once: the gateway adds to it, a person looks at it and
-/// sends letters again. May be used from any thread.
+/// Stores dead letters in a SQLite file that several processes may use: the gateway adds to it, a person reads it and
+/// replays letters. Thread-safe.
 public final class SQLiteDeadLetters: DeadLetterStore {
-    /// A letter with its number in the file.
+    /// A dead letter with its number in the file.
     public struct StoredDeadLetter: Sendable {
-        /// Its number.
         public var number: Int64
-        /// The letter.
         public var letter: DeadLetter
     }
 
     private let path: String
     private let file: DatabaseFile
 
-    /// A store; its file is opened later.
+    /// Makes a store. `open` opens its file.
     public init(path: String) {
         self.path = path
         file = DatabaseFile(path: path)
     }
 
-    /// Opens the file, and makes it where there is none.
+    /// Opens or creates the file.
     ///
     /// - Throws: `SpoolError`.
     public func open() async throws {
@@ -42,7 +40,7 @@ public final class SQLiteDeadLetters: DeadLetterStore {
         }
     }
 
-    /// Keeps a letter.
+    /// Stores a dead letter.
     public func put(_ letter: DeadLetter) async throws {
         let payload = letter.message.payload.bytes(at: letter.message.receivedAt)
         try await file.write { connection in
@@ -59,7 +57,7 @@ public final class SQLiteDeadLetters: DeadLetterStore {
         }
     }
 
-    /// The letters with a number above `number`, in order, at most `limit`.
+    /// Returns the dead letters with a number above `number`, in order, at most `limit`.
     public func letters(after number: Int64 = 0, limit: Int) async throws -> [StoredDeadLetter] {
         try await file.read { connection in
             try connection.rows(
@@ -78,27 +76,24 @@ public final class SQLiteDeadLetters: DeadLetterStore {
         }
     }
 
-    /// How many letters there are, and for which reasons.
+    /// The number of dead letters, and their most frequent reasons.
     public struct Summary: Sendable {
-        /// Letters of one stage and one reason.
+        /// The dead letters with the same stage and reason.
         public struct Reason: Sendable {
-            /// The stage that refused them.
             public var stage: String
-            /// Why.
             public var reason: String
-            /// How many.
             public var count: Int
-            /// When the last was refused.
+            /// When the last one was refused.
             public var last: Timestamp
         }
 
-        /// How many there are.
+        /// How many dead letters there are.
         public var total: Int
-        /// The most frequent reasons of the latest 10,000 letters, 20 at most.
+        /// The most frequent reasons of the latest 10,000 dead letters, at most 20.
         public var reasons: [Reason]
     }
 
-    /// Counts the letters.
+    /// Counts the dead letters.
     public func summary() async throws -> Summary {
         try await file.read { connection in
             let reasons = try connection.rows(
@@ -117,12 +112,12 @@ public final class SQLiteDeadLetters: DeadLetterStore {
         }
     }
 
-    /// Takes a letter out: it was delivered after all, or is not wanted any more.
+    /// Removes a dead letter that was delivered after all, or is not wanted any more.
     public func remove(_ number: Int64) async throws {
         try await file.write { try $0.execute("DELETE FROM letter WHERE number = ?", [.integer(number)]) }
     }
 
-    /// Notes that a letter was sent again and refused again.
+    /// Records that a dead letter was replayed and refused again.
     public func updateRefusal(_ number: Int64, stage: String, reason: String, attempts: Int, at time: Timestamp)
         async throws
     {
@@ -138,6 +133,5 @@ public final class SQLiteDeadLetters: DeadLetterStore {
         }
     }
 
-    /// Closes the file.
     public func close() async { await file.close() }
 }

@@ -5,23 +5,21 @@ public import PipelineKit
 public import Telemetry
 public import Wire
 
-/// A durable queue in one SQLite file. What arrives while a transaction is under way goes into the next one together: many
-/// messages, one fsync. May be used from any thread; the file is touched on one queue only.
+/// A durable queue in a SQLite file. Messages that arrive during a transaction share the next one: many messages, one
+/// fsync. Thread-safe; one queue accesses the file.
 public final class SQLiteSpool: MessageSpool {
-    /// How a spool is kept.
     public struct Settings: Sendable {
-        /// The file.
+        /// The path of the file.
         public var path: String
-        /// The most bytes that may wait.
+        /// The maximum size of all waiting messages in bytes.
         public var maxBytes: Int
-        /// Whether a message counts as stored only when the disk says so (`full`), or when the operating system does.
+        /// Whether a message counts as stored when it is on the disk (`full`), or when the operating system has it.
         public var isFullSync: Bool
-        /// How long the id of a message is remembered, so that it is not stored again.
+        /// How long message ids are remembered, to recognise duplicates.
         public var duplicateWindow: Duration
-        /// SQLite's own limit of the file, in pages, for tests of a full disk.
+        /// The maximum size of the file in SQLite pages, for tests of a full disk.
         var maxPages: Int?
 
-        /// Settings.
         public init(
             path: String, maxBytes: Int = 1 << 30, isFullSync: Bool = true, duplicateWindow: Duration = .seconds(900)
         ) {
@@ -40,7 +38,7 @@ public final class SQLiteSpool: MessageSpool {
         var isScheduled = false
     }
 
-    /// What belongs to the queue.
+    /// The state that belongs to the queue.
     private struct State {
         var connection: Connection?
         var lock: ProcessLock?
@@ -51,9 +49,9 @@ public final class SQLiteSpool: MessageSpool {
         var recent = RecentIDs()
     }
 
-    /// What a message takes beside its payload, roughly: its other columns and its place in the tree.
+    /// The approximate size of a message beside its payload: other columns and index.
     private static let overhead = 256
-    /// How long removals wait for company: they need no haste.
+    /// How long removals wait to be batched; they are not urgent.
     private static let removalDelay = DispatchTimeInterval.milliseconds(20)
 
     private let settings: Settings
@@ -66,7 +64,7 @@ public final class SQLiteSpool: MessageSpool {
     private let size: Gauge
     private let setAside: Counter
 
-    /// A spool that is not open yet.
+    /// Makes a spool. `open` opens its file.
     public init(
         _ settings: Settings, pipeline: String, logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory,
         now: @escaping @Sendable () -> Timestamp = { .now() }
@@ -81,9 +79,9 @@ public final class SQLiteSpool: MessageSpool {
         setAside = Counter(label: "xmidt_hecate_spool_set_aside_total", dimensions: dimensions, factory: metrics)
     }
 
-    /// Opens the file, alone. A file that is corrupted is set aside under another name, and a new one begun.
+    /// Opens the file exclusively. A corrupted file is renamed and a new one is created.
     ///
-    /// - Throws: `SpoolError` where another process has it, or it cannot be written.
+    /// - Throws: `SpoolError` if another process uses the file or it cannot be written.
     public func open() async throws -> Int64 {
         try await onQueue { [self] in
             let lock = try ProcessLock(path: settings.path + ".lock")
@@ -99,19 +97,20 @@ public final class SQLiteSpool: MessageSpool {
                 state.lock = lock
                 recordGauges(state)
                 if state.count > 0 {
-                    logger.notice("messages are left from before and go first", metadata: ["count": "\(state.count)"])
+                    logger.notice(
+                        "messages of the last process are processed first", metadata: ["count": "\(state.count)"])
                 }
                 return state.newest
             }
         }
     }
 
-    /// Writes messages, together with others that come at the same time.
+    /// Appends messages, in one transaction with others that arrive at the same time.
     public func append(_ messages: [Message], done: @escaping @Sendable (_ index: Int, SpoolResult) -> Void) {
         schedule { $0.appends.append((messages, done)) }
     }
 
-    /// Reads the oldest messages after a number.
+    /// Returns the oldest messages after a number.
     public func read(after number: Int64, limit: Int) async throws -> [SpooledMessage] {
         try await onQueue { [self] in
             guard let connection = state.withLock({ $0.connection }) else { throw SpoolError("the spool is closed") }
@@ -122,12 +121,12 @@ public final class SQLiteSpool: MessageSpool {
         }
     }
 
-    /// Takes a message out, together with others.
+    /// Removes a message, in one transaction with others.
     public func remove(_ number: Int64) {
         schedule(after: Self.removalDelay) { $0.removals.append(number) }
     }
 
-    /// Writes what is left to be written and closes the file.
+    /// Writes everything pending and closes the file.
     public func close() async {
         // The closure does not throw.
         try? await onQueue { [self] in
@@ -167,7 +166,7 @@ public final class SQLiteSpool: MessageSpool {
         if let maxPages = settings.maxPages { try connection.execute(script: "PRAGMA max_page_count = \(maxPages)") }
         let check = try connection.first("PRAGMA quick_check(1)") { $0.text(0) }
         guard check == "ok" else { throw CorruptedFile(description: check ?? "no answer to quick_check") }
-        // AUTOINCREMENT: the number of a message that was taken out is never given again.
+        // AUTOINCREMENT never reuses the number of a removed message.
         try connection.transaction {
             try connection.execute(
                 script: """
@@ -195,11 +194,11 @@ public final class SQLiteSpool: MessageSpool {
         do {
             name = try SpoolFile.setAside(settings.path, at: now().seconds)
         } catch {
-            throw SpoolError("the spool '\(settings.path)' is corrupted and cannot be set aside: \(error)")
+            throw SpoolError("the spool '\(settings.path)' is corrupted and cannot be renamed: \(error)")
         }
         setAside.increment()
         logger.critical(
-            "the spool was corrupted: it was set aside, and a new one begun; what it held has to be recovered by hand",
+            "the spool was corrupted and was renamed, and a new one was created; recover the messages of the old one by hand",
             metadata: ["path": "\(settings.path)", "now": "\(name)", "error": "\(error)"])
         try openFile()
     }
@@ -209,7 +208,7 @@ public final class SQLiteSpool: MessageSpool {
     private func schedule(after pause: DispatchTimeInterval? = nil, _ change: (inout Pending) -> Void) {
         let needsWakeUp = pending.withLock { pending in
             change(&pending)
-            // A removal that waits does not keep an append from being written at once.
+            // A pending removal must not delay an append.
             if pause != nil, pending.isScheduled || pending.removals.count > 1 { return false }
             defer { if pause == nil { pending.isScheduled = true } }
             return !pending.isScheduled
@@ -222,7 +221,7 @@ public final class SQLiteSpool: MessageSpool {
         }
     }
 
-    /// Writes what has come together in one transaction, and tells whoever waits for it.
+    /// Writes everything pending in one transaction, and calls back.
     private func commit() {
         dispatchPrecondition(condition: .onQueue(queue))
         let (appends, removals) = pending.withLock { pending in
@@ -247,7 +246,7 @@ public final class SQLiteSpool: MessageSpool {
         let now = now()
         var accepted: [(index: Int, payload: [UInt8])] = []
         var results = [SpoolResult](repeating: .full, count: appends.count)
-        // What is taken out at the same moment makes room.
+        // Removals in the same transaction free space.
         var availableBytes = settings.maxBytes - state.bytes + removals.reduce(0) { $0 + (state.sizes[$1] ?? 0) }
         var ids: Set<String> = []
         for (index, message) in appends.enumerated() {
@@ -259,11 +258,11 @@ public final class SQLiteSpool: MessageSpool {
             }
             let payload = message.payload.bytes(at: message.receivedAt)
             guard payload.count + Self.overhead <= settings.maxBytes else {
-                results[index] = .failed("it is larger than the whole spool may be")
+                results[index] = .failed("it is larger than the spool's maxBytes")
                 continue
             }
             guard payload.count + Self.overhead <= availableBytes else {
-                // Nothing that comes later goes in front of it.
+                // A later, smaller message must not overtake this one.
                 availableBytes = 0
                 continue
             }
@@ -297,7 +296,7 @@ public final class SQLiteSpool: MessageSpool {
             }
         } catch {
             logger.error("the spool cannot be written", metadata: ["path": "\(settings.path)", "error": "\(error)"])
-            // A duplicate inside a batch that failed was not stored either.
+            // A duplicate in a failed batch was not stored, either.
             for index in appends.indices
             where results[index] != .full || accepted.contains(where: { $0.index == index }) {
                 results[index] = .failed("\(error)")
@@ -307,7 +306,7 @@ public final class SQLiteSpool: MessageSpool {
         return results
     }
 
-    /// What could not be taken out now is taken out later; a crash before that makes it come again, which does no harm.
+    /// Retries removals later. After a crash the messages are processed again, which does no harm.
     private func retryRemovals(_ removals: [Int64]) {
         queue.asyncAfter(deadline: .now() + .seconds(1)) { [self] in
             pending.withLock { $0.removals += removals }
@@ -327,7 +326,7 @@ public final class SQLiteSpool: MessageSpool {
     }
 }
 
-/// The ids that were stored a short while ago; bounded in number and in time.
+/// The ids that were stored recently, bounded in number and time.
 struct RecentIDs {
     private static let maximumCount = 100_000
 

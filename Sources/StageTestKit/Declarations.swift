@@ -3,7 +3,7 @@ import PipelineKit
 import Telemetry
 import Wire
 
-/// What is the same for every kind of stage.
+/// Checks that apply to every kind of stage.
 enum Declarations {
     static let logger = Logger(label: "conformance") { _ in SilentLogHandler() }
 
@@ -11,7 +11,7 @@ enum Declarations {
         StageContext(pipeline: "conformance", stage: stage, logger: logger, metrics: metrics)
     }
 
-    /// Options written as in a pipeline file.
+    /// Parses options as in a pipeline file.
     static func options(
         _ text: String, of declaration: StageDeclaration, registry: StageRegistry
     ) throws -> Options {
@@ -28,7 +28,7 @@ enum Declarations {
         return read
     }
 
-    /// Whether a declaration says what users need, and its example can be read.
+    /// Checks that a declaration is complete and its example can be parsed.
     static func check(
         _ declaration: StageDeclaration, role: StageRegistry.Role, registry: StageRegistry
     ) -> [String] {
@@ -50,7 +50,7 @@ enum Declarations {
         guard let root, !report.hasErrors, let node = root[role.rawValue] else {
             return problems + ["the example is no piece of a pipeline file with '\(role.rawValue):'"]
         }
-        // Stages inside the example may be of kinds that are not known here.
+        // Nested stages of the example may be of unknown kinds.
         var diagnostics = Diagnostics(registry: registry)
         let read = PipelineSpec.StageSpec.read(role, node, &diagnostics)
         if read == nil { problems += diagnostics.all.map { "the example: \($0.message)" } }

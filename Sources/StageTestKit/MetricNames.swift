@@ -1,7 +1,7 @@
 import Locking
 import Telemetry
 
-/// Notes which metrics are made, and whether they are named as Prometheus wants it.
+/// Records the metrics that are made, and checks their names against Prometheus's conventions.
 final class MetricNames: MetricsFactory, Sendable {
     private struct MetricID: Hashable {
         let label: String
@@ -11,14 +11,14 @@ final class MetricNames: MetricsFactory, Sendable {
 
     private let created = Mutex<Set<MetricID>>([])
 
-    /// What is wrong with the names.
+    /// The violations.
     var problems: [String] {
         created.withLock { $0 }.sorted { $0.label < $1.label }.flatMap { created in
             var problems: [String] = []
             if created.label.wholeMatch(of: #/[a-z][a-z0-9]*(_[a-z0-9]+)*/#) == nil {
                 problems.append("the metric '\(created.label)' is not written in snake_case")
             }
-            // Those that end in _count or _value are graphed by dashboards that were there before.
+            // Existing dashboards use the names that end in _count or _value.
             let isGrandfathered = created.label.hasSuffix("_count") || created.label.hasSuffix("_value")
             if created.kind == "counter", !created.label.hasSuffix("_total"), !isGrandfathered {
                 problems.append("the counter '\(created.label)' does not end in _total")

@@ -2,11 +2,11 @@ import Locking
 import PipelineKit
 import Wire
 
-/// How long the suites wait for what has to come to pass; generous, so that a busy machine is no reason to fail.
+/// The timeouts of the suites: generous, so that a busy machine does not fail them.
 enum TimeLimit {
     static let limit = Duration.seconds(300)
 
-    /// The value of a task; nil where it does not end.
+    /// Returns the value of a task; nil if it does not end in time.
     static func value<Value: Sendable>(of task: Task<Value, Never>) async -> Value? {
         let results = AsyncStream.makeStream(of: Value?.self)
         Task { results.continuation.yield(await task.value) }
@@ -19,7 +19,7 @@ enum TimeLimit {
         return nil
     }
 
-    /// Whether something comes to hold.
+    /// Waits until a condition holds. Returns false if it does not in time.
     static func wait(until holds: () -> Bool) async -> Bool {
         let deadline = ContinuousClock.now + limit
         while !holds() {
@@ -30,7 +30,7 @@ enum TimeLimit {
     }
 }
 
-/// A source of so many messages.
+/// A source of a given number of messages.
 final class NumberSource: Source {
     static let declaration = StageDeclaration(name: "numbers", summary: "so many messages", example: "source: numbers")
     static let kind: StageRegistry.Kind = {
@@ -72,7 +72,7 @@ final class NumberSource: Source {
     func stop() async {}
 }
 
-/// What was asked of a sink.
+/// Records the calls of a sink.
 final class SinkRecorder: Sendable {
     struct Record: Sendable {
         var calls = 0
@@ -104,7 +104,7 @@ final class SinkRecorder: Sendable {
     }
 }
 
-/// A sink that is watched.
+/// A sink that records its calls.
 final class WatchedSink: Sink {
     static let declaration = StageDeclaration(
         name: "watched", summary: "a sink that is watched", example: "sink: watched")
@@ -133,7 +133,7 @@ final class WatchedSink: Sink {
     func close() async { await sink.close() }
 }
 
-/// The same for one that tells by a closure, as the runner writes to it then.
+/// Like `WatchedSink` for a `CompletingSink`.
 struct WatchedCompletingSink: CompletingSink {
     static let declaration = WatchedSink.declaration
     private let sink: any CompletingSink
@@ -162,7 +162,7 @@ struct WatchedCompletingSink: CompletingSink {
     func close() async { await sink.close() }
 }
 
-/// A sink that answers nothing until it is opened up.
+/// A sink that answers nothing until it is opened.
 final class GatedSink: Sink {
     static let declaration = StageDeclaration(name: "gated", summary: "a sink behind a gate", example: "sink: gated")
 
@@ -185,12 +185,12 @@ final class GatedSink: Sink {
         state = Mutex(State(isOpen: isOpen))
     }
 
-    /// Those that arrived.
+    /// The ids of the messages that arrived.
     var ids: [String] { state.withLock { $0.ids } }
-    /// How many wait.
+    /// How many calls wait.
     var waiting: Int { state.withLock { $0.waiting.count } }
 
-    /// Lets everything through from now on.
+    /// Answers all waiting and future calls.
     func openGate() {
         let waiting = state.withLock { state in
             state.isOpen = true

@@ -3,17 +3,16 @@ public import PipelineKit
 import Telemetry
 import Wire
 
-/// What every sink has to hold to, whatever it writes to. Knows nothing of a test framework: it says what it found.
+/// The conformance suite for sinks. Independent of a test framework: it returns what it found.
 ///
-/// It looks at the declaration, at answers for every message, at opening again after an outage, at cancellation, at closing twice, at
-/// the bounds that the sink asks for, at back-pressure in a pipeline, and at the names of metrics.
+/// Checks the declaration, an answer for every message, opening again after an outage, cancellation, closing twice, the
+/// capabilities of the sink, back-pressure in a pipeline, and the names of metrics.
 public struct SinkConformance<Tested: Sink>: Sendable {
-    /// How to take away what the sink writes to, and to bring it back.
+    /// How to take the sink's destination down and bring it back.
     public struct Outage: Sendable {
         let begin: @Sendable () async throws -> Void
         let end: @Sendable () async throws -> Void
 
-        /// An outage.
         public init(
             begin: @escaping @Sendable () async throws -> Void, end: @escaping @Sendable () async throws -> Void
         ) {
@@ -28,14 +27,14 @@ public struct SinkConformance<Tested: Sink>: Sendable {
     private let payload: @Sendable (Int) -> any Payload
     private let make: @Sendable (Options, StageContext) throws -> Tested
 
-    /// A suite for a kind of sink.
+    /// Makes a suite for a kind of sink.
     ///
     /// - Parameters:
-    ///   - options: its options as they stand in a pipeline file, such as `{path: items.jsonl}`, with which it can write.
-    ///   - registry: the kinds that its options and its example name beside itself.
-    ///   - outage: takes away what it writes to; left out for one that writes nowhere.
-    ///   - payload: what messages carry that it takes; by default JSON.
-    ///   - make: makes the sink, where it is not to write where it usually does.
+    ///   - options: its options as in a pipeline file, such as `{path: items.jsonl}`, with which it can write.
+    ///   - registry: the other kinds that its options and its example use.
+    ///   - outage: takes its destination down; nil for a sink without one.
+    ///   - payload: a payload that it accepts; JSON by default.
+    ///   - make: makes the sink, if it must not write to its usual destination.
     public init(
         _ type: Tested.Type, options: String = "{}", registry: StageRegistry = StageRegistry(), outage: Outage? = nil,
         payload: @escaping @Sendable (Int) -> any Payload = { Bytes(Array("{\"number\":\($0)}".utf8)) },
@@ -50,9 +49,9 @@ public struct SinkConformance<Tested: Sink>: Sendable {
         self.payload = payload
     }
 
-    /// Checks everything; nothing is to be asked of the machine but what the sink itself needs.
+    /// Runs all checks. Needs nothing but what the sink needs.
     ///
-    /// - Returns: what does not hold, in sentences; empty where all does.
+    /// - Returns: the violations as sentences; empty if there are none.
     public func check() async -> [String] {
         var problems = Declarations.check(Tested.declaration, role: .sink, registry: registry)
         let names = MetricNames()
@@ -79,7 +78,7 @@ public struct SinkConformance<Tested: Sink>: Sendable {
             receivedAt: .now())
     }
 
-    /// An answer for every message, and all of them delivered.
+    /// Answers every message with `delivered`.
     private func answers(_ sink: Tested) async throws -> [String] {
         var problems: [String] = []
         let early = await sink.write([message(0)])
@@ -106,7 +105,7 @@ public struct SinkConformance<Tested: Sink>: Sendable {
         return problems
     }
 
-    /// As many calls at once as it asks for, and one that is cancelled, are answered.
+    /// Answers as many concurrent calls as it allows, and a cancelled one.
     private func bounds(_ sink: Tested) async -> [String] {
         var problems: [String] = []
         if sink.capabilities.batch < 1 || sink.capabilities.inFlight < 1 {
@@ -133,7 +132,7 @@ public struct SinkConformance<Tested: Sink>: Sendable {
         return problems
     }
 
-    /// Closing twice, writing when closed, and opening again.
+    /// Closes twice, refuses writes when closed, and opens again.
     private func endings(_ sink: Tested) async -> [String] {
         await sink.close()
         await sink.close()
@@ -150,7 +149,7 @@ public struct SinkConformance<Tested: Sink>: Sendable {
         return problems
     }
 
-    /// Without what it writes to, nothing is delivered and nothing is given up; with it, it goes on.
+    /// Delivers and gives up nothing during an outage, and goes on after it.
     private func recovers(_ sink: Tested, _ outage: Outage) async throws -> [String] {
         var problems: [String] = []
         try await outage.begin()
@@ -175,8 +174,7 @@ public struct SinkConformance<Tested: Sink>: Sendable {
         return problems
     }
 
-    /// In a pipeline with little room: every message once, never more inside than there is room, never more asked of the sink than
-    /// it takes.
+    /// Delivers every message once in a pipeline with a small capacity, within the limits of both.
     private func runsInPipeline(_ options: Options, _ names: MetricNames) async throws -> [String] {
         let count = 300, capacity = 8
         let recorder = SinkRecorder()

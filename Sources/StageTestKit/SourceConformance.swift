@@ -3,19 +3,17 @@ public import PipelineKit
 import Telemetry
 import Wire
 
-/// What every source has to hold to, wherever it takes messages from. Knows nothing of a test framework: it says what it found.
+/// The conformance suite for sources. Independent of a test framework: it returns what it found.
 ///
-/// It looks at the declaration, at stopping before, while and after running, at every message arriving once, at back-pressure, at
-/// what is told of a message that is refused, and at the names of metrics.
+/// Checks the declaration, stopping before, while and after running, that every message arrives once, back-pressure,
+/// how a refused message is answered, and the names of metrics.
 public struct SourceConformance<Tested: Source>: Sendable {
-    /// Brings messages to the source from outside.
+    /// Sends messages to the source from outside.
     public struct MessageFeed: Sendable {
         let bring: @Sendable (Int) async throws -> Bool?
 
-        /// A feed.
-        ///
-        /// - Parameter bring: brings the message of a number; returns whether the source said that it is taken, nil where it says
-        ///   nothing to whoever brings.
+        /// - Parameter bring: sends the message with a number; returns whether the source accepted it, nil if it does
+        ///   not answer.
         public init(_ bring: @escaping @Sendable (Int) async throws -> Bool?) { self.bring = bring }
     }
 
@@ -24,13 +22,13 @@ public struct SourceConformance<Tested: Source>: Sendable {
     private let count: Int
     private let makeSource: @Sendable (Options, StageContext) throws -> Tested
 
-    /// A suite for a kind of source.
+    /// Makes a suite for a kind of source.
     ///
     /// - Parameters:
-    ///   - options: its options as they stand in a pipeline file.
-    ///   - feed: brings it messages; left out for one that has them by itself and ends with them.
-    ///   - count: how many messages it is brought, or has.
-    ///   - make: makes the source, where it is not to read where it usually does.
+    ///   - options: its options as in a pipeline file.
+    ///   - feed: sends messages to it; nil for a source that has messages and ends with them.
+    ///   - count: how many messages are sent to it, or that it has.
+    ///   - make: makes the source, if it must not read its usual origin.
     public init(
         _ type: Tested.Type, options: String, feed: MessageFeed? = nil, count: Int = 12,
         make: @escaping @Sendable (Options, StageContext) throws -> Tested = { try Tested($0, $1) }
@@ -41,9 +39,9 @@ public struct SourceConformance<Tested: Source>: Sendable {
         self.count = count
     }
 
-    /// Checks everything.
+    /// Runs all checks.
     ///
-    /// - Returns: what does not hold, in sentences; empty where all does.
+    /// - Returns: the violations as sentences; empty if there are none.
     public func check() async -> [String] {
         var registry = StageRegistry()
         registry.register(Tested.self)
@@ -120,7 +118,7 @@ public struct SourceConformance<Tested: Source>: Sendable {
         return problems
     }
 
-    /// Many at once with little room: no more inside than there is room; all of them in the end.
+    /// Applies back-pressure to many messages at once, and delivers all in the end.
     private func appliesBackPressure(_ options: Options, _ names: MetricNames) async throws -> [String] {
         let source = try make(options, names)
         let sink = GatedSink(isOpen: false)
@@ -148,7 +146,7 @@ public struct SourceConformance<Tested: Source>: Sendable {
         return problems
     }
 
-    /// What can never succeed is told so, where the source tells anything.
+    /// Reports a refusal to its sender, if it answers at all.
     private func refused(_ options: Options, _ names: MetricNames) async throws -> [String] {
         guard let feed else { return [] }
         let source = try make(options, names)
@@ -165,7 +163,7 @@ public struct SourceConformance<Tested: Source>: Sendable {
         return problems
     }
 
-    /// Brings messages at once. A source that does not listen yet is tried again for a while.
+    /// Sends messages concurrently, and retries while the source does not listen yet.
     private func bring(_ feed: MessageFeed, _ numbers: Range<Int>) async throws -> [Bool] {
         try await withThrowingTaskGroup(of: Bool?.self) { group in
             for number in numbers {

@@ -1,7 +1,7 @@
 public import PipelineKit
 
 extension StageRegistry {
-    /// Every kind that ships. To add one, write its file in Sources, Filters, Transforms or Sinks, and its line here.
+    /// All built-in kinds. To add one, write its file in Sources, Filters, Transforms or Sinks, and register it here.
     public static let standard: StageRegistry = {
         var registry = StageRegistry()
         registry.register(SNSSource.self)

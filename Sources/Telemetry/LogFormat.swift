@@ -2,14 +2,14 @@ import Glibc
 import Locking
 import Wire
 
-/// How logs are written.
+/// The format of logs.
 public enum LogFormat: String, Sendable, CaseIterable {
-    /// For people: one line of text.
+    /// A line of text, for people.
     case text
-    /// For machines: one line of JSON.
+    /// A line of JSON, for programs.
     case json
 
-    /// A log handler on standard error.
+    /// Makes a log handler for standard error.
     public func handler(label: String, level: Logger.Level) -> any LogHandler {
         switch self {
         case .text: TextLogHandler(label: label, level: level)
@@ -18,18 +18,18 @@ public enum LogFormat: String, Sendable, CaseIterable {
     }
 }
 
-/// Standard error, for lines of logs: each is written whole.
+/// Standard error, to which each line is written whole.
 private enum LogOutput {
-    /// Held while a line is written: the system may write a long one in parts.
+    /// Held during a write, because the system may split a long line.
     private static let lock = Mutex(())
 
     static func write(_ line: String) {
-        // A log that cannot be written has nowhere to complain to.
+        // Errors of the log cannot be reported.
         lock.withLock { _ in try? OpenFile.standardError.write(line.utf8) }
     }
 }
 
-/// Writes each entry as a line of text to standard error, the time as that of the place where the process runs.
+/// Logs each entry as a line of text to standard error, in local time.
 struct TextLogHandler: LogHandler {
     var metadata = Logger.Metadata()
     var logLevel: Logger.Level
@@ -61,7 +61,7 @@ struct TextLogHandler: LogHandler {
     }
 }
 
-/// Writes each entry as a line of JSON to standard error.
+/// Logs each entry as a line of JSON to standard error.
 struct JSONLogHandler: LogHandler {
     var metadata = Logger.Metadata()
     var logLevel: Logger.Level

@@ -1,43 +1,40 @@
 import Locking
 
-/// Where the entries of a logger go. A value type: each logger has its own metadata and level.
+/// The destination of a logger. A value type: each logger has its own metadata and level.
 public protocol LogHandler: Sendable {
-    /// What belongs to every entry.
+    /// The metadata of every entry.
     var metadata: Logger.Metadata { get set }
-    /// The least serious level that is written; asked before each entry.
+    /// The minimum level; checked before each entry.
     var logLevel: Logger.Level { get set }
-    /// One value of `metadata`.
+    /// Accesses a value of `metadata`.
     subscript(metadataKey name: String) -> Logger.MetadataValue? { get set }
-    /// Writes an entry. From any thread; what cannot be written is lost, since a log has nowhere to complain to.
+    /// Writes an entry. Thread-safe; errors are ignored, because a log cannot report them.
     func log(event: LogEvent)
 }
 
 extension LogHandler {
-    /// One value of `metadata`.
+    /// Accesses a value of `metadata`.
     public subscript(metadataKey name: String) -> Logger.MetadataValue? {
         get { metadata[name] }
         set { metadata[name] = newValue }
     }
 }
 
-/// An entry of a log, as a handler gets it.
+/// A log entry.
 public struct LogEvent: Sendable {
-    /// How serious it is.
     public var level: Logger.Level
-    /// What it says.
     public var message: Logger.Message
-    /// What belongs to it, beside what belongs to every entry.
+    /// The metadata of this entry.
     public var metadata: Logger.Metadata?
-    /// Which part of the program says it.
+    /// The part of the program that logs.
     public var source: String
-    /// The file of the call, as `#fileID` has it.
+    /// The file of the call (`#fileID`).
     public var file: String
     /// The function of the call.
     public var function: String
     /// The line of the call.
     public var line: UInt
 
-    /// An entry.
     public init(
         level: Logger.Level, message: Logger.Message, metadata: Logger.Metadata? = nil, source: String,
         file: String = #fileID, function: String = #function, line: UInt = #line
@@ -47,13 +44,13 @@ public struct LogEvent: Sendable {
     }
 }
 
-/// What handler the process's loggers get.
+/// The log handler of the process's loggers.
 public enum LoggingSystem {
     private static let current = Mutex<@Sendable (String) -> any LogHandler> {
         LogFormat.text.handler(label: $0, level: .info)
     }
 
-    /// Gives a handler to each logger that is made from here on, by its label.
+    /// Sets the factory of handlers for all loggers made from now on.
     public static func bootstrap(_ factory: @escaping @Sendable (String) -> any LogHandler) {
         current.withLock { $0 = factory }
     }
@@ -61,21 +58,20 @@ public enum LoggingSystem {
     static var factory: @Sendable (String) -> any LogHandler { current.withLock { $0 } }
 }
 
-/// Writes nothing.
+/// Discards all entries.
 public struct SilentLogHandler: LogHandler {
-    /// Kept, and written nowhere.
+    /// Stored, but not written.
     public var metadata = Logger.Metadata()
-    /// So high that hardly any text is made.
+    /// High, so that few messages are formatted.
     public var logLevel = Logger.Level.critical
 
-    /// A handler that writes nothing.
     public init() {}
 
-    /// Nothing.
+    /// Does nothing.
     public func log(event: LogEvent) {}
 }
 
-/// Keeps entries, for tests. From any thread.
+/// Records entries for tests. Thread-safe.
 public final class RecordedLog: Sendable {
     private struct Handler: LogHandler {
         let log: RecordedLog
@@ -91,13 +87,12 @@ public final class RecordedLog: Sendable {
 
     private let recorded = Mutex<[LogEvent]>([])
 
-    /// A log without entries.
     public init() {}
 
-    /// The entries so far; the metadata of each is that of its logger too.
+    /// The entries so far, with the metadata of their loggers.
     public var events: [LogEvent] { recorded.withLock { $0 } }
 
-    /// A logger whose entries are kept here.
+    /// Makes a logger that records its entries here.
     public func logger(label: String = "test", level: Logger.Level = .trace) -> Logger {
         Logger(label: label) { _ in Handler(log: self, logLevel: level) }
     }

@@ -1,20 +1,20 @@
-/// Writes entries of a log: each has a level, a message, and metadata by name. A value type; from any thread.
+/// Writes log entries with a level, a message and metadata. A value type; thread-safe.
 public struct Logger: Sendable {
-    /// How serious an entry is. An entry below a logger's level is not written, nor is its text made.
+    /// The severity of an entry. Entries below a logger's level are neither formatted nor written.
     public enum Level: String, Sendable, CaseIterable, Comparable, Codable {
-        /// Every step, for those who search a fault.
+        /// Every step, for debugging.
         case trace
-        /// What helps to search a fault.
+        /// Details for debugging.
         case debug
-        /// What happens in the normal course.
+        /// Normal operation.
         case info
-        /// What is normal and not to be missed.
+        /// Normal, but important.
         case notice
-        /// What may need a look.
+        /// Something may need attention.
         case warning
-        /// What went wrong.
+        /// Something failed.
         case error
-        /// What needs somebody now.
+        /// Something needs attention now.
         case critical
 
         private var rank: Int {
@@ -29,40 +29,32 @@ public struct Logger: Sendable {
             }
         }
 
-        /// Less serious sorts first.
         public static func < (left: Level, right: Level) -> Bool { left.rank < right.rank }
     }
 
-    /// What an entry says; a string literal, or one with values in it.
+    /// The message of an entry: a string literal, possibly with interpolations.
     public struct Message: Sendable, Hashable, ExpressibleByStringInterpolation, CustomStringConvertible {
-        /// The text.
         public let description: String
 
-        /// A message of a text.
         public init(stringLiteral value: String) { description = value }
     }
 
-    /// What belongs to an entry, by name.
+    /// The metadata of an entry by name.
     public typealias Metadata = [String: MetadataValue]
 
-    /// A value of the metadata: mostly a string literal with a value in it.
+    /// A metadata value, usually a string literal with interpolations.
     public enum MetadataValue: Sendable, ExpressibleByStringInterpolation, ExpressibleByArrayLiteral,
         ExpressibleByDictionaryLiteral, CustomStringConvertible
     {
-        /// A text.
         case string(String)
-        /// Something that becomes a text when it is written.
+        /// A value that is formatted when it is written.
         case stringConvertible(any CustomStringConvertible & Sendable)
-        /// Values by name.
         case dictionary(Metadata)
-        /// Values in their order.
         case array([MetadataValue])
 
-        /// A text.
         public init(stringLiteral value: String) { self = .string(value) }
-        /// Values in their order.
         public init(arrayLiteral elements: MetadataValue...) { self = .array(elements) }
-        /// Values by name; of two with one name the last.
+        /// Makes a dictionary; of duplicates the last wins.
         public init(dictionaryLiteral elements: (String, MetadataValue)...) {
             self = .dictionary(Dictionary(elements) { $1 })
         }
@@ -78,35 +70,35 @@ public struct Logger: Sendable {
         }
     }
 
-    /// Who logs: stands in each line.
+    /// The name of the logger, shown in each line.
     public let label: String
-    /// Where the entries go.
+    /// The destination of the entries.
     public var handler: any LogHandler
 
-    /// A logger that writes where `LoggingSystem` says.
+    /// Makes a logger with the handler of `LoggingSystem`.
     public init(label: String) { self.init(label: label, factory: LoggingSystem.factory) }
 
-    /// A logger that writes where a handler does.
+    /// Makes a logger with another handler.
     public init(label: String, factory: (String) -> any LogHandler) {
         self.label = label
         handler = factory(label)
     }
 
-    /// The least serious level that is written.
+    /// The minimum level.
     public var logLevel: Level {
         get { handler.logLevel }
         set { handler.logLevel = newValue }
     }
 
-    /// What belongs to every entry of this logger.
+    /// Accesses the metadata of all entries of this logger.
     public subscript(metadataKey name: String) -> MetadataValue? {
         get { handler[metadataKey: name] }
         set { handler[metadataKey: name] = newValue }
     }
 
-    /// Writes an entry of a level.
+    /// Logs an entry.
     ///
-    /// - Parameter source: which part of the program says it; by default the module of the call.
+    /// - Parameter source: the part of the program; by default the calling module.
     public func log(
         level: Level, _ message: @autoclosure () -> Message, metadata: @autoclosure () -> Metadata? = nil,
         source: @autoclosure () -> String? = nil, file: String = #fileID, function: String = #function,
@@ -119,50 +111,50 @@ public struct Logger: Sendable {
                 file: file, function: function, line: line))
     }
 
-    /// `#fileID` is the module, a slash and the file.
+    /// Returns the module in `#fileID`.
     private static func module(of fileID: String) -> String {
         String(fileID.utf8.firstIndex(of: UInt8(ascii: "/")).map { fileID[..<$0] } ?? "n/a")
     }
 }
 
 extension Logger {
-    /// Writes an entry of the level `trace`.
+    /// Logs at level `trace`.
     public func trace(
         _ message: @autoclosure () -> Message, metadata: @autoclosure () -> Metadata? = nil, file: String = #fileID,
         function: String = #function, line: UInt = #line
     ) { log(level: .trace, message(), metadata: metadata(), file: file, function: function, line: line) }
 
-    /// Writes an entry of the level `debug`.
+    /// Logs at level `debug`.
     public func debug(
         _ message: @autoclosure () -> Message, metadata: @autoclosure () -> Metadata? = nil, file: String = #fileID,
         function: String = #function, line: UInt = #line
     ) { log(level: .debug, message(), metadata: metadata(), file: file, function: function, line: line) }
 
-    /// Writes an entry of the level `info`.
+    /// Logs at level `info`.
     public func info(
         _ message: @autoclosure () -> Message, metadata: @autoclosure () -> Metadata? = nil, file: String = #fileID,
         function: String = #function, line: UInt = #line
     ) { log(level: .info, message(), metadata: metadata(), file: file, function: function, line: line) }
 
-    /// Writes an entry of the level `notice`.
+    /// Logs at level `notice`.
     public func notice(
         _ message: @autoclosure () -> Message, metadata: @autoclosure () -> Metadata? = nil, file: String = #fileID,
         function: String = #function, line: UInt = #line
     ) { log(level: .notice, message(), metadata: metadata(), file: file, function: function, line: line) }
 
-    /// Writes an entry of the level `warning`.
+    /// Logs at level `warning`.
     public func warning(
         _ message: @autoclosure () -> Message, metadata: @autoclosure () -> Metadata? = nil, file: String = #fileID,
         function: String = #function, line: UInt = #line
     ) { log(level: .warning, message(), metadata: metadata(), file: file, function: function, line: line) }
 
-    /// Writes an entry of the level `error`.
+    /// Logs at level `error`.
     public func error(
         _ message: @autoclosure () -> Message, metadata: @autoclosure () -> Metadata? = nil, file: String = #fileID,
         function: String = #function, line: UInt = #line
     ) { log(level: .error, message(), metadata: metadata(), file: file, function: function, line: line) }
 
-    /// Writes an entry of the level `critical`.
+    /// Logs at level `critical`.
     public func critical(
         _ message: @autoclosure () -> Message, metadata: @autoclosure () -> Metadata? = nil, file: String = #fileID,
         function: String = #function, line: UInt = #line

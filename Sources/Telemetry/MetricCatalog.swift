@@ -1,17 +1,17 @@
-/// Every metric there is: its type and what it means. The one list that `/metrics` is described from.
+/// All metrics with their types and help texts: the source of what `/metrics` says about them.
 ///
-/// The names without a unit and with `_count` are those that dashboards of this ecosystem graph already. They break
-/// Prometheus's rules for names, so they are exposed without a type, which keeps `promtool check metrics` content.
+/// Names without a unit and with `_count` are used by existing dashboards. They violate Prometheus's naming rules, so
+/// they are exposed without a type, which `promtool check metrics` accepts.
 package enum MetricCatalog {
-    /// What is said of one metric.
+    /// The description of a metric.
     package struct Entry: Sendable {
-        /// Its type, as Prometheus has it.
+        /// The Prometheus type.
         package let type: String
-        /// What it means.
+        /// The help text.
         package let help: String
     }
 
-    /// By name.
+    /// The metrics by name.
     package static let entries: [String: Entry] = [
         "xmidt_hecate_messages_total": .init(type: "counter", help: "Messages that have ended, by how they ended."),
         "xmidt_hecate_message_seconds": .init(type: "histogram", help: "Time from taking a message to its end."),
@@ -52,7 +52,7 @@ package enum MetricCatalog {
             type: "untyped", help: "Whether the subscription is confirmed."),
         "xmidt_hecate_dns_ready": .init(type: "gauge", help: "Whether the public host has an address."),
         "xmidt_hecate_dns_ready_query_count": .init(type: "untyped", help: "Look-ups of the public host."),
-        // The list sizes that Tr1d1um and Caduceus tell, for pipelines that stand in for them (`webhook-list`).
+        // The list sizes of Tr1d1um and Caduceus, for pipelines that replace them (`webhook-list`).
         "webpa_tr1d1um_webhook_list_size_value": .init(
             type: "untyped", help: "Live webhooks that this Tr1d1um knows."),
         "xmidt_caduceus_webhook_list_size_value": .init(

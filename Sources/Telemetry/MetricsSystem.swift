@@ -1,12 +1,12 @@
 import Locking
 
-/// Where the process's metrics are made.
+/// The factory of the process's metrics.
 public enum MetricsSystem {
     private static let current = Mutex<any MetricsFactory>(SilentMetrics())
 
-    /// What makes the metrics: nothing that anybody reads until `bootstrap`.
+    /// The current factory; before `bootstrap` metrics are not exposed.
     public static var factory: any MetricsFactory { current.withLock { $0 } }
 
-    /// Makes each metric that is made from here on with a factory.
+    /// Sets the factory for all metrics made from now on.
     public static func bootstrap(_ factory: any MetricsFactory) { current.withLock { $0 = factory } }
 }

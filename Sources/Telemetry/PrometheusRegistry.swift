@@ -1,8 +1,8 @@
 import Locking
 
-/// The process's metrics, and their text for Prometheus. May be used from any thread.
+/// The process's metrics and their Prometheus text format. Thread-safe.
 ///
-/// Source of the text: Prometheus documentation, "Exposition formats", version 0.0.4.
+/// Source of the format: Prometheus documentation, "Exposition formats", version 0.0.4.
 public final class PrometheusRegistry: MetricsFactory {
     private struct Key: Hashable {
         let name: String
@@ -14,42 +14,41 @@ public final class PrometheusRegistry: MetricsFactory {
         let dimensions: [(String, String)]
     }
 
-    /// One value of one series.
+    /// A value of a series.
     public struct Sample: Sendable {
-        /// The metric's name.
+        /// The name of the metric.
         public var name: String
-        /// Of a histogram `sum` or `count`, else empty.
+        /// `sum` or `count` for a histogram, else empty.
         public var part: String
-        /// Its dimensions.
+        /// The dimensions.
         public var labels: [String: String]
-        /// The value.
         public var value: Double
     }
 
     private let series = Mutex<[Key: Registered]>([:])
 
-    /// A registry that begins with what counts nothing yet but dashboards ask for.
+    /// Makes a registry with the metrics that dashboards expect even before they are used.
     public init() {
-        // This process publishes nothing to SNS unless a sink does; dashboards sum this with the publishers' own.
+        // Without a sink this process publishes nothing to SNS; dashboards add this to the publishers' metrics.
         _ = makeCounter(label: "xmidt_hecate_webhook_sns_notification_sent_count", dimensions: [])
     }
 
-    /// A counter; the same one for the same name and dimensions.
+    /// Makes or finds a counter.
     public func makeCounter(label: String, dimensions: [(String, String)]) -> Counter {
         Counter(find(label, dimensions) { CounterSeries() })
     }
 
-    /// A gauge; the same one for the same name and dimensions.
+    /// Makes or finds a gauge.
     public func makeGauge(label: String, dimensions: [(String, String)]) -> Gauge {
         Gauge(find(label, dimensions) { GaugeSeries() })
     }
 
-    /// A histogram in seconds; the same one for the same name and dimensions.
+    /// Makes or finds a histogram in seconds.
     public func makeTimer(label: String, dimensions: [(String, String)]) -> Timer {
         Timer(find(label, dimensions) { HistogramSeries() })
     }
 
-    /// All series as text, names and labels in order.
+    /// Returns all series as text, sorted by name and labels.
     public func text() -> String {
         let all = series.withLock { $0 }.sorted { ($0.key.name, $0.key.labels) < ($1.key.name, $1.key.labels) }
         var output = ""
@@ -65,7 +64,7 @@ public final class PrometheusRegistry: MetricsFactory {
         return output
     }
 
-    /// What all series tell now; of histograms the sum and the count.
+    /// The current values of all series; the sum and count of histograms.
     public var samples: [Sample] {
         series.withLock { $0 }.flatMap { key, registered in
             let labels = Dictionary(registered.dimensions) { $1 }
@@ -87,7 +86,7 @@ public final class PrometheusRegistry: MetricsFactory {
     }
 
     private static func escaped(_ text: String) -> String {
-        // By scalars: a carriage return and a newline are one character.
+        // By scalars: CR LF is one Character.
         var output = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
             switch scalar {

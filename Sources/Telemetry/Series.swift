@@ -1,10 +1,10 @@
 import Locking
 
-/// The values of one name and one set of labels.
+/// The values of a name and a set of labels.
 protocol Series: AnyObject, Sendable {
-    /// What it tells, a histogram in parts.
+    /// The current value; the parts of a histogram.
     var values: [(part: String, value: Double)] { get }
-    /// Adds its lines in Prometheus's text format.
+    /// Appends the lines of the Prometheus text format.
     func append(_ name: String, _ labels: String, to output: inout String)
 }
 
@@ -34,14 +34,14 @@ final class GaugeSeries: Series {
 }
 
 final class HistogramSeries: Series {
-    /// In seconds: from a filter's work to a write that waited for its time-out.
+    /// In seconds, from a filter's work to a write that waits for its timeout.
     private static let bounds = [
         0.000_01, 0.000_1, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60,
     ]
 
     private static let boundsInNanoseconds = bounds.map { Int64($0 * 1e9) }
 
-    /// How many fell into each bucket, the last without a bound: one more than there are bounds.
+    /// The counts of the buckets; the last one has no bound.
     private let counts = InlineArray<17, StripedCounter> { _ in StripedCounter() }
     private let nanoseconds = StripedCounter()
 
@@ -50,10 +50,10 @@ final class HistogramSeries: Series {
         nanoseconds.add(Int(duration))
     }
 
-    /// How many values there are.
+    /// The number of values.
     var count: Int { bucketCounts.reduce(0, +) }
 
-    /// A reader may see a value that is being recorded in a bucket and not yet in the sum.
+    /// A concurrently recorded value may be in a bucket before it is in the sum.
     private var bucketCounts: [Int] { counts.indices.map { counts[$0].value } }
     private var sum: Double { Double(nanoseconds.value) / 1e9 }
 

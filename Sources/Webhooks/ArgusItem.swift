@@ -1,18 +1,17 @@
 import Cryptography
 public import Wire
 
-/// An item as Argus keeps it: an id, an owner, data, and a time to live that is worked out when it is written.
+/// An item of Argus: an id, an owner, data, and a lifetime from which the ttl is computed when it is written.
 public struct ArgusItem: Sendable, Equatable {
     /// 64 characters `0-9a-f`.
     public let id: String
-    /// Whose it is; empty for nobody's.
+    /// The owner; empty for none.
     public let owner: String
     /// A JSON object with at least one key.
     public let data: [UInt8]
-    /// When it ends.
+    /// When it expires.
     public let lifetime: ItemLifetime
 
-    /// An item.
     public init(id: String, owner: String, data: [UInt8], lifetime: ItemLifetime) {
         self.id = id
         self.owner = owner
@@ -20,10 +19,10 @@ public struct ArgusItem: Sendable, Equatable {
         self.lifetime = lifetime
     }
 
-    /// The id of the item of a webhook: lower-case hex SHA-256 of the bytes of its URL (ancla, webhook item id).
+    /// Returns the id of a webhook's item: the SHA-256 of its URL in lower-case hex (ancla, webhook item id).
     public static func id(ofURL url: String) -> String { Hex.encode(Digest.sha256(url)) }
 
-    /// The body of the request that writes it: `{"id": ..., "data": ..., "ttl": seconds}`.
+    /// Returns the body of the request that writes the item: `{"id": ..., "data": ..., "ttl": seconds}`.
     public func body(at now: Timestamp) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(data.count + 128)
@@ -38,18 +37,17 @@ public struct ArgusItem: Sendable, Equatable {
     }
 }
 
-/// How long an item lives.
+/// The lifetime of an item.
 public struct ItemLifetime: Sendable, Equatable {
-    /// When it ends.
+    /// When it expires.
     public var end: Timestamp
-    /// The least it is given while it lives, in seconds.
+    /// The minimum ttl before it expires, in seconds.
     public var minimum: Int64
-    /// The most it is given, in seconds.
+    /// The maximum ttl, in seconds.
     public var maximum: Int64
-    /// Whether an item that has ended is written all the same, with a ttl of `minimum` seconds.
+    /// Whether an expired item is still written, with a ttl of `minimum` seconds.
     public var keepsExpired: Bool
 
-    /// A lifetime.
     public init(end: Timestamp, minimum: Int64 = 0, maximum: Int64 = .max, keepsExpired: Bool = false) {
         self.end = end
         self.minimum = minimum
@@ -57,17 +55,17 @@ public struct ItemLifetime: Sendable, Equatable {
         self.keepsExpired = keepsExpired
     }
 
-    /// The longest time that Go's `time.Duration` holds, in seconds. Readers are Go programs, and the original gateway wrote no
-    /// more than this for a registration without end.
+    /// The maximum of Go's `time.Duration` in seconds. Readers are Go programs, and the original gateway wrote no more
+    /// than this for a registration without an end.
     private static let maximumSeconds = Int64.max / 1_000_000_000
 
-    /// The whole seconds that are left, rounded down, within the bounds and never negative.
+    /// Returns the remaining whole seconds, rounded down and clamped, never negative.
     public func secondsLeft(at now: Timestamp) -> Int64 {
         let left = min(max(0, (end - now).components.seconds), Self.maximumSeconds)
         return max(minimum, min(maximum, left))
     }
 
-    /// Whether there is less than a second left, and the item is not to be written any more.
+    /// Returns whether less than a second is left, so that the item must not be written any more.
     public func isExpired(at now: Timestamp) -> Bool {
         !keepsExpired && (end - now) < .seconds(1)
     }

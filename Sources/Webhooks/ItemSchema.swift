@@ -1,6 +1,6 @@
 import Wire
 
-/// The shape of an item's data, by the generation of its readers.
+/// The format of an item's data, by the generation of its readers.
 public enum ItemSchema: String, Sendable, CaseIterable {
     /// Read by ancla up to 0.3.x: Caduceus up to at least 0.9, Tr1d1um 0.6 and 0.7.
     case webhook
@@ -9,7 +9,7 @@ public enum ItemSchema: String, Sendable, CaseIterable {
 }
 
 extension Webhook {
-    /// The data of the webhook's item, written straight out as JSON.
+    /// Returns the data of the webhook's item as JSON.
     public func itemData(partnerIDs: [String], schema: ItemSchema) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(512)
@@ -24,7 +24,7 @@ extension Webhook {
         return output
     }
 
-    /// The webhook's record on its own, as it is published.
+    /// Returns the webhook's record alone, as it is published.
     public func record(schema: ItemSchema) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(512)

@@ -1,64 +1,62 @@
 public import Wire
 
-/// A webhook registration, complete: what every generation of reader can be served from.
+/// A complete webhook registration, from which every generation of readers can be served.
 public struct Webhook: Sendable, Equatable {
-    /// Where events are delivered; the webhook's identity. Never empty.
+    /// The URL that events are delivered to, which identifies the webhook. Never empty.
     public var url: String
-    /// The content type the receiver wants; may be empty.
+    /// The content type that the receiver wants; may be empty.
     public var contentType: String
-    /// The key for signing what is delivered; empty for none. A secret.
+    /// The key that signs deliveries; empty for none. A secret.
     public var secret: String
-    /// Further addresses to deliver to.
+    /// Further URLs to deliver to.
     public var alternativeURLs: [String]
-    /// Where failures are reported; may be empty.
+    /// The URL that failures are reported to; may be empty.
     public var failureURL: String
-    /// Patterns of the events wanted. Never empty.
+    /// Patterns of the wanted events. Never empty.
     public var events: [String]
-    /// Patterns of the devices wanted; `.*` for all.
+    /// Patterns of the wanted devices; `.*` for all.
     public var deviceIDs: [String]
-    /// Who registered it; may be empty.
+    /// The address that registered it; may be empty.
     public var registeredFromAddress: String
-    /// How long it is to live, in nanoseconds.
+    /// Its lifetime in nanoseconds.
     public var duration: Int64
-    /// When it ends.
+    /// When it expires.
     public var until: RFC3339.DateTime
-    /// Whether the record itself said when it ends.
+    /// Whether the record itself had an `until`.
     public var hasOwnUntil: Bool
 
-    /// What Tr1d1um's list says in place of a secret (ancla, obfuscateSecrets).
+    /// What Tr1d1um's list shows in place of a secret (ancla, obfuscateSecrets).
     public static let obfuscatedSecret = "<obfuscated>"
 }
 
-/// Why a record is not a webhook that can be stored.
+/// Why a record is no valid webhook.
 public struct WebhookError: Error, Equatable, CustomStringConvertible {
-    /// The reason, for people.
     public let description: String
 
     init(_ reason: String) { description = reason }
 }
 
-/// How records are read where they do not say it themselves.
+/// How ambiguous records are interpreted.
 public struct WebhookRules: Sendable {
     /// The unit of an integer `duration` in a record without `until`.
     public enum BareDuration: String, Sendable, CaseIterable {
-        /// Seconds, as newer publishers write it.
+        /// Seconds, as newer publishers use.
         case seconds
-        /// Nanoseconds, as publishers of the SNS era write it.
+        /// Nanoseconds, as publishers of the SNS era use.
         case nanoseconds
     }
 
-    /// What a registration lives where nothing else is said, in nanoseconds (webpa-common, webhook: 5 minutes).
+    /// The default lifetime of a registration in nanoseconds (webpa-common, webhook: 5 minutes).
     public static let defaultDuration: Int64 = 300_000_000_000
-    /// The longest duration in the legacy shape, and what it has where it says none: 300,000 seconds.
+    /// The maximum lifetime of a legacy record, and its default: 300,000 seconds.
     public static let maximumLegacySeconds: Int64 = 300_000
 
     /// The unit of an integer `duration` in a record without `until`.
     public var bareDuration: BareDuration
-    /// Whether the record's own duration holds; otherwise it is 300 s, as the SNS-era publisher and the original
-    /// gateway set it.
+    /// Whether the record's duration is used; if not, it is 300 s, as the SNS-era publisher and the original gateway
+    /// set it.
     public var keepDuration: Bool
 
-    /// Rules.
     public init(bareDuration: BareDuration = .seconds, keepDuration: Bool = true) {
         self.bareDuration = bareDuration
         self.keepDuration = keepDuration
@@ -66,14 +64,14 @@ public struct WebhookRules: Sendable {
 }
 
 extension Webhook {
-    /// Reads a record in any of its three shapes and completes it.
+    /// Parses a record in any of its three formats and completes it.
     ///
-    /// The shapes are told apart by `until`: an integer makes a legacy record. What is missing is filled in as Tr1d1um
-    /// does it (webpa-common 1.x, webhook.W).
+    /// An integer `until` marks a legacy record. Missing fields get the defaults of Tr1d1um (webpa-common 1.x,
+    /// webhook.W).
     /// - Parameters:
-    ///   - json: the record, or an array whose first element counts.
-    ///   - publishedAt: from when a record without `until` lives.
-    /// - Throws: `WebhookError` where it is no webhook.
+    ///   - json: the record, or an array whose first element is used.
+    ///   - publishedAt: the start of the lifetime of a record without `until`.
+    /// - Throws: `WebhookError` if it is no valid webhook.
     public init(json: [UInt8], publishedAt: Timestamp, rules: WebhookRules) throws {
         let record = try WebhookRecord(json: json)
         guard !record.url.isEmpty else { throw WebhookError("config.url is missing or empty") }

@@ -1,8 +1,7 @@
 import Wire
 
-/// The fields of a webhook record as they stand in its JSON, read as Go's `encoding/json` reads them into a struct: keys
-/// without regard to case, the last of several wins, objects of one name merge, null changes nothing, unknown keys are
-/// passed over.
+/// The fields of a webhook record, decoded as Go's `encoding/json` decodes a struct: keys are case-insensitive, the
+/// last duplicate wins, objects with the same key merge, null changes nothing, unknown keys are ignored.
 struct WebhookRecord {
     enum Duration {
         case absent
@@ -16,7 +15,7 @@ struct WebhookRecord {
         case epoch(Int64)
     }
 
-    /// What Go writes for a time that was never set; readers take it as unset.
+    /// What Go writes for a time that was never set; readers treat it as unset.
     static let goZeroTime = RFC3339.DateTime(Timestamp(seconds: -62_135_596_800))
 
     var url = ""
@@ -54,7 +53,7 @@ struct WebhookRecord {
             count += 1
             var element = WebhookRecord()
             guard try !reader.takeNull() else { return }
-            // Go decodes all elements before it takes the first, so one that cannot be read spoils them all.
+            // Go decodes all elements before it uses the first, so a malformed one fails them all.
             try element.readObject(&reader)
             if case .epoch = element.until { throw WebhookError("a legacy record cannot stand in an array") }
             if index == 0 { self = element }

@@ -1,15 +1,15 @@
-/// Bytes as text in base 64, and back. Source: RFC 4648, section 4: with padding.
+/// Base 64 with padding (RFC 4648, section 4).
 public enum Base64 {
     private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    /// For each byte the digit's value, or 255 where it is no digit.
+    /// The value of each digit, by its byte; 255 for other bytes.
     private static let values: [UInt8] = {
         var values = [UInt8](repeating: 255, count: 256)
         for (value, digit) in digits.enumerated() { values[Int(digit)] = UInt8(value) }
         return values
     }()
 
-    /// Writes bytes.
+    /// Encodes bytes.
     public static func encode(_ bytes: some Collection<UInt8>) -> String {
         let fast = bytes.withContiguousStorageIfAvailable { encode($0) }
         return fast ?? Array(bytes).withUnsafeBufferPointer { encode($0) }
@@ -38,9 +38,9 @@ public enum Base64 {
         }
     }
 
-    /// Reads bytes.
+    /// Decodes a text.
     ///
-    /// - Returns: nil where the text holds anything but digits and the padding that belongs there: white space too.
+    /// - Returns: nil for anything but digits and the correct padding, including white space.
     public static func decode(_ text: some StringProtocol) -> [UInt8]? {
         var text = String(text)
         return text.withUTF8 { decode($0) }

@@ -1,28 +1,26 @@
-/// The way to a field of a JSON record, as in `config.url`, `matcher.device_id[0]` or `receivers[*].url`.
+/// The path of a field in a JSON record, such as `config.url`, `matcher.device_id[0]` or `receivers[*].url`.
 ///
-/// It finds what a Go program sees in that field: keys match without regard to case, of several occurrences the last
-/// that is not null counts, and where the record is an array its first element counts. So a filter sees the same URL
-/// that later becomes the item, however oddly the record is written.
+/// Finds what a Go program finds in that field: keys are case-insensitive, the last duplicate that is not null wins,
+/// and of an array of records the first is used. So a filter sees the URL that later becomes the item, however oddly
+/// the record is written.
 public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
     fileprivate enum Part: Sendable, Hashable {
-        /// The member of a name: that between these places of `names`.
+        /// The member with a name, given as a range of `names`.
         case name(from: Int, to: Int)
-        /// The element of an index.
+        /// The element with an index.
         case element(Int)
-        /// Every element.
         case every
     }
 
     /// The path as it was written.
     public let description: String
-    /// The names on the way, as they were written; indexes in brackets.
+    /// The names in the path as they were written; indexes in brackets.
     public let segments: [String]
     private let parts: [Part]
-    /// All names, folded, one behind the other. Apart from the parts, so that going along them takes no references.
+    /// All names, case-folded and concatenated. Apart from the parts, so that following the path retains nothing.
     private let names: [UInt8]
 
-    /// A path of one or more names, separated by dots, each perhaps with `[*]` or `[0]` behind it; nil where a name is empty or
-    /// a bracket holds something else.
+    /// Parses a path of names separated by dots, each optionally followed by `[*]` or `[0]`; nil if it is malformed.
     public init?(_ text: String) {
         var parts: [Part] = []
         var names: [UInt8] = []
@@ -56,19 +54,19 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
         self.segments = segments
     }
 
-    /// The values a field can have for a filter.
+    /// The value of a field for a filter.
     public enum Value: Equatable, Sendable {
         /// A string, or a number or boolean as it was written.
         case text(String)
-        /// An array, or what `[*]` gathers: its strings, numbers and booleans; nested arrays and objects are left out.
+        /// An array, or what `[*]` collects: strings, numbers and booleans, without nested arrays and objects.
         case list([String])
-        /// An object, of which only the presence is known.
+        /// An object, whose content is ignored.
         case object
     }
 
-    /// The field's value in a JSON text, nil where there is none.
+    /// Returns the field's value in a JSON text; nil if there is none.
     ///
-    /// - Throws: `JSONError` where the text is not JSON.
+    /// - Throws: `JSONError` if the text is not JSON.
     public func value(in json: [UInt8]) throws -> Value? {
         try parts.withUnsafeBufferPointer { parts in
             try names.withUnsafeBufferPointer { names in
@@ -92,12 +90,12 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// As `value(in:)`, for a field that is one piece of text; nil for anything else.
+    /// Returns the field's text; nil for anything but one text.
     public func text(in json: [UInt8]) throws -> String? {
         if case .text(let text) = try value(in: json) { text } else { nil }
     }
 
-    /// The path while a text is read.
+    /// The position in the path while a text is read.
     fileprivate struct Cursor {
         let parts: UnsafeBufferPointer<Part>
         let names: UnsafeBufferPointer<UInt8>

@@ -1,14 +1,14 @@
-/// Durations as Go writes them: `5m`, `1h30m`, `1.5h`, `-2s`, `250ms`, `0`.
+/// Durations in Go's format: `5m`, `1h30m`, `1.5h`, `-2s`, `250ms`, `0`.
 ///
-/// The units are `ns`, `us`, `µs`, `ms`, `s`, `m` and `h` (Go's package time, ParseDuration). A value has to fit in
-/// 64 bits of nanoseconds, as it does there.
+/// The units are `ns`, `us`, `µs`, `ms`, `s`, `m` and `h` (Go's package time, ParseDuration). Values are limited to 64
+/// bits of nanoseconds, as in Go.
 public enum GoDuration {
-    /// Reads a duration; nil where the text is none or does not fit.
+    /// Parses a duration; nil if it is malformed or out of range.
     public static func parse(_ text: String) -> Duration? {
         nanoseconds(text).map { .nanoseconds($0) }
     }
 
-    /// Reads a duration as nanoseconds; nil where the text is none or does not fit.
+    /// Parses a duration in nanoseconds; nil if it is malformed or out of range.
     public static func nanoseconds(_ text: String) -> Int64? {
         var rest = Substring(text)
         var negative = false
@@ -29,7 +29,7 @@ public enum GoDuration {
         return Int64(exactly: total)
     }
 
-    /// Writes nanoseconds as Go's `Duration.String()` does: `5m0s`, `1h0m0s`, `1.5s`, `250ms`, `0s`.
+    /// Formats nanoseconds like Go's `Duration.String()`: `5m0s`, `1h0m0s`, `1.5s`, `250ms`, `0s`.
     public static func format(nanoseconds: Int64) -> String {
         guard nanoseconds != 0 else { return "0s" }
         let magnitude = nanoseconds.magnitude
@@ -44,7 +44,7 @@ public enum GoDuration {
         return "\(sign)\(minutes / 60)h\(minutes % 60)m\(seconds)"
     }
 
-    /// One number and its unit, in nanoseconds.
+    /// Parses a number with its unit, in nanoseconds.
     private static func component(_ rest: inout Substring) -> UInt64? {
         let whole = leadingDigits(&rest)
         var fraction: Substring = ""
@@ -65,7 +65,7 @@ public enum GoDuration {
             guard !overflow else { return nil }
             value = product
         }
-        // As Go does it: the digits as one integer (those that no longer fit are dropped), scaled in floating point.
+        // As Go does: the digits as an integer (without those that do not fit), scaled in floating point.
         var digits: UInt64 = 0
         var scale = 1.0
         for digit in fraction.utf8 {
@@ -100,7 +100,7 @@ public enum GoDuration {
 }
 
 extension Duration {
-    /// The whole duration in nanoseconds, saturating at the ends of 64 bits.
+    /// The duration in nanoseconds, clamped to 64 bits.
     public var inNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
@@ -108,7 +108,7 @@ extension Duration {
         return overflow || sumOverflow ? (seconds < 0 ? .min : .max) : sum
     }
 
-    /// The whole duration in seconds with its fraction.
+    /// The duration in seconds with its fraction.
     public var inSeconds: Double {
         let (seconds, attoseconds) = components
         return Double(seconds) + Double(attoseconds) / 1e18

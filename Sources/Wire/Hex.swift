@@ -1,11 +1,12 @@
-/// Lower-case hexadecimal, written without formatting calls because item ids are made on the path of every message.
+/// Lower-case hexadecimal. Does not use formatting functions, because item ids are computed for every message.
 public enum Hex {
-    /// Two digits for each byte, in order.
+    /// Encodes bytes as two digits each.
     public static func encode(_ bytes: some Sequence<UInt8>) -> String {
         Array(bytes).withUnsafeBytes { encode($0) }
     }
 
-    /// As `encode(_:)`, of memory: not generic, so that a caller in another module pays for no witness at each byte.
+    /// Like `encode(_:)` for memory. Not generic, so that a caller in another module needs no witness table for each
+    /// byte.
     public static func encode(_ bytes: UnsafeRawBufferPointer) -> String {
         String(unsafeUninitializedCapacity: 2 * bytes.count) { text in
             for (index, byte) in bytes.enumerated() {

@@ -1,43 +1,38 @@
-/// What is wrong with a JSON text, and where.
+/// An error in a JSON text, with its position.
 public struct JSONError: Error, Equatable, CustomStringConvertible {
     /// What was expected or found.
     public var message: String
-    /// The byte at which it was noticed, from 0.
+    /// The offset in bytes, starting at 0.
     public var offset: Int
 
-    /// An error at a byte offset.
     public init(_ message: String, at offset: Int) {
         self.message = message
         self.offset = offset
     }
 
-    /// The message with its place.
+    /// The message with the offset.
     public var description: String { "\(message) (at byte \(offset))" }
 }
 
-/// A pull parser for JSON that builds no tree: the caller walks objects and arrays and takes the values it wants.
+/// A pull parser for JSON without a tree: the caller walks objects and arrays and reads the values it needs.
 ///
-/// It accepts exactly RFC 8259 (no comments, no trailing commas, no NaN) and reads values as Go's `encoding/json`
-/// does, because the records this gateway converts were read by Go programs before: invalid UTF-8 and lone
-/// surrogates in strings become U+FFFD, an integer may have neither fraction nor exponent, and nesting deeper than
-/// 10,000 is refused. It never recurses by itself, so that a deep text cannot exhaust a thread's stack.
+/// Accepts exactly RFC 8259 (no comments, no trailing commas, no NaN) and reads values like Go's `encoding/json`,
+/// because Go programs read these records before: invalid UTF-8 and lone surrogates become U+FFFD, an integer has
+/// neither fraction nor exponent, and nesting deeper than 10,000 is refused. Does not recurse by itself, so that a deep
+/// text cannot exhaust the stack.
 public struct JSONReader {
-    /// The kind of the value that comes next.
+    /// The kind of a value.
     public enum Kind: Sendable {
         /// An object, `{...}`.
         case object
         /// An array, `[...]`.
         case array
-        /// A string.
         case string
-        /// A number.
         case number
-        /// `true` or `false`.
         case bool
-        /// `null`.
         case null
 
-        /// The kind with its article, for messages.
+        /// The kind with an article, for messages.
         public var name: String {
             switch self {
             case .object: "an object"
@@ -50,17 +45,17 @@ public struct JSONReader {
         }
     }
 
-    /// The deepest nesting that is read (Go: encoding/json, maxNestingDepth).
+    /// The maximum nesting (Go: encoding/json, maxNestingDepth).
     public static let maximumDepth = 10_000
 
     let bytes: UnsafeBufferPointer<UInt8>
-    /// The next byte to be read, from 0.
+    /// The offset of the next byte.
     public private(set) var position = 0
     private var depth = 0
 
-    /// Reads one whole JSON text: `body` has to consume exactly one value, and only white space may follow it.
+    /// Reads a whole JSON text: `body` must consume exactly one value, which only white space may follow.
     ///
-    /// - Throws: `JSONError` for what is not JSON; whatever `body` throws.
+    /// - Throws: `JSONError` if the text is not JSON; the errors of `body`.
     public static func read<Result>(
         _ bytes: [UInt8], _ body: (inout JSONReader) throws -> Result
     ) throws -> Result {
@@ -77,7 +72,7 @@ public struct JSONReader {
 
     // MARK: - Looking ahead
 
-    /// The kind of the next value, without consuming it.
+    /// Returns the kind of the next value without consuming it.
     public mutating func kind() throws -> Kind {
         skipWhitespace()
         guard position < bytes.count else { throw error("unexpected end of JSON") }
@@ -92,12 +87,12 @@ public struct JSONReader {
         }
     }
 
-    /// An error at the present place.
+    /// Makes an error at the current position.
     public func error(_ message: String) -> JSONError { JSONError(message, at: position) }
 
     // MARK: - Objects and arrays
 
-    /// Walks an object. `member` is called at each value and has to consume it.
+    /// Walks an object. `member` is called for each value and must consume it.
     public mutating func object(_ member: (inout JSONReader, JSONKey) throws -> Void) throws {
         try expect(.object)
         try open()
@@ -116,7 +111,7 @@ public struct JSONReader {
         }
     }
 
-    /// Walks an array. `element` is called at each value with its index and has to consume it.
+    /// Walks an array. `element` is called for each value with its index and must consume it.
     public mutating func array(_ element: (inout JSONReader, Int) throws -> Void) throws {
         try expect(.array)
         try open()
@@ -135,13 +130,12 @@ public struct JSONReader {
 
     // MARK: - Scalars
 
-    /// Consumes a string.
     public mutating func string() throws -> String {
         try expect(.string)
         return try stringToken().decoded(in: bytes)
     }
 
-    /// Consumes an integer of 64 bits, written without fraction and exponent.
+    /// Consumes a 64-bit integer without fraction and exponent.
     public mutating func integer() throws -> Int64 {
         let start = position
         let text = try number()
@@ -157,7 +151,6 @@ public struct JSONReader {
         return String(decoding: bytes[start..<position], as: UTF8.self)
     }
 
-    /// Consumes `true` or `false`.
     public mutating func bool() throws -> Bool {
         try expect(.bool)
         if bytes[position] == UInt8(ascii: "t") {
@@ -168,14 +161,14 @@ public struct JSONReader {
         return false
     }
 
-    /// Consumes `null` if it comes next.
+    /// Consumes `null` if it is next.
     public mutating func takeNull() throws -> Bool {
         guard try kind() == .null else { return false }
         try literal("null")
         return true
     }
 
-    /// Consumes the next value, whatever it is, checks that it is JSON and returns its bytes' range in the text.
+    /// Consumes and validates the next value, and returns its range in the text.
     @discardableResult
     public mutating func skip() throws -> Range<Int> {
         skipWhitespace()

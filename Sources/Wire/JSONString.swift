@@ -1,8 +1,8 @@
-/// A string in a JSON text that was checked but not decoded yet.
+/// A string in a JSON text, validated but not decoded.
 struct JSONStringToken {
-    /// The bytes between the quotation marks.
+    /// The range of bytes between the quotation marks.
     let range: Range<Int>
-    /// Whether all bytes are ASCII and none is escaped, so that the bytes are the value.
+    /// Whether the bytes are ASCII without escapes, and so are the value.
     let isPlain: Bool
 
     func decoded(in bytes: UnsafeBufferPointer<UInt8>) -> String {
@@ -11,8 +11,8 @@ struct JSONStringToken {
         return String(decoding: Self.unescape(raw), as: UTF8.self)
     }
 
-    /// Resolves escapes; invalid UTF-8 becomes U+FFFD byte by byte and a lone surrogate once, as Go does it
-    /// (encoding/json, unquoteBytes), so that an item's id, a hash of these bytes, is the same as there.
+    /// Decodes escapes. Invalid UTF-8 becomes U+FFFD byte by byte, a lone surrogate once, as in Go (encoding/json,
+    /// unquoteBytes), so that an item's id, a hash of these bytes, is the same.
     static func unescape(_ raw: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(raw.count)
@@ -51,7 +51,7 @@ struct JSONStringToken {
 
     private static let replacement: [UInt8] = [0xef, 0xbf, 0xbd]
 
-    /// Appends the escape whose letter is at `index` and returns the index after it.
+    /// Decodes the escape whose letter is at `index` and returns the index behind it.
     private static func appendEscape(
         at index: Int, of raw: UnsafeBufferPointer<UInt8>, to result: inout [UInt8]
     ) -> Int {
@@ -82,7 +82,7 @@ struct JSONStringToken {
         return index + 1
     }
 
-    /// The length of the well-formed UTF-8 sequence at `index` (Unicode, table 3-7); nil where there is none.
+    /// Returns the length of the well-formed UTF-8 sequence at `index` (Unicode, table 3-7); nil if there is none.
     static func utf8Length(_ bytes: UnsafeBufferPointer<UInt8>, _ index: Int) -> Int? {
         func continuation(_ offset: Int, _ range: ClosedRange<UInt8> = 0x80...0xbf) -> Bool {
             index + offset < bytes.count && range.contains(bytes[index + offset])
@@ -101,7 +101,7 @@ struct JSONStringToken {
     }
 }
 
-/// The key of an object's member, compared without being decoded wherever it is plain ASCII.
+/// The key of an object's member. Plain ASCII is compared without decoding.
 public struct JSONKey {
     private let token: JSONStringToken
     private let bytes: UnsafeBufferPointer<UInt8>
@@ -111,10 +111,9 @@ public struct JSONKey {
         self.bytes = bytes
     }
 
-    /// The key's text.
     public var text: String { token.decoded(in: bytes) }
 
-    /// Whether the key is exactly `name`.
+    /// Returns whether the key equals `name`.
     public func equals(_ name: StaticString) -> Bool {
         if token.isPlain {
             return token.range.count == name.utf8CodeUnitCount
@@ -123,12 +122,12 @@ public struct JSONKey {
         return text == String(describing: name)
     }
 
-    /// Whether the key is `name` when case is ignored, as Go matches keys to fields. `name` is lower-case ASCII.
+    /// Returns whether the key equals `name` ignoring case, as Go matches keys to fields. `name` is lower-case ASCII.
     public func matches(_ name: StaticString) -> Bool {
         name.withUTF8Buffer { matches(lowercased: $0) }
     }
 
-    /// As `matches(_:)`, for a name known at run time only.
+    /// Like `matches(_:)`, for a name known only at run time.
     public func matches(lowercased name: UnsafeBufferPointer<UInt8>) -> Bool {
         if token.isPlain {
             guard token.range.count == name.count else { return false }
@@ -140,7 +139,8 @@ public struct JSONKey {
         return Self.fold(text).elementsEqual(name)
     }
 
-    /// Lower case, with the two characters outside ASCII that Go folds onto ASCII letters (encoding/json, foldFunc).
+    /// Returns the text in lower case, with the two non-ASCII characters that Go folds to ASCII letters (encoding/json,
+    /// foldFunc).
     static func fold(_ text: String) -> [UInt8] {
         var result: [UInt8] = []
         for scalar in text.unicodeScalars {

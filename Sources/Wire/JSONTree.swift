@@ -1,47 +1,40 @@
-/// A JSON value as a tree, for what changes or compares whole values. Members keep their order, numbers their writing. What only
-/// reads some fields walks the text with `JSONReader` instead.
+/// A JSON value as a tree, for code that changes or compares whole values. Keeps the order of members and the text of
+/// numbers. Code that only reads some fields uses `JSONReader`.
 public indirect enum JSONTree: Sendable, Equatable {
-    /// `null`.
     case null
-    /// A boolean.
     case bool(Bool)
-    /// A number as it is written.
+    /// A number as it was written.
     case number(String)
-    /// A string.
     case string(String)
-    /// An array.
     case array([JSONTree])
-    /// An object; a key that occurs twice stands twice.
+    /// An object, which may hold duplicate keys.
     case object([Member])
 
     /// A member of an object.
     public struct Member: Sendable, Equatable {
-        /// The key.
         public var key: String
-        /// The value.
         public var value: JSONTree
 
-        /// A member.
         public init(_ key: String, _ value: JSONTree) {
             self.key = key
             self.value = value
         }
     }
 
-    /// The deepest nesting that is read: what follows walks trees by recursion.
+    /// The maximum nesting, because other code walks trees recursively.
     public static let maximumDepth = 200
 
-    /// An object of some members in order.
+    /// Makes an object with members in order.
     public static func members(_ members: KeyValuePairs<String, JSONTree>) -> JSONTree {
         .object(members.map { Member($0.key, $0.value) })
     }
 
-    /// An integer.
+    /// Makes an integer.
     public static func integer(_ value: some BinaryInteger) -> JSONTree { .number("\(value)") }
 
-    /// Reads one whole JSON text.
+    /// Parses a whole JSON text.
     ///
-    /// - Throws: `JSONError` where it is none, or deeper than `maximumDepth`.
+    /// - Throws: `JSONError` if it is malformed or deeper than `maximumDepth`.
     public init(parsing bytes: [UInt8]) throws {
         self = try JSONReader.read(bytes) { try Self.take(&$0, depth: 0) }
     }
@@ -69,16 +62,16 @@ public indirect enum JSONTree: Sendable, Equatable {
         }
     }
 
-    /// The value of a key: the last of several, nil for what is no object.
+    /// Returns the value of a key, the last of duplicates; nil if this is no object.
     public subscript(key: String) -> JSONTree? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.key == key }?.value
     }
 
-    /// The text of a string; nil for anything else.
+    /// The text of a string; nil for other values.
     public var text: String? { if case .string(let text) = self { text } else { nil } }
 
-    /// The JSON text, without white space.
+    /// The JSON text without white space.
     public var bytes: [UInt8] {
         var output: [UInt8] = []
         append(to: &output)
@@ -88,7 +81,7 @@ public indirect enum JSONTree: Sendable, Equatable {
     /// Appends the JSON text.
     public func append(to output: inout [UInt8]) { append(to: &output, indent: nil) }
 
-    /// The JSON text over several lines, for people.
+    /// The JSON text on several lines, for people.
     public var pretty: String {
         var output: [UInt8] = []
         append(to: &output, indent: 0)
@@ -130,8 +123,7 @@ public indirect enum JSONTree: Sendable, Equatable {
         JSONWriter.append(close, to: &output)
     }
 
-    /// The same value with the members of every object in the order of their keys, the last of several kept: two values that
-    /// mean the same are equal then.
+    /// The value with sorted members and without duplicates, so that equivalent values are equal.
     public var canonical: JSONTree {
         switch self {
         case .array(let elements): return .array(elements.map(\.canonical))

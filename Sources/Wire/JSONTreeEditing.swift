@@ -1,16 +1,15 @@
-/// Reading and changing what stands at a path of names. Names are found as a Go program finds them, without regard to case, the
-/// last of several.
+/// Reads and changes values at a path of names. Names are matched as in Go: case-insensitive, the last of duplicates.
 extension JSONTree {
-    /// What stands at a path; nil where there is nothing.
+    /// Returns the value at a path; nil if there is none.
     public func value(at path: ArraySlice<String>) -> JSONTree? {
         guard let name = path.first else { return self }
         guard case .object(let members) = self, let index = Self.index(of: name, in: members) else { return nil }
         return members[index].value.value(at: path.dropFirst())
     }
 
-    /// Puts a value at a path; objects on the way are made where there is nothing or null.
+    /// Sets the value at a path, and creates missing objects.
     ///
-    /// - Returns: false where something that is no object stands in the way; nothing is changed then.
+    /// - Returns: false, without a change, if something on the path is no object.
     public mutating func set(_ value: JSONTree, at path: ArraySlice<String>) -> Bool {
         guard let name = path.first else {
             self = value
@@ -33,7 +32,7 @@ extension JSONTree {
         return true
     }
 
-    /// Takes away what stands at a path, every one of several; returns the last, nil where there was nothing.
+    /// Removes the value at a path with all duplicates; returns the last, or nil.
     public mutating func remove(at path: ArraySlice<String>) -> JSONTree? {
         guard let name = path.first, case .object(var members) = self,
             let index = Self.index(of: name, in: members)

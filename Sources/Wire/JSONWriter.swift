@@ -1,6 +1,6 @@
-/// Writes JSON text straight into bytes. The caller sees to the structure; this sees to the values.
+/// Writes JSON values to bytes. The caller writes the structure.
 public enum JSONWriter {
-    /// Appends a string with its quotation marks and escapes.
+    /// Appends a quoted and escaped string.
     public static func append(string text: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
         var text = text
@@ -31,12 +31,12 @@ public enum JSONWriter {
         output.append(contentsOf: String(integer).utf8)
     }
 
-    /// Appends text that is JSON already.
+    /// Appends JSON text.
     public static func append(_ literal: StaticString, to output: inout [UInt8]) {
         literal.withUTF8Buffer { output.append(contentsOf: $0) }
     }
 
-    /// A string as JSON text.
+    /// Returns a string as JSON text.
     public static func quoted(_ text: String) -> String {
         var output: [UInt8] = []
         append(string: text, to: &output)
@@ -60,7 +60,7 @@ public enum JSONWriter {
 }
 
 extension JSONReader {
-    /// Consumes the next value and appends it without white space, its strings well-formed.
+    /// Consumes the next value and appends it without white space, with well-formed strings.
     public mutating func copyCompact(to output: inout [UInt8]) throws {
         let range = try skip()
         var index = range.lowerBound

@@ -1,25 +1,24 @@
-/// RFC 3339 date-times as Go's `encoding/json` reads and writes a `time.Time`, because the records this gateway
-/// converts are written and read by Go programs.
+/// RFC 3339 date-times as Go's `encoding/json` reads and writes `time.Time`, because Go programs read and write these
+/// records.
 ///
-/// Beyond the letter of RFC 3339, and as Go's `time.Parse` does: a comma may stand before the fraction, the hour may
-/// have one digit, digits of the fraction after the ninth are cut, and an offset may be as large as 24:60. Lower-case
-/// `t` and `z`, leap seconds and the hour 24 are refused.
+/// Beyond RFC 3339, like Go's `time.Parse`: the fraction may follow a comma, the hour may have one digit, digits after
+/// the ninth of the fraction are cut, and offsets go up to 24:60. Lower-case `t` and `z`, leap seconds and the hour 24
+/// are refused.
 public enum RFC3339 {
-    /// A point in time together with the offset it was written with, so that it can be written again alike.
+    /// A point in time with its UTC offset, so that it is written as it was read.
     public struct DateTime: Hashable, Sendable {
-        /// The point in time.
         public var timestamp: Timestamp
-        /// Seconds east of Greenwich.
+        /// The offset in seconds east of Greenwich.
         public var offset: Int32
 
-        /// A date-time; UTC unless an offset is given.
+        /// Makes a date-time, by default in UTC.
         public init(_ timestamp: Timestamp, offset: Int32 = 0) {
             self.timestamp = timestamp
             self.offset = offset
         }
     }
 
-    /// Reads a date-time; nil where the text is none.
+    /// Parses a date-time; nil if it is malformed.
     public static func parse(_ text: String) -> DateTime? {
         var text = text
         return text.withUTF8 { bytes in
@@ -28,7 +27,7 @@ public enum RFC3339 {
         }
     }
 
-    /// Writes a date-time with the offset it carries, `Z` for zero, and no trailing zeros in the fraction.
+    /// Formats a date-time with its offset, `Z` for zero, without trailing zeros in the fraction.
     public static func format(_ value: DateTime) -> String {
         let local = value.timestamp.seconds.addingReportingOverflow(Int64(value.offset)).partialValue
         var days = local / 86_400
@@ -56,7 +55,7 @@ public enum RFC3339 {
             append(Int64(value.timestamp.nanoseconds), digits: 9, to: &text)
             while text.last == UInt8(ascii: "0") { text.removeLast() }
         }
-        // Go writes an offset in whole minutes, and `Z` only where it is exactly zero.
+        // Go writes an offset in whole minutes, and `Z` only if it is exactly zero.
         if value.offset == 0 {
             text.append(UInt8(ascii: "Z"))
         } else {
@@ -69,14 +68,14 @@ public enum RFC3339 {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The year a date-time falls in, by its own offset.
+    /// Returns the year of a date-time at its offset.
     public static func year(of value: DateTime) -> Int {
         let local = value.timestamp.seconds.addingReportingOverflow(Int64(value.offset)).partialValue
         let days = local >= 0 ? local / 86_400 : (local - 86_399) / 86_400
         return civilDate(daysSinceEpoch: days).year
     }
 
-    /// Writes a timestamp in UTC.
+    /// Formats a timestamp in UTC.
     public static func format(_ timestamp: Timestamp) -> String { format(DateTime(timestamp)) }
 
     private static func append(_ value: Int64, digits: Int, to text: inout [UInt8]) {
@@ -189,7 +188,7 @@ extension RFC3339 {
             guard let hours = number(digits: 2), take(":"), let minutes = number(digits: 2), hours <= 24, minutes <= 60
             else { return nil }
             let offset = Int32(hours * 3600 + minutes * 60)
-            // What Go cannot write again (an offset of a day or more) is refused here, where the reason can be given.
+            // Go cannot write an offset of a day or more; refuse it here, where the reason can be given.
             return offset < 86_400 ? sign * offset : nil
         }
 

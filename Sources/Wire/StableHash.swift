@@ -1,13 +1,13 @@
-/// A hash that is the same in every process, on every machine and in every version: what decides the lane of a key
-/// and whether a key is inside a sample.
+/// A hash that is the same in every process, on every machine and in every version. Decides the lane of a key and
+/// whether it is in a sample.
 ///
-/// FNV-1a over the UTF-8 bytes with the finalizer of MurmurHash3, which spreads it evenly over all 64 bits.
+/// FNV-1a over the UTF-8 bytes with the finalizer of MurmurHash3, which distributes it evenly over 64 bits.
 public func stableHash(_ text: String) -> UInt64 {
     var text = text
     return text.withUTF8 { stableHash($0) }
 }
 
-/// As `stableHash` of the text that these bytes are.
+/// Returns the `stableHash` of these bytes of a text.
 public func stableHash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in bytes {

@@ -4,37 +4,36 @@
     import Darwin
 #endif
 
-/// A point in time with nanosecond precision: seconds since 1970-01-01T00:00:00Z, which may be negative, plus
-/// 0 to 999,999,999 nanoseconds.
+/// A point in time with nanosecond precision: seconds since 1970-01-01T00:00:00Z, possibly negative, plus 0 to
+/// 999,999,999 nanoseconds.
 ///
-/// Seconds and nanoseconds are kept apart because a webhook's `until` may lie outside the 292 years that one 64-bit
-/// count of nanoseconds can hold (`9999-12-31T23:59:59Z` is a common way to say "for ever").
+/// Two fields, because a webhook's `until` may be outside the 292 years of a 64-bit count of nanoseconds
+/// (`9999-12-31T23:59:59Z` is a common way to say "for ever").
 public struct Timestamp: Hashable, Comparable, Sendable {
-    /// Whole seconds since the epoch.
+    /// The whole seconds since the epoch.
     public let seconds: Int64
     /// The fraction of a second, 0 to 999,999,999.
     public let nanoseconds: Int32
 
-    /// A timestamp from its parts; `nanoseconds` has to lie in 0 ..< 1,000,000,000.
+    /// Makes a timestamp; `nanoseconds` must be in 0 ..< 1,000,000,000.
     public init(seconds: Int64, nanoseconds: Int32 = 0) {
         precondition((0..<1_000_000_000).contains(nanoseconds))
         self.seconds = seconds
         self.nanoseconds = nanoseconds
     }
 
-    /// The system's wall clock.
+    /// Returns the time of the system's wall clock.
     public static func now() -> Timestamp {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))
     }
 
-    /// Earlier sorts first.
     public static func < (left: Timestamp, right: Timestamp) -> Bool {
         left.seconds != right.seconds ? left.seconds < right.seconds : left.nanoseconds < right.nanoseconds
     }
 
-    /// Saturates at the ends of the 64-bit range of seconds.
+    /// Adds a duration, clamped to the 64-bit range of seconds.
     public static func + (left: Timestamp, right: Duration) -> Timestamp {
         let (rightSeconds, attoseconds) = right.components
         var nanoseconds = Int64(left.nanoseconds) + attoseconds / 1_000_000_000
@@ -54,7 +53,7 @@ public struct Timestamp: Hashable, Comparable, Sendable {
         return Timestamp(seconds: total, nanoseconds: Int32(nanoseconds))
     }
 
-    /// The time from `right` to `left`; negative where `left` is earlier.
+    /// Returns the time from `right` to `left`; negative if `left` is earlier.
     public static func - (left: Timestamp, right: Timestamp) -> Duration {
         let (seconds, overflow) = left.seconds.subtractingReportingOverflow(right.seconds)
         let whole = overflow ? (left < right ? Int64.min : Int64.max) : seconds
@@ -63,6 +62,6 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 }
 
 extension Timestamp: CustomStringConvertible {
-    /// RFC 3339 in UTC, as in `2026-01-01T00:05:00.5Z`.
+    /// RFC 3339 in UTC, such as `2026-01-01T00:05:00.5Z`.
     public var description: String { RFC3339.format(self) }
 }

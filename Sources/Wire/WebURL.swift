@@ -1,41 +1,40 @@
 import Glibc
 
-/// The URL of a server or of something on one: `http`, `https`, or `http+unix` for a Unix domain socket. Read strictly: what passes
-/// here can stand in a request line and in `Host` as it is. Source: RFC 3986, without user information and fragments.
+/// The URL of a server or of a resource on it: `http`, `https`, or `http+unix` for a Unix domain socket. Parsed
+/// strictly: its parts can be used in a request line and in `Host` unchanged. Source: RFC 3986, without user
+/// information and fragments.
 public struct WebURL: Sendable, Hashable, CustomStringConvertible {
-    /// What is spoken.
     public enum Scheme: String, Sendable, Hashable {
         /// HTTP over TCP.
         case http
         /// HTTP over TLS.
         case https
-        /// HTTP over a Unix domain socket, whose path stands in the place of the host, percent-encoded.
+        /// HTTP over a Unix domain socket, whose percent-encoded path replaces the host.
         case unix = "http+unix"
     }
 
-    /// Why a text is no URL of a server.
+    /// Why a text is no valid URL.
     public struct Invalid: Error, Equatable, CustomStringConvertible {
-        /// The reason for people. Does not repeat the text, which may hold a secret.
+        /// The reason, for people. Does not quote the text, which may hold a secret.
         public let description: String
     }
 
-    /// What is spoken.
     public let scheme: Scheme
-    /// The host as it is looked up: a name or an IPv4 address in lower case, an IPv6 address without brackets; for `http+unix` the
-    /// socket's path, decoded.
+    /// The host for lookups: a name or an IPv4 address in lower case, an IPv6 address without brackets, or the decoded
+    /// path of the socket for `http+unix`.
     public let host: String
-    /// The port that is written; 1 to 65535.
+    /// The explicit port, 1 to 65535.
     public let port: Int?
-    /// The path as it is written (encoded); `/` where none is.
+    /// The encoded path, `/` by default.
     public let path: String
-    /// What stands behind `?`, as it is written; nil where there is no `?`.
+    /// The part behind `?`; nil without one.
     public let query: String?
 
     /// The port to connect to.
     public var effectivePort: Int { port ?? (scheme == .https ? 443 : 80) }
 
-    /// The value of `Host` (RFC 9112, 3.2): the host, in brackets where it is an IPv6 address, and the port where it is not the
-    /// scheme's own.
+    /// The value of `Host` (RFC 9112, 3.2): the host, in brackets for an IPv6 address, and the port unless it is the
+    /// scheme's default.
     public var authority: String {
         guard scheme != .unix else { return "localhost" }
         let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
@@ -45,14 +44,14 @@ public struct WebURL: Sendable, Hashable, CustomStringConvertible {
     /// The target of the request line: path and query.
     public var target: String { query.map { "\(path)?\($0)" } ?? path }
 
-    /// The URL as it can be read again.
+    /// The URL as text that parses to the same URL.
     public var description: String {
         guard scheme != .unix else { return "\(scheme.rawValue)://\(Self.encodedPath(host))\(target)" }
         let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
         return "\(scheme.rawValue)://\(name)\(port.map { ":\($0)" } ?? "")\(target)"
     }
 
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// - Throws: what is wrong with it.
     public init(_ text: some StringProtocol) throws(Invalid) {
@@ -84,15 +83,15 @@ public struct WebURL: Sendable, Hashable, CustomStringConvertible {
         (self.path, self.query) = (path, query)
     }
 
-    /// The URL of a Unix domain socket by its path.
+    /// Makes the URL of a Unix domain socket from its path.
     public static func unix(socket: String, path: String = "/") throws(Invalid) -> WebURL {
         try WebURL("\(Scheme.unix.rawValue)://\(encodedPath(socket))\(path)")
     }
 
-    /// The same server at another target.
+    /// Returns the URL of another target on the same server.
     ///
-    /// - Parameter target: path and query, encoded, beginning with `/`.
-    /// - Throws: where the target cannot stand in a request line.
+    /// - Parameter target: the encoded path and query, beginning with `/`.
+    /// - Throws: if the target is not valid in a request line.
     public func at(_ target: String) throws(Invalid) -> WebURL {
         guard target.utf8.first == UInt8(ascii: "/"),
             target.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "#") })
@@ -166,7 +165,7 @@ public struct WebURL: Sendable, Hashable, CustomStringConvertible {
             path.append(byte)
             index += 1
         }
-        // sockaddr_un holds 108 bytes with the zero at the end.
+        // sockaddr_un holds 108 bytes including the final zero.
         guard !path.isEmpty, path.count < 108, !path.contains(0), let text = String(validating: path, as: UTF8.self)
         else { throw Invalid(description: "its socket's path is empty, longer than 107 bytes, or no UTF-8") }
         return text
@@ -187,7 +186,7 @@ public struct WebURL: Sendable, Hashable, CustomStringConvertible {
         return text
     }
 
-    /// Letters, digits, `-`, `.` and `_`, which names on private networks hold; nothing encoded, and no zone of an address.
+    /// Letters, digits, `-`, `.` and `_`, which names in private networks use; no escapes, and no zone of an address.
     private static func isHostByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

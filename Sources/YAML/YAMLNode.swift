@@ -1,13 +1,12 @@
-/// A place in a YAML text.
+/// A location in a YAML text.
 public struct YAMLMark: Hashable, Sendable {
-    /// The line, from 1.
+    /// The line, starting at 1.
     public var line: Int
-    /// The column in characters, from 1.
+    /// The column in characters, starting at 1.
     public var column: Int
-    /// How many characters the thing takes on that line, at least 1.
+    /// The length on that line in characters, at least 1.
     public var length: Int
 
-    /// A place.
     public init(line: Int, column: Int, length: Int = 1) {
         self.line = line
         self.column = column
@@ -15,63 +14,53 @@ public struct YAMLMark: Hashable, Sendable {
     }
 }
 
-/// A value of a YAML document that knows where it stands. Aliases and merge keys have been resolved: what they stand for
-/// is in their place, with the mark of where it is written.
+/// A value of a YAML document with its location. Aliases and merge keys are resolved, with the location of their use.
 public struct YAMLNode: Sendable {
-    /// A value.
     public indirect enum Content: Sendable {
-        /// A scalar as it is written; what it means is for `resolved` to say.
+        /// A scalar as it was written; see `resolved` for its meaning.
         case scalar(YAMLScalar)
-        /// A sequence.
         case sequence([YAMLNode])
-        /// A mapping; no key occurs twice.
+        /// A mapping with unique keys.
         case mapping([Member])
     }
 
     /// A member of a mapping.
     public struct Member: Sendable {
-        /// The key's text.
         public var key: String
-        /// Where the key stands.
+        /// The location of the key.
         public var keyMark: YAMLMark
-        /// The value.
         public var value: YAMLNode
     }
 
-    /// The value.
     public var content: Content
-    /// Where it begins.
+    /// The location of the beginning.
     public var mark: YAMLMark
 }
 
-/// A scalar that has not been given a meaning yet.
+/// An unresolved scalar.
 public struct YAMLScalar: Sendable, Equatable {
-    /// The text, escapes resolved.
+    /// The text with escapes resolved.
     public var text: String
-    /// Whether the text is written without quotation marks and without a tag, so that its looks decide on its type.
+    /// Whether it was written without quotes and tag, so that its text determines its type.
     public var isPlain: Bool
 
-    /// A scalar.
     public init(text: String, isPlain: Bool) {
         self.text = text
         self.isPlain = isPlain
     }
 
-    /// What a scalar can mean.
+    /// The resolved value of a scalar.
     public enum Value: Sendable, Equatable {
-        /// Nothing.
         case null
-        /// A boolean.
         case bool(Bool)
-        /// An integer of 64 bits.
+        /// A 64-bit integer.
         case int(Int)
         /// Any other number.
         case double(Double)
-        /// Text.
         case string(String)
     }
 
-    /// The meaning by the core schema of YAML 1.2 (section 10.3.2): `yes`, `no`, `on`, `off` and `0777` are not special.
+    /// The value in YAML 1.2's core schema (section 10.3.2): `yes`, `no`, `on`, `off` and `0777` are not special.
     public var resolved: Value {
         guard isPlain else { return .string(text) }
         switch text {
@@ -115,10 +104,9 @@ public struct YAMLScalar: Sendable, Equatable {
     }
 }
 
-/// What is wrong with a YAML text, and where.
+/// An error in a YAML text, with its location.
 public struct YAMLError: Error, Equatable, Sendable {
-    /// The message, without a full stop.
+    /// The message without a full stop.
     public var message: String
-    /// Where.
     public var mark: YAMLMark
 }

@@ -1,24 +1,23 @@
 import CHecateYAML
 
-/// Bounds on what is read, so that no text can exhaust the machine.
+/// Limits for parsing, so that no text can exhaust the machine.
 public struct YAMLLimits: Sendable {
-    /// The largest text, in bytes.
+    /// The maximum size of a text in bytes.
     public var bytes = 4 << 20
-    /// The deepest nesting of sequences and mappings.
+    /// The maximum depth of sequences and mappings.
     public var depth = 64
-    /// The most nodes, those counted that an alias stands for.
+    /// The maximum number of nodes, including those of aliases.
     public var nodes = 100_000
 
-    /// The usual limits.
     public init() {}
 }
 
-/// Reads one YAML document from libyaml's events.
+/// Parses a YAML document from libyaml's events.
 public enum YAMLParser {
-    /// Reads a text that holds at most one document.
+    /// Parses a text with at most one document.
     ///
-    /// - Returns: the root, nil where the text has a problem that leaves no tree; and every problem found. A text without
-    ///   a document is an empty scalar at line 1.
+    /// - Returns: the root, or nil if the text has an error that leaves no tree; and all errors. A text without a
+    ///   document is an empty scalar at line 1.
     public static func parse(_ text: [UInt8], limits: YAMLLimits = YAMLLimits()) -> (YAMLNode?, [YAMLError]) {
         guard text.count <= limits.bytes else {
             let problem = YAMLError(
@@ -32,7 +31,7 @@ public enum YAMLParser {
         defer { yaml_parser_delete(&parser) }
         return text.withUnsafeBufferPointer { buffer in
             yaml_parser_set_input_string(&parser, buffer.baseAddress, buffer.count)
-            // The parser is read in place: libyaml keeps pointers into it.
+            // Parsed in place, because libyaml keeps pointers into it.
             return withUnsafeMutablePointer(to: &parser) { pointer in
                 var builder = TreeBuilder(parser: pointer, limits: limits)
                 do throws(YAMLError) {
@@ -50,7 +49,7 @@ public enum YAMLParser {
 private struct TreeBuilder {
     private struct Anchor {
         var node: YAMLNode
-        /// How many nodes it stands for.
+        /// The number of nodes in it.
         var size: Int
     }
 
@@ -151,7 +150,7 @@ private struct TreeBuilder {
         return members + merged.filter { seen[$0.key] == nil }
     }
 
-    /// The members that a merge key brings in: those of a mapping, or of several, of which the earlier win.
+    /// Returns the members of a merge key: those of a mapping, or of several, of which the earlier take precedence.
     private func merge(_ value: YAMLNode) throws(YAMLError) -> [YAMLNode.Member] {
         let sources: [YAMLNode]
         if case .sequence(let nodes) = value.content { sources = nodes } else { sources = [value] }
@@ -227,12 +226,12 @@ private struct TreeBuilder {
         return event
     }
 
-    /// What libyaml says is wrong, at the place it names.
+    /// Returns libyaml's error with its location.
     private func problem() -> YAMLError {
         let state = parser.pointee
         var message = state.problem.map { String(cString: $0) } ?? "not YAML"
         if let context = state.context { message = "\(String(cString: context)): \(message)" }
-        // An error in the encoding has no mark of its own; what was read so far ends just before it.
+        // An encoding error has no location; what was read so far ends just before it.
         let mark = state.error == YAML_READER_ERROR ? state.mark : state.problem_mark
         return YAMLError(
             message: "not YAML: \(message)", mark: YAMLMark(line: Int(mark.line) + 1, column: Int(mark.column) + 1))

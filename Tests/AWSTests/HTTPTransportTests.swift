@@ -39,7 +39,7 @@ import Wire
             await #expect(throws: HTTPClientError.tooLarge) {
                 try await transport.send(.init("GET", base), .seconds(60), 4)
             }
-            await #expect(throws: HTTPClientError.invalidRequest(reason: "its URL is none: it has no host")) {
+            await #expect(throws: HTTPClientError.invalidRequest(reason: "its URL is malformed: it has no host")) {
                 try await transport.send(.init("GET", "https:///secret"), .seconds(60), 4)
             }
         }

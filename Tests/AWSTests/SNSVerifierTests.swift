@@ -88,7 +88,7 @@ import Wire
         let certificates = Certificates(Self.signer.certificate)
         let verifier = try verifier(certificates, trusted: ["http://127.0.0.1:4100/_aws/sns/"])
         let forged = try envelope { $0.certURL = url }
-        await #expect(throws: SNSVerifier.Failure.forged("SigningCertURL is not on the list of trusted places")) {
+        await #expect(throws: SNSVerifier.Failure.forged("SigningCertURL is not a trusted URL")) {
             try await verifier.verify(forged)
         }
         #expect(certificates.requests.with { $0 }.isEmpty)
@@ -173,10 +173,10 @@ import Wire
             return told.with { $0 }
         }
         #expect(throws: Never.self) { try #require(told(good)).get() }
-        #expect(throws: SNSVerifier.Failure.forged("the signature is not the signing certificate's")) {
+        #expect(throws: SNSVerifier.Failure.forged("the signature does not match the signing certificate")) {
             try #require(told(forged)).get()
         }
-        #expect(throws: SNSVerifier.Failure.forged("SigningCertURL is not on the list of trusted places")) {
+        #expect(throws: SNSVerifier.Failure.forged("SigningCertURL is not a trusted URL")) {
             try #require(told(elsewhere)).get()
         }
         #expect(certificates.requests.with { $0 }.count == 1)
@@ -209,7 +209,7 @@ import Wire
         ("rsa-1024.pem", "the signing certificate's key has 1024 bits, too few or too many"),
         ("rsa-8200.pem", "the signing certificate's key has 8200 bits, too few or too many"),
         ("ec.pem", "the signing certificate has no RSA key"),
-        ("signatures.json", "what stands at SigningCertURL is no certificate: no start line"),
+        ("signatures.json", "SigningCertURL returned no valid certificate: no start line"),
     ])
     func aCertificateThatCannotBeTrustedIsSaid(name: String, reason: String) async throws {
         let text = try Data(contentsOf: Fixtures.directory.appendingPathComponent("certificates/\(name)"))

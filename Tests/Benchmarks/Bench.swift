@@ -52,7 +52,7 @@ struct Bench: Command {
             throw ValidationError("--\(name): a number from 1 to \(most) is expected")
         }
         if let rate, !(rate > 0 && rate <= 1_000_000) {
-            throw ValidationError("--rate: a number above 0 is expected, 1000000 at most")
+            throw ValidationError("--rate: expected a number above 0, 1000000 at most")
         }
         guard minutes > 0, minutes <= 10_000 else {
             throw ValidationError("--minutes: a number above 0 is expected, 10000 at most")

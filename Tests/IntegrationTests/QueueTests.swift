@@ -139,7 +139,7 @@ import Testing
         try await queue.send("no webhook")
         try await Cluster.eventually("the good one is stored") { try await argus.items().count == 1 }
         try await Cluster.eventually("the bad one was refused") {
-            gateway.process.output.contains("left to the queue's redrive policy")
+            gateway.process.output.contains("stays in the queue for its redrive policy")
         }
         let depth = try await queue.depth()
         #expect(depth.waiting + depth.taken == 1)
@@ -156,7 +156,7 @@ import Testing
         envelope.certURL = "\(Cluster.sns)/nowhere/cert.pem"
         try await queue.send(String(decoding: try SNSSigner().sign(envelope), as: UTF8.self))
         try await Cluster.eventually("it was refused; it says \(gateway.process.output.suffix(2000))") {
-            gateway.process.output.contains("left to the queue's redrive policy")
+            gateway.process.output.contains("stays in the queue for its redrive policy")
         }
         #expect(try await argus.items().isEmpty)
         await gateway.process.stop()
@@ -247,7 +247,7 @@ import Testing
             """.write(to: file, atomically: true, encoding: .utf8)
             let look = try ChildProcess(ChildProcess.hecate, ["validate", "--connect", file.path], name: "connect")
             #expect(await look.wait() == status, "\(look.output)")
-            #expect(look.output.contains("sink sns: the topic is there"))
+            #expect(look.output.contains("sink sns: the topic exists"))
         }
     }
 }

@@ -142,7 +142,7 @@ extension FileFolder {
             "'before' or 'after' another, not both"
         ),
         ("stages: [{name: first, remvoe: true}]", "a stage has no option 'remvoe'"),
-        ("lanes: x", "over.yaml:2:8: error: an integer is expected here"),
+        ("lanes: x", "over.yaml:2:8: error: expected an integer"),
         (
             "sink: {argus: {adress: http://a}}",
             "over.yaml:2:16: error: sink argus has no option 'adress'; did you mean 'address'?"
@@ -172,8 +172,8 @@ extension FileFolder {
             "a.yaml": "extends: b.yaml", "b.yaml": "extends: ./a.yaml", "c.yaml": "lanes: 1\nextends: nope.yaml",
             "d.yaml": "extends: d.yaml",
         ])
-        #expect(folder.load("a.yaml").report.contains("b.yaml:1:10: error: the files extend each other in a circle"))
-        #expect(folder.load("d.yaml").report.contains("d.yaml:1:10: error: the files extend each other in a circle"))
+        #expect(folder.load("a.yaml").report.contains("b.yaml:1:10: error: the files extend each other in a cycle"))
+        #expect(folder.load("d.yaml").report.contains("d.yaml:1:10: error: the files extend each other in a cycle"))
         #expect(folder.load("c.yaml").report.contains("c.yaml:2:10: error: the file 'nope.yaml' cannot be read"))
     }
 
@@ -202,12 +202,12 @@ extension FileFolder {
     }
 
     @Test(arguments: [
-        ("lanes", "--set:1:1: error: 'lanes' is no setting such as"),
+        ("lanes", "--set:1:1: error: 'lanes' is no setting; write it like"),
         ("stages.frist.filter.sample=1", "there is no stage 'frist' to set something of; did you mean 'first'?"),
-        ("stages.first=1", "after 'stages' the name of a stage is needed"),
+        ("stages.first=1", "'stages' must be followed by the name of a stage"),
         ("a..b=1", "an empty name between its dots"),
         ("lnaes=1", "a pipeline has no option 'lnaes'; did you mean 'lanes'?\n  1 | lnaes=1"),
-        ("lanes=many", "an integer is expected here"),
+        ("lanes=many", "expected an integer"),
     ])
     func aMistakeOnTheCommandLineIsShownThere(setting: String, message: String) throws {
         let folder = try FileFolder(["base.yaml": Self.base])

@@ -76,26 +76,26 @@ import Testing
         ("source: stdin", "a pipeline needs the option 'sink'"),
         ("source: stdim\nsink: drop", "there is no source 'stdim'; did you mean 'stdin'?"),
         ("source: {stdin: {}, file: {path: x}}\nsink: drop", "one kind of source"),
-        ("source: stdin\nsink: drop\nstages: {}", "a list of stages is expected"),
+        ("source: stdin\nsink: drop\nstages: {}", "expected a list of stages"),
         ("source: stdin\nsink: drop\nstages: [{name: x}]", "exactly one of 'filter' and 'transform'"),
         ("source: stdin\nsink: drop\nsinks: drop", "a pipeline has no option 'sinks'; did you mean 'sink'?"),
         (
             "source: stdin\nsink: {argus: {address: http://a}}",
-            "sink argus takes argus-item, but what comes here is bytes; put 'transform argus-item'"
+            "sink argus accepts argus-item, but gets bytes; put 'transform argus-item'"
         ),
         (
             "source: stdin\nsink: drop\nstages: [{filter: {sample: 1}}, {filter: {sample: 2}}]",
-            "another stage is called 'sample' too"
+            "another stage has the name 'sample', too"
         ),
-        ("source: stdin\nsink: drop\nstages: [{filter: {match: {field: a}}}]", "needs something to be tested for"),
+        ("source: stdin\nsink: drop\nstages: [{filter: {match: {field: a}}}]", "needs a test such as"),
         ("source: stdin\nsink: drop\nstages: [{filter: {match: {field: a, regex: \"(\"}}}]", "no regular expression"),
-        ("source: {sns: {topicArn: x, subscribe: false}}\nsink: drop", "is no topic's ARN"),
+        ("source: {sns: {topicArn: x, subscribe: false}}\nsink: drop", "is no ARN of a topic"),
         ("source: {sns: {topicArn: \"arn:aws:sns:r:1:t\"}}\nsink: drop", "'publicURL' is needed"),
         (
             "source: {sns: {topicArn: \"arn:aws:sns:r:1:t\", subscribe: false, trustedCertificateURLs: [\"http://a\"]}}\nsink: drop",
             "with the slash after the host"
         ),
-        ("source: stdin\nsink: drop\nspool: {path: x}", "'deadLetters' is needed"),
+        ("source: stdin\nsink: drop\nspool: {path: x}", "add 'deadLetters'"),
         ("source: stdin\nsink: drop\ndeadLetters: {sqlite: {}}", "needs the option 'path'"),
         ("source: stdin\nsink: drop\ndeadLetters: {argus: {address: http://a}}", "dead letters are bytes"),
         (

@@ -69,9 +69,9 @@ import Wire
     @Test(arguments: [
         ("{field: n, above: x}", "a number is expected"), ("{until: {after: soon}}", "a duration from now"),
         ("{a: {cidr: 192.0.2.0/33}}", "no range of addresses"), ("{a: {cidr: somewhere}}", "no range of addresses"),
-        ("{field: metadata.nope, equals: x}", "none of a field such as"),
-        ("{field: \"a[\", equals: x}", "none of a field"),
-        ("{field: \"a[x]\", equals: x}", "none of a field"),
+        ("{field: metadata.nope, equals: x}", "is no reference: write a field such as"),
+        ("{field: \"a[\", equals: x}", "is no reference"),
+        ("{field: \"a[x]\", equals: x}", "is no reference"),
         ("{feild: n, equals: 7}", "no option 'feild'; did you mean 'field'?"),
         ("{until: {aftr: 1h}}", "no option 'aftr'; did you mean 'after'?"),
         ("{nto: {field: n, equals: 7}}", "no option 'nto'; did you mean 'not'?"),

@@ -78,7 +78,7 @@ import Wire
     func whatArgusWouldNotTakeIsRefusedBeforeItIsSent(owner: String) throws {
         // A constant is a mistake of the file; what comes from a message is refused with it.
         let error = #expect(throws: OptionError.self) { try item("{owner: \"\(owner)\"}") }
-        #expect(error?.description.contains("is no owner that Argus takes") == true)
+        #expect(error?.description.contains("is no owner that Argus accepts") == true)
         #expect(throws: StageError.self) { try item("{owner: \"{attributes.o}\"}", attributes: ["o": owner]) }
         #expect(try item("{owner: \"\(owner)\", ownerPattern: \"^.+$\"}").owner == owner)
     }

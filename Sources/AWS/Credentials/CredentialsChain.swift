@@ -1,22 +1,20 @@
 import Locking
 public import Wire
 
-/// The usual chain: environment, web identity, shared files with profiles, container, instance metadata; the first that
-/// has credentials gives them. They are kept until five minutes before they end; callers at the same time share one
-/// look-up.
+/// The default provider chain: environment, web identity, shared files with profiles, container, instance metadata.
+/// Uses the first provider with credentials, and caches them until five minutes before they expire. Concurrent callers
+/// share a lookup.
 public actor CredentialsChain: CredentialsProvider {
-    /// What the chain looks at, as parameters.
+    /// What the providers read, as parameters.
     public struct Context: Sendable {
-        /// The environment's variables.
+        /// The environment variables.
         public var environment: [String: String]
-        /// A file's text; nil where it cannot be read.
+        /// Reads a file; nil if it cannot be read.
         public var file: @Sendable (String) -> String?
-        /// The wall clock.
         public var now: @Sendable () -> Timestamp
-        /// The network.
+        /// The HTTP transport.
         public var transport: HTTPTransport
 
-        /// Surroundings.
         public init(
             environment: [String: String], file: @escaping @Sendable (String) -> String?,
             now: @escaping @Sendable () -> Timestamp, transport: HTTPTransport
@@ -27,7 +25,7 @@ public actor CredentialsChain: CredentialsProvider {
             self.transport = transport
         }
 
-        /// The process's own environment, the file system and the system's clock.
+        /// The process's environment, the file system and the system's clock.
         public static func system(transport: HTTPTransport) -> Context {
             Context(
                 environment: environmentVariables, file: { path in (try? Files.read(path, atMost: 1 << 20))?.text },
@@ -42,7 +40,7 @@ public actor CredentialsChain: CredentialsProvider {
     private var cached: AWSCredentials?
     private var lookUp: Task<AWSCredentials, any Error>?
 
-    /// The chain, with a profile to be used rather than `AWS_PROFILE`.
+    /// Makes a chain, with a profile that takes precedence over `AWS_PROFILE`.
     ///
     /// - Parameter region: the region of the token service, for web identities.
     public init(_ context: Context, profile: String? = nil, region: String) {
@@ -58,9 +56,9 @@ public actor CredentialsChain: CredentialsProvider {
             ]
     }
 
-    /// Credentials that are good now.
+    /// Returns valid credentials.
     ///
-    /// - Throws: `CredentialsError` where there are none anywhere.
+    /// - Throws: `CredentialsError` if no provider has any.
     public func credentials() async throws -> AWSCredentials? {
         if let cached, isFresh(cached, by: Self.margin) { return cached }
         let task = lookUp ?? Task { try await find() }
@@ -71,7 +69,7 @@ public actor CredentialsChain: CredentialsProvider {
             cached = found
             return found
         } catch {
-            // What still works is better than nothing while the place they come from is down.
+            // Use cached credentials that are still valid while the provider fails.
             if let cached, isFresh(cached, by: .zero) { return cached }
             throw error
         }
@@ -86,12 +84,12 @@ public actor CredentialsChain: CredentialsProvider {
             if let found = try await provider.credentials() { return found }
         }
         throw CredentialsError(
-            "no AWS credentials: looked at the option 'credentials', AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE, the shared credentials file, the container's and the instance's metadata"
+            "no AWS credentials found: tried the option 'credentials', AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE, the shared credentials file, the container's and the instance's metadata"
         )
     }
 }
 
-/// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
+/// Reads `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
 struct EnvironmentCredentials: CredentialsProvider {
     private let environment: [String: String]
 

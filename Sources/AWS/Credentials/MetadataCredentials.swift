@@ -1,7 +1,7 @@
 import Wire
 
-/// The credentials of a container: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` on ECS, `..._FULL_URI` on EKS and elsewhere,
-/// with the authorization token from the environment or a file.
+/// Fetches the credentials of a container: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` on ECS, `..._FULL_URI` on EKS and
+/// elsewhere, with the authorization token from the environment or a file.
 struct ContainerCredentials: CredentialsProvider {
     private let context: CredentialsChain.Context
 
@@ -28,13 +28,13 @@ struct ContainerCredentials: CredentialsProvider {
         }
         let response = try await context.transport.send(.init("GET", url, headers: headers), .seconds(5), 1 << 20)
         guard response.status == 200 else {
-            throw CredentialsError("the container's credentials cannot be had: status \(response.status)")
+            throw CredentialsError("the container's credentials cannot be fetched: status \(response.status)")
         }
         return try MetadataDocument.credentials(from: response.body, what: "container")
     }
 }
 
-/// The credentials of an EC2 instance's role, from its metadata service, version 2.
+/// Fetches the credentials of an EC2 instance's role from its metadata service, version 2.
 struct InstanceMetadataCredentials: CredentialsProvider {
     private let context: CredentialsChain.Context
 
@@ -45,7 +45,7 @@ struct InstanceMetadataCredentials: CredentialsProvider {
         let base = context.environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? "http://169.254.169.254"
         let roles = "\(base)/latest/meta-data/iam/security-credentials/"
         func get(_ request: HTTPTransport.Request) async -> [UInt8]? {
-            // Outside EC2 nothing answers there; that is no error, only the end of the chain.
+            // Outside EC2 nothing answers: not an error, just the end of the chain.
             guard let response = try? await context.transport.send(request, .seconds(1), 1 << 20),
                 response.status == 200
             else { return nil }
@@ -63,7 +63,7 @@ struct InstanceMetadataCredentials: CredentialsProvider {
     }
 }
 
-/// The JSON in which both metadata services give credentials.
+/// The JSON document of both metadata services.
 private enum MetadataDocument {
     private static func field(_ name: String, _ json: [UInt8]) -> String? {
         FieldPath(name).flatMap { try? $0.text(in: json) }

@@ -1,7 +1,8 @@
-/// The profile of the shared files `~/.aws/credentials` and `~/.aws/config`: static keys, or a role with a web identity.
+/// Reads a profile from the shared files `~/.aws/credentials` and `~/.aws/config`: static keys, or a role with a web
+/// identity.
 ///
-/// Profiles that lead elsewhere (`source_profile`, `sso_...`, `credential_process`) are refused by name rather than passed
-/// over, since somebody expects them to work.
+/// Profiles with `source_profile`, `sso_...` or `credential_process` are refused by name rather than skipped, because
+/// somebody expects them to work.
 struct SharedFileCredentials: CredentialsProvider {
     private let context: CredentialsChain.Context
     private let profile: String?
@@ -43,7 +44,7 @@ struct SharedFileCredentials: CredentialsProvider {
         return nil
     }
 
-    /// The values of a section of an INI file. Nested values, which are indented, are passed over.
+    /// Returns the values of a section of an INI file, without nested (indented) values.
     static func section(_ name: String, of text: String) -> [String: String] {
         var result: [String: String] = [:]
         var isInside = false
@@ -63,7 +64,7 @@ struct SharedFileCredentials: CredentialsProvider {
 }
 
 extension Substring {
-    /// Without white space at both ends.
+    /// The text without white space at both ends.
     var trimmed: String {
         var rest = drop { $0.isWhitespace }
         while rest.last?.isWhitespace == true { rest.removeLast() }

@@ -1,7 +1,7 @@
 import Wire
 
-/// A token in a file, exchanged for credentials of a role (`AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_ARN`): what a pod on
-/// Kubernetes is given. Source: AWS STS API, AssumeRoleWithWebIdentity.
+/// Exchanges a token in a file for credentials of a role (`AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_ARN`), as pods on
+/// Kubernetes do. Source: AWS STS API, AssumeRoleWithWebIdentity.
 struct WebIdentityCredentials: CredentialsProvider {
     private let context: CredentialsChain.Context
     private let region: String

@@ -1,13 +1,13 @@
-/// Which URLs a signing certificate may be fetched from. The URL comes from the sender of a message, so everything but
-/// Amazon's own hosts, and prefixes that the operator trusts, is an attack: a forged signature, or a request from inside
-/// the operator's network.
+/// The URLs from which signing certificates may be fetched. The URL comes from the sender of a message, so anything but
+/// Amazon's own hosts and the prefixes that the operator trusts is an attack: a forged signature, or a request from
+/// within the operator's network.
 public struct CertificateURLPolicy: Sendable {
     private let trustedPrefixes: [[UInt8]]
 
-    /// Amazon's hosts, and these prefixes.
+    /// Makes a policy that allows Amazon's hosts and these prefixes.
     ///
-    /// - Throws: `PolicyError` where a prefix is no `http` or `https` URL that ends its host with a `/`: without it
-    ///   `http://sns.local` would also trust `http://sns.local.evil.example`.
+    /// - Throws: `PolicyError` if a prefix is no `http` or `https` URL with a `/` behind its host: without it
+    ///   `http://sns.local` would also allow `http://sns.local.evil.example`.
     public init(trustedPrefixes: [String] = []) throws {
         self.trustedPrefixes = try trustedPrefixes.map { prefix in
             let bytes = Array(prefix.utf8)
@@ -17,14 +17,14 @@ public struct CertificateURLPolicy: Sendable {
             else {
                 throw PolicyError(
                     description:
-                        "'\(prefix)' is no prefix of URLs such as http://localhost:4100/ (with the slash after the host)"
+                        "'\(prefix)' is no URL prefix such as http://localhost:4100/ (with the slash after the host)"
                 )
             }
             return bytes
         }
     }
 
-    /// Whether a certificate may be fetched from a URL.
+    /// Returns whether a certificate may be fetched from a URL.
     public func allows(_ url: String) -> Bool {
         guard url.utf8.count <= 1024 else { return false }
         let url = Array(url.utf8)
@@ -46,17 +46,17 @@ public struct CertificateURLPolicy: Sendable {
         return path.map(Self.isCertificatePath) ?? false
     }
 
-    /// What follows a prefix; nil where the bytes do not begin with it.
+    /// Returns what follows a prefix; nil if the bytes do not begin with it.
     private static func rest(_ bytes: ArraySlice<UInt8>, after prefix: String) -> ArraySlice<UInt8>? {
         bytes.starts(with: prefix.utf8) ? bytes.dropFirst(prefix.utf8.count) : nil
     }
 
-    /// Whether two dots stand next to each other.
+    /// Returns whether the bytes contain `..`.
     private static func leadsUp(_ bytes: ArraySlice<UInt8>) -> Bool {
         zip(bytes, bytes.dropFirst()).contains { $0 == UInt8(ascii: ".") && $1 == UInt8(ascii: ".") }
     }
 
-    /// A path of plain characters that ends in `.pem`: no query, no fragment, no escapes, no way up.
+    /// Returns whether a path has only plain characters and ends in `.pem`: no query, fragment, escapes or `..`.
     private static func isCertificatePath(_ path: ArraySlice<UInt8>) -> Bool {
         path.suffix(4).elementsEqual(".pem".utf8) && !leadsUp(path) && path.first != UInt8(ascii: "/")
             && path.allSatisfy { byte in
@@ -70,9 +70,8 @@ public struct CertificateURLPolicy: Sendable {
             }
     }
 
-    /// Why a prefix cannot be trusted.
+    /// Why a prefix is not allowed.
     public struct PolicyError: Error, CustomStringConvertible {
-        /// The reason, for people.
         public let description: String
     }
 }

@@ -1,29 +1,26 @@
 public import Wire
 
-/// The calls of the SNS query API that a subscriber needs. Failures that may pass are tried again with back-off.
+/// A client for the calls of the SNS query API that a subscriber needs. Retries transient failures with backoff.
 ///
 /// Source: Amazon SNS API reference, version 2010-03-31.
 public struct SNSClient: Sendable {
-    /// A subscription as `ListSubscriptionsByTopic` tells it.
+    /// A subscription in the result of `ListSubscriptionsByTopic`.
     public struct Subscription: Sendable, Equatable {
-        /// Its ARN, or `PendingConfirmation`.
+        /// The ARN, or `PendingConfirmation`.
         public var arn: String
         /// `http`, `https`, `sqs`, ...
         public var protocolName: String
-        /// Where it delivers.
         public var endpoint: String
     }
 
-    /// A message to be published.
+    /// A message to publish.
     public struct Publication: Sendable, Equatable {
-        /// The message.
         public var message: String
         /// The subject; nil for none.
         public var subject: String?
-        /// Attributes, all of them strings.
+        /// The attributes, all of type String.
         public var attributes: [String: String]
 
-        /// A message.
         public init(message: String, subject: String?, attributes: [String: String]) {
             self.message = message
             self.subject = subject
@@ -31,10 +28,10 @@ public struct SNSClient: Sendable {
         }
     }
 
-    /// The most messages of a `PublishBatch`.
+    /// The maximum number of messages of a `PublishBatch`.
     public static let maximumBatchCount = 10
     private static let maximumResponseBytes = 4 << 20
-    /// How many pages of subscriptions are read at most: SNS gives 100 on each.
+    /// The maximum number of pages of subscriptions, with 100 on each.
     private static let maximumPages = 1000
     private static let attempts = 4
 
@@ -45,11 +42,9 @@ public struct SNSClient: Sendable {
     private let now: @Sendable () -> Timestamp
     private let pause: @Sendable (Duration) async throws -> Void
 
-    /// A client.
-    ///
     /// - Parameters:
-    ///   - endpoint: the service's URL; Amazon's own of the region where nil.
-    ///   - pause: waits between tries.
+    ///   - endpoint: the service's URL; nil for Amazon's in the region.
+    ///   - pause: waits between attempts.
     public init(
         region: String, endpoint: String?, credentials: any CredentialsProvider, transport: HTTPTransport,
         now: @escaping @Sendable () -> Timestamp = { .now() },
@@ -65,7 +60,7 @@ public struct SNSClient: Sendable {
         self.pause = pause
     }
 
-    /// Asks for a subscription; the endpoint is sent a confirmation then.
+    /// Requests a subscription. SNS then sends a confirmation to the endpoint.
     public func subscribe(
         topicARN: String, protocolName: String, endpoint: String, attributes: [String: String] = [:]
     ) async throws {
@@ -77,9 +72,9 @@ public struct SNSClient: Sendable {
         _ = try await call("Subscribe", parameters)
     }
 
-    /// Confirms a subscription with the token that its endpoint was sent.
+    /// Confirms a subscription with the token that its endpoint received.
     ///
-    /// - Returns: the subscription's ARN.
+    /// - Returns: the ARN of the subscription.
     public func confirmSubscription(topicARN: String, token: String) async throws -> String {
         let answer = try await call("ConfirmSubscription", [("TopicArn", topicARN), ("Token", token)])
         guard let arn = answer.text("SubscriptionArn"), arn.hasPrefix("arn:") else {
@@ -89,7 +84,7 @@ public struct SNSClient: Sendable {
         return arn
     }
 
-    /// All subscriptions of a topic.
+    /// Lists all subscriptions of a topic.
     public func subscriptions(topicARN: String) async throws -> [Subscription] {
         var result: [Subscription] = []
         var next: String?
@@ -109,21 +104,19 @@ public struct SNSClient: Sendable {
         return result
     }
 
-    /// Sets an attribute of a subscription.
     public func setSubscriptionAttribute(_ name: String, to value: String, subscriptionARN: String) async throws {
         _ = try await call(
             "SetSubscriptionAttributes",
             [("SubscriptionArn", subscriptionARN), ("AttributeName", name), ("AttributeValue", value)])
     }
 
-    /// Ends a subscription.
     public func unsubscribe(subscriptionARN: String) async throws {
         _ = try await call("Unsubscribe", [("SubscriptionArn", subscriptionARN)])
     }
 
-    /// Publishes messages, at most `maximumBatchCount` and 256 KiB together. Nothing is tried again here.
+    /// Publishes messages, at most `maximumBatchCount` and 256 KiB in total. Does not retry.
     ///
-    /// - Returns: how it went for each, in order.
+    /// - Returns: the results in order.
     public func publish(_ messages: [Publication], topicARN: String) async throws -> [BatchEntryResult] {
         var parameters = [("TopicArn", topicARN)]
         for (index, message) in messages.enumerated() {
@@ -156,7 +149,7 @@ public struct SNSClient: Sendable {
         return results
     }
 
-    /// Looks whether the topic is there and may be seen.
+    /// Checks that the topic exists and is accessible.
     public func checkTopic(_ topicARN: String) async throws {
         _ = try await call("GetTopicAttributes", [("TopicArn", topicARN)])
     }

@@ -1,50 +1,45 @@
 import Wire
 
-/// What SNS posts to an HTTP endpoint: a notification, or a message about the subscription itself.
+/// The body of a request of SNS to an HTTP endpoint: a notification, or a message about the subscription.
 ///
-/// Source: Amazon SNS developer guide, "HTTP/HTTPS notification JSON format". Keys count in their exact spelling.
+/// Source: Amazon SNS developer guide, "HTTP/HTTPS notification JSON format". Keys are case-sensitive.
 public struct SNSEnvelope: Sendable, Equatable {
-    /// What it is about.
     public enum Kind: String, Sendable {
         /// A message published to the topic.
         case notification = "Notification"
-        /// The endpoint is to be confirmed with the token.
+        /// A request to confirm the subscription with the token.
         case subscriptionConfirmation = "SubscriptionConfirmation"
-        /// The subscription has ended.
+        /// The end of the subscription.
         case unsubscribeConfirmation = "UnsubscribeConfirmation"
     }
 
-    /// What it is about.
     public var kind: Kind
-    /// Its id, the same when it comes again.
+    /// The message id, the same for redeliveries.
     public var messageID = ""
-    /// The topic.
     public var topicARN = ""
-    /// The message's subject.
     public var subject: String?
-    /// The message.
     public var message = ""
-    /// When it was published, as it is written; a part of what is signed.
+    /// When it was published, as text, because it is signed.
     public var timestamp = ""
     /// `1` or `2`.
     public var signatureVersion = ""
-    /// The signature, base 64.
+    /// The signature in base 64.
     public var signature = ""
-    /// Where the sender says its certificate is. Not to be trusted.
+    /// The URL of the certificate, as given by the sender. Not trusted.
     public var signingCertURL = ""
     /// The token of a confirmation.
     public var token: String?
-    /// Where a confirmation could be fetched; never used, but a part of what is signed.
+    /// The URL that would confirm the subscription. Never used, but signed.
     public var subscribeURL: String?
-    /// The publisher's attributes; binary ones in base 64. They are not covered by the signature.
+    /// The publisher's attributes; binary ones in base 64. Not signed.
     public var attributes: [String: String] = [:]
 
-    /// The most attributes that are read; SNS itself sends no more than fit into 256 KiB.
+    /// The maximum number of attributes; SNS limits messages to 256 KiB.
     static let maximumAttributes = 100
 
-    /// Reads an envelope.
+    /// Parses an envelope.
     ///
-    /// - Throws: `EnvelopeError` where it is none.
+    /// - Throws: `EnvelopeError` if it is malformed.
     public init(json: [UInt8]) throws {
         kind = .notification
         var type: String?
@@ -86,7 +81,7 @@ public struct SNSEnvelope: Sendable, Equatable {
             throw EnvelopeError("the body is not an SNS envelope: \(error)")
         }
         guard let type, let kind = Kind(rawValue: type) else {
-            throw EnvelopeError("the body is not an SNS envelope: its Type is none that is known")
+            throw EnvelopeError("the body is not an SNS envelope: its Type is unknown")
         }
         self.kind = kind
         guard !messageID.isEmpty, !topicARN.isEmpty, hasMessage else {
@@ -117,7 +112,6 @@ public struct SNSEnvelope: Sendable, Equatable {
 
 /// Why a body is no envelope.
 public struct EnvelopeError: Error, Equatable, CustomStringConvertible {
-    /// The reason, for people.
     public let description: String
 
     init(_ reason: String) { description = reason }

@@ -1,12 +1,12 @@
 import Cryptography
 import Wire
 
-/// What SNS signs, and whether a signature is the certificate's.
+/// Verifies the signatures of SNS.
 ///
 /// Source: Amazon SNS developer guide, "Verifying the signatures of Amazon SNS messages": RSA PKCS#1 v1.5 over SHA-1
 /// (version 1) or SHA-256 (version 2).
 enum SNSSignature {
-    /// `Name\nValue\n` for each signed name in byte order.
+    /// Returns `Name\nValue\n` for each signed name in byte order.
     static func stringToSign(_ envelope: SNSEnvelope) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(envelope.message.utf8.count + 512)
@@ -32,7 +32,7 @@ enum SNSSignature {
         return output
     }
 
-    /// Whether the envelope's signature was made with the key's other half.
+    /// Returns whether the envelope's signature is valid for the key.
     static func isValid(_ envelope: SNSEnvelope, key: RSAPublicKey) -> Bool {
         guard let signature = Base64.decode(envelope.signature) else { return false }
         let text = stringToSign(envelope)

@@ -2,19 +2,17 @@ import Cryptography
 import Locking
 public import Wire
 
-/// Decides whether an envelope comes from SNS: its signature, under a certificate from where SNS keeps its certificates.
+/// Verifies that an envelope comes from SNS: its signature, with a certificate from a URL that the policy allows.
 ///
-/// Certificates are kept by URL, a bounded number of them, until they end; callers that need the same one at the same
-/// time share one fetch. May be used from any thread.
+/// Caches a bounded number of certificates by URL until they expire. Concurrent callers share a fetch. Thread-safe.
 public final class SNSVerifier: Sendable {
-    /// Why an envelope is not believed, or cannot be judged.
+    /// Why an envelope is not authentic, or cannot be verified.
     public enum Failure: Error, Equatable, CustomStringConvertible {
-        /// It will never be believed.
+        /// It will never be accepted.
         case forged(String)
-        /// The certificate cannot be had now.
+        /// The certificate cannot be fetched now.
         case unavailable(String)
 
-        /// The reason, for people.
         public var description: String {
             switch self {
             case .forged(let reason), .unavailable(let reason): reason
@@ -22,13 +20,13 @@ public final class SNSVerifier: Sendable {
         }
     }
 
-    /// A certificate as it is kept.
+    /// A cached certificate.
     private struct CachedCertificate {
         let certificate: Certificate
         var lastUsed: UInt64
     }
 
-    /// How the certificate of an envelope is come by.
+    /// The state of the certificate that an envelope needs.
     private enum Search {
         case found(Certificate)
         case fetching(Task<Result<Certificate, Failure>, Never>)
@@ -38,7 +36,7 @@ public final class SNSVerifier: Sendable {
     private struct State {
         var certificates: [String: CachedCertificate] = [:]
         var fetches: [String: Task<Result<Certificate, Failure>, Never>] = [:]
-        /// URLs that gave no certificate, and until when they are not asked again.
+        /// URLs without a certificate, and until when they are not fetched again.
         var failures: [String: (until: Timestamp, reason: String)] = [:]
         var uses: UInt64 = 0
     }
@@ -54,7 +52,7 @@ public final class SNSVerifier: Sendable {
     private let now: @Sendable () -> Timestamp
     private let state = Mutex(State())
 
-    /// A verifier that fetches through a transport what a policy allows.
+    /// Makes a verifier that fetches certificates which a policy allows.
     public init(
         policy: CertificateURLPolicy, transport: HTTPTransport, now: @escaping @Sendable () -> Timestamp = { .now() }
     ) {
@@ -63,7 +61,7 @@ public final class SNSVerifier: Sendable {
         self.now = now
     }
 
-    /// Returns where the envelope's signature is good.
+    /// Returns if the envelope's signature is valid.
     ///
     /// - Throws: `Failure`.
     public func verify(_ envelope: SNSEnvelope) async throws(Failure) {
@@ -76,10 +74,10 @@ public final class SNSVerifier: Sendable {
         try judge(envelope, under: certificate)
     }
 
-    /// Tells whether the envelope's signature is good.
+    /// Verifies an envelope's signature.
     ///
-    /// - Parameter done: called once. Where the certificate is at hand, or will not be fetched, before this returns and on the calling
-    ///   thread; else later, when it has been fetched.
+    /// - Parameter done: called once: before this method returns, on the calling thread, if the certificate is cached
+    ///   or will not be fetched; else later, when it was fetched.
     public func verify(_ envelope: SNSEnvelope, done: @escaping @Sendable (Result<Void, Failure>) -> Void) {
         switch search(for: envelope) {
         case .found(let certificate): done(result(envelope, .success(certificate)))
@@ -97,12 +95,12 @@ public final class SNSVerifier: Sendable {
     private func judge(_ envelope: SNSEnvelope, under certificate: Certificate) throws(Failure) {
         let now = now()
         guard Timestamp(seconds: certificate.notBefore) <= now, now <= Timestamp(seconds: certificate.notAfter) else {
-            // There may be a newer one at the same place.
+            // The URL may have a newer certificate.
             state.withLock { $0.certificates[envelope.signingCertURL] = nil }
             throw .forged("the signing certificate is not valid at this time")
         }
         guard SNSSignature.isValid(envelope, key: certificate.publicKey) else {
-            throw .forged("the signature is not the signing certificate's")
+            throw .forged("the signature does not match the signing certificate")
         }
     }
 
@@ -119,7 +117,7 @@ public final class SNSVerifier: Sendable {
                 return .found(certificate)
             }
             guard policy.allows(url) else {
-                return .failed(.forged("SigningCertURL is not on the list of trusted places"))
+                return .failed(.forged("SigningCertURL is not a trusted URL"))
             }
             if let fetch = state.fetches[url] { return .fetching(fetch) }
             if let failure = state.failures[url], failure.until > now { return .failed(.unavailable(failure.reason)) }
@@ -171,7 +169,7 @@ public final class SNSVerifier: Sendable {
         } catch {
             switch error {
             case .malformed(let reason):
-                return .failure(.unavailable("what stands at SigningCertURL is no certificate: \(reason)"))
+                return .failure(.unavailable("SigningCertURL returned no valid certificate: \(reason)"))
             case .notRSA: return .failure(.unavailable("the signing certificate has no RSA key"))
             case .keySize(let bits):
                 return .failure(.unavailable("the signing certificate's key has \(bits) bits, too few or too many"))

@@ -1,43 +1,39 @@
 public import Wire
 
-/// The calls of SQS that a consumer and a producer need, over its JSON protocol. Nothing is tried again here: whoever calls has a
-/// rhythm of its own.
+/// A client for the calls of SQS that consumers and producers need, over its JSON protocol. Does not retry: callers
+/// have a schedule of their own.
 ///
 /// Source: Amazon SQS API reference, AWS JSON protocol 1.0.
 public struct SQSClient: Sendable {
-    /// A message as it was received.
+    /// A received message.
     public struct ReceivedMessage: Sendable, Equatable {
-        /// Its id.
         public var id: String
-        /// What it is deleted with.
+        /// The handle to delete it with.
         public var receiptHandle: String
-        /// The body.
         public var body: String
         /// The publisher's attributes; binary ones in base 64.
         public var attributes: [String: String]
-        /// When it was sent; nil where the queue does not say.
+        /// When it was sent; nil if the queue does not report it.
         public var sentAt: Timestamp?
-        /// How often it was received, this time included.
+        /// How often it was received, including this time.
         public var receiveCount: Int
     }
 
-    /// A message to be sent.
+    /// A message to send.
     public struct OutgoingMessage: Sendable, Equatable {
-        /// The body.
         public var body: String
-        /// Attributes, all of them strings.
+        /// The attributes, all of type String.
         public var attributes: [String: String]
 
-        /// A message.
         public init(body: String, attributes: [String: String]) {
             self.body = body
             self.attributes = attributes
         }
     }
 
-    /// The most entries of a batch.
+    /// The maximum number of entries in a batch.
     public static let maximumBatchCount = 10
-    /// The most bytes of a batch, bodies and attributes together, that SQS took before August 2025 (since then 1 MiB).
+    /// The maximum size of a batch with bodies and attributes in bytes: SQS's limit until August 2025 (1 MiB since).
     public static let maximumBatchBytes = 256 << 10
     private static let maximumResponseBytes = 8 << 20
 
@@ -48,15 +44,15 @@ public struct SQSClient: Sendable {
     private let transport: HTTPTransport
     private let now: @Sendable () -> Timestamp
 
-    /// A client of one queue.
+    /// Makes a client for a queue.
     ///
-    /// - Parameter endpoint: the service's URL; else the host of the queue's own URL.
+    /// - Parameter endpoint: the service's URL; by default the host of the queue's URL.
     public init(
         queueURL: String, region: String, endpoint: String?, credentials: any CredentialsProvider,
         transport: HTTPTransport, now: @escaping @Sendable () -> Timestamp = { .now() }
     ) {
         self.queueURL = queueURL
-        // Where the queue's URL is none, the calls say so.
+        // The calls report a malformed queue URL.
         let host = (try? WebURL(queueURL)).map { "\($0.scheme.rawValue)://\($0.authority)" }
         let url = endpoint ?? host ?? queueURL
         self.endpoint = url.hasSuffix("/") ? url : url + "/"
@@ -66,12 +62,12 @@ public struct SQSClient: Sendable {
         self.now = now
     }
 
-    /// Takes messages, waiting for the first of them.
+    /// Receives messages, and waits for the first.
     ///
     /// - Parameters:
-    ///   - most: 1 to 10.
+    ///   - maximum: 1 to 10.
     ///   - wait: whole seconds, at most 20.
-    ///   - visibility: how long nobody else is given them, in whole seconds.
+    ///   - visibility: how long the messages are hidden from other consumers, in whole seconds.
     public func receive(maximum: Int, wait: Duration, visibility: Duration) async throws -> [ReceivedMessage] {
         let answer = try await call(
             "ReceiveMessage",
@@ -104,12 +100,12 @@ public struct SQSClient: Sendable {
 
     /// Deletes messages, at most 10.
     ///
-    /// - Returns: how it went for each, in order.
+    /// - Returns: the results in order.
     public func delete(_ receiptHandles: [String]) async throws -> [BatchEntryResult] {
         try await batch("DeleteMessageBatch", receiptHandles.map { [.init("ReceiptHandle", .string($0))] })
     }
 
-    /// Changes for how long nobody else is given messages, from now on; at most 10.
+    /// Changes how long messages are hidden from other consumers, from now on; at most 10 messages.
     public func changeVisibility(_ receiptHandles: [String], to visibility: Duration) async throws -> [BatchEntryResult]
     {
         try await batch(
@@ -122,9 +118,9 @@ public struct SQSClient: Sendable {
             })
     }
 
-    /// Sends messages, at most 10 and `maximumBatchBytes` together.
+    /// Sends messages, at most 10 and `maximumBatchBytes` in total.
     ///
-    /// - Parameter groups: for a FIFO queue what orders each message, and what makes it the same as another.
+    /// - Parameter groups: for a FIFO queue, the group that orders each message and its deduplication id.
     public func send(
         _ messages: [OutgoingMessage], groups: [(group: String, deduplication: String)]? = nil
     ) async throws -> [BatchEntryResult] {
@@ -147,7 +143,7 @@ public struct SQSClient: Sendable {
             })
     }
 
-    /// How many messages wait, as far as the queue knows.
+    /// Returns the approximate number of messages in the queue.
     public func approximateDepth() async throws -> Int {
         let answer = try await call(
             "GetQueueAttributes", [("AttributeNames", .array([.string("ApproximateNumberOfMessages")]))])

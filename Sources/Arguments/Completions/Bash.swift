@@ -1,5 +1,5 @@
 extension CompletionScript {
-    /// For bash 4 and later; needs no package of completions.
+    /// The script for bash 4 and later, without a completion package.
     var bash: String {
         """
         # Completions of \(program) for bash: source this, or save it as

@@ -1,5 +1,5 @@
 extension CompletionScript {
-    /// For fish 3 and later.
+    /// The script for fish 3 and later.
     var fish: String {
         let valued = root.all.compactMap { command -> String? in
             let names = command.arguments.filter { !$0.isFlag && !$0.isPositional }.flatMap(\.names)
@@ -110,14 +110,14 @@ extension CompletionScript {
         case .values: return "\(requires)-f -a \(Self.fishQuoted(argument.values.joined(separator: " ")))"
         case .file(let extensions) where extensions.isEmpty: return "\(requires)-F"
         case .file(let extensions):
-            // Those with these endings come first.
+            // Files with these endings come first.
             let calls = extensions.map { "__fish_complete_suffix .\($0)" }.joined(separator: "; ")
             return "\(requires)-f -k -a \(Self.fishQuoted("(\(calls))"))"
         case .directory: return "\(requires)-f -a '(__fish_complete_directories)'"
         }
     }
 
-    /// A word that stands for just these characters.
+    /// Quotes a word.
     private static func fishQuoted(_ text: String) -> String {
         "'" + text.map { "'\\".contains($0) ? "\\\($0)" : String($0) }.joined() + "'"
     }

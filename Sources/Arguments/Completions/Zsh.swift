@@ -1,5 +1,5 @@
 extension CompletionScript {
-    /// For zsh: sourced, or as `_PROGRAM` in a folder of `fpath`.
+    /// The script for zsh: sourced, or as `_PROGRAM` in a folder of `fpath`.
     var zsh: String {
         """
         #compdef \(program)
@@ -64,7 +64,7 @@ extension CompletionScript {
             """
     }
 
-    /// The names of commands behind `help`, which is the first of the words, and `--generate-man-page`, which is not.
+    /// Completes command names after `help`, which is the first word, and `--generate-man-page`, which is not.
     private var zshHelp: String {
         guard !root.subcommands.isEmpty else { return "" }
         let cases = root.all.filter { !$0.subcommands.isEmpty }.map { command in
@@ -92,7 +92,7 @@ extension CompletionScript {
             return [Self.quoted("\(argument.isRepeated ? "*" : argument.isRequired ? "" : ":")\(value)")]
         }
         let isAlone = argument == BuiltIn.help || argument == BuiltIn.version || argument == BuiltIn.completionScript
-        // An option that is given is not offered again, by any of its names.
+        // Excludes all names of an option that was given.
         let excluded = isAlone ? "(- :)" : argument.isRepeated ? "*" : "(\(argument.names.joined(separator: " ")))"
         return argument.names.map { name in
             let mark = argument.isFlag ? "" : name.hasPrefix("--") ? "=" : "+"
@@ -112,12 +112,12 @@ extension CompletionScript {
         }
     }
 
-    /// A text in brackets.
+    /// Escapes a text in brackets.
     private static func zshText(_ text: String) -> String {
         text.map { "[]\\".contains($0) ? "\\\($0)" : String($0) }.joined()
     }
 
-    /// A text that a colon ends.
+    /// Escapes a text before a colon.
     private static func zshEscaped(_ text: String) -> String {
         text.map { ":\\".contains($0) ? "\\\($0)" : String($0) }.joined()
     }

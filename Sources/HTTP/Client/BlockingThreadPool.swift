@@ -2,9 +2,9 @@ import CHecateLinux
 import Glibc
 import Locking
 
-/// Work that blocks, on a few threads which come and go with it. May be used from any thread.
+/// Runs blocking work on a few threads, which are started on demand and end when idle. Thread-safe.
 package final class BlockingThreadPool: Sendable {
-    /// The process's own.
+    /// The process's pool.
     package static let shared = BlockingThreadPool(threads: 8)
 
     private struct State {
@@ -15,10 +15,10 @@ package final class BlockingThreadPool: Sendable {
     private let maximumThreads: Int
     private let state = Mutex(State())
 
-    /// At most so many threads.
+    /// Makes a pool with at most `threads` threads.
     package init(threads: Int) { maximumThreads = max(1, threads) }
 
-    /// Has something done, in the order in which it comes.
+    /// Runs work in the order of submission.
     package func submit(_ work: @escaping @Sendable () -> Void) {
         let isThreadMissing = state.withLock { state in
             state.work.append(work)
@@ -26,12 +26,12 @@ package final class BlockingThreadPool: Sendable {
             state.threads += 1
             return true
         }
-        // Where no thread can be had, who asks does it: late is better than never.
+        // If no thread can be started, the caller runs the work: late is better than never.
         if isThreadMissing, !start() { run() }
     }
 
     private func start() -> Bool {
-        // Signals are for the program's other threads.
+        // Signals are handled by other threads.
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)

@@ -2,22 +2,22 @@ import CHecateLinux
 import Glibc
 import Locking
 
-/// A connection to a server, for one exchange after the other.
+/// A connection to a server that carries one exchange after the other.
 ///
 ///     handshaking ──▶ exchanging ◀──▶ resting
 ///          └──────────────┴──────────────┴──▶ closed
 ///
-/// `@unchecked Sendable`: belongs to its loop; what changes is touched there only, and asserted.
+/// `@unchecked Sendable`: belongs to its event loop; mutable state is used only there, which is asserted.
 final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Sendable {
     private enum Phase {
-        /// TLS, for the exchange that the connection was made for.
+        /// The TLS handshake, for the first exchange.
         case handshaking
         case exchanging
         case idle
         case closed
     }
 
-    /// How far a request is sent.
+    /// The progress of sending a request.
     private struct Output {
         /// The head, and the body or its beginning.
         var bytes: [UInt8] = []
@@ -28,12 +28,13 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         var isEmpty: Bool { written == bytes.count && body.isEmpty }
     }
 
-    /// So much of a body is put behind the head, to be sent at once.
+    /// How much of a body is copied behind the head, to send both at once.
     private static let copiedBody = 32 << 10
-    /// After so much rest it is looked what became of a connection before it is used; until then the loop has told.
+    /// How long a connection may be idle before it is checked for a close before its next use; until then the event
+    /// loop reports it.
     private static let idleWithoutCheck: UInt64 = 5_000_000
     private static let maximumReadsInARow = 16
-    /// After so many bytes it is looked whether the answer has come, and others have their turn.
+    /// After this many bytes the connection checks for a response and yields to others.
     private static let maximumSentInARow = 1 << 20
 
     let loop: EventLoop
@@ -45,34 +46,34 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     private var exchange: Exchange?
     private var parser = ResponseParser()
     private var output = Output()
-    /// Whether a byte of the request was taken by the system.
+    /// Whether the system has accepted a byte of the request.
     private var hasSent = false
-    /// Whether the rest of the request is not sent: the answer came first, or the other side takes no more.
+    /// Whether the rest of the request is not sent, because the response came first or the peer accepts no more.
     private var stopsSending = false
     private var closesAfterResponse = false
     private var wantsWrite = false
-    /// Whether TLS has to write before it can read.
+    /// Whether TLS must write before it can read.
     private var readsWhenWritable = false
     private var exchanges = 0
-    /// Whether the other side has ended its side, though it may not be read that far.
+    /// Whether the peer has closed its side, though data before that may be unread.
     private var peerHasEnded = false
-    /// Whether the last read filled the buffer, so that there may be more.
+    /// Whether the last read filled the buffer, so that more may be available.
     private var hasFilledBuffer = false
     private var idleSince: UInt64 = 0
     private lazy var deadline = loop.makeDeadline { [unowned self] in passDeadline() }
 
     init(_ transport: Transport, _ pool: HostPool, _ loop: EventLoop) {
         (self.transport, self.pool, self.loop) = (transport, pool, loop)
-        // Connections that were made at once do not all end at once.
+        // Connections that were opened together must not all expire together.
         let age = pool.settings.configuration.maximumAge
         endOfLife = MonotonicClock.moment(age - age * Double.random(in: 0...0.125), after: MonotonicClock.now)
     }
 
     // MARK: - What happens to it
 
-    /// Begins with the exchange that it was made for.
+    /// Starts the connection with its first exchange.
     ///
-    /// - Parameter end: when the handshake has taken too long.
+    /// - Parameter end: the deadline of the handshake.
     func open(for exchange: Exchange, until end: UInt64) {
         loop.assertCurrent()
         self.exchange = exchange
@@ -84,7 +85,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         continueHandshake()
     }
 
-    /// Carries an exchange, if it still can: a connection that was closed meanwhile gives it back.
+    /// Starts an exchange. A connection that was closed meanwhile gives it back to the pool.
     func begin(_ exchange: Exchange) {
         loop.assertCurrent()
         let now = MonotonicClock.now
@@ -101,7 +102,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         send(exchange)
     }
 
-    /// Its exchange was cancelled: what would come now is for nobody.
+    /// Closes the connection, because its exchange was cancelled.
     func abandon(_ exchange: Exchange) {
         loop.assertCurrent()
         guard self.exchange === exchange else { return }
@@ -123,7 +124,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         switch phase {
         case .handshaking: continueHandshake()
         case .exchanging:
-            // An answer that comes while the request is still being sent is heard before more is sent.
+            // Read an early response before sending more.
             if events & ~EPOLLOUT.rawValue != 0 || readsWhenWritable { read() }
             if phase == .exchanging { flush() }
         case .idle: checkIdle()
@@ -186,7 +187,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         if phase == .exchanging { updateEvents() }
     }
 
-    /// Sends what is taken. That nothing more is taken is no failure yet: what the other side has said before is read first.
+    /// Sends as much as possible. An error is not reported yet: the peer may have sent a response before.
     private func flush() {
         guard !stopsSending, !output.isEmpty else { return }
         var written = 0
@@ -228,7 +229,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         output = Output()
     }
 
-    /// The rest of the request stays here.
+    /// Drops the rest of the request.
     private func stopSending() {
         stopsSending = true
         output = Output()
@@ -240,13 +241,13 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
     private func read() {
         readsWhenWritable = false
         for _ in 0..<Self.maximumReadsInARow {
-            // An answer that is complete before the request waits for that.
+            // A response that is complete before the request waits for it.
             guard phase == .exchanging, !parser.isComplete else { return }
             switch transport.read(into: loop.scratch) {
             case .bytes(let count):
                 hasFilledBuffer = count == loop.scratch.count
                 take(count)
-                // Where there is more, the loop says so.
+                // The event loop reports further data.
                 guard phase == .exchanging, hasFilledBuffer || transport.hasPending else { return }
             case .wantsRead: return
             case .wantsWrite:
@@ -258,7 +259,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         }
     }
 
-    /// Takes bytes that were read into the loop's buffer.
+    /// Parses bytes in the event loop's buffer.
     private func take(_ count: Int) {
         do throws(HTTPClientError) {
             try parser.feed(
@@ -268,15 +269,15 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
             return fail(error)
         }
         guard let status = parser.status else { return }
-        // A server that refuses what it has not read yet does not want the rest (RFC 9110, 10.1.1; RFC 9112, 9.5). One that has accepted
-        // it may still be reading.
+        // A server that refuses a request before reading it does not want the rest (RFC 9110, 10.1.1; RFC 9112, 9.5).
+        // One that accepted it may still be reading.
         if status >= 300, !output.isEmpty { return stopSending() }
         if parser.isComplete, output.isEmpty { complete() }
     }
 
-    /// The other side sends no more.
+    /// Handles the end of the peer's data.
     private func end(isOrderly: Bool, _ cause: TransportError?) {
-        // A server with TLS 1.3 refuses a client's certificate only behind the handshake, in place of the first answer.
+        // With TLS 1.3 a server refuses a client certificate only after the handshake, in place of the first response.
         if case .tls(let reason) = cause, exchanges == 0, !parser.hasBegun, reason.contains("alert") {
             return fail(.tls(reason: reason))
         }
@@ -310,20 +311,20 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
             close(leavesPool: false)
             return pool.restart(exchange, inPlaceOf: self)
         }
-        // The status of an answer that is cut, where that is enough.
+        // The status of a truncated response, if that is enough.
         let cut = phase == .exchanging ? parser.cutResponse() : nil
         close()
         exchange.finish(cut.map { .success($0) } ?? .failure(error))
     }
 
-    /// Whether the request may be sent once more: the connection was kept and may have been closed just then, nothing came, and doing it
-    /// twice is doing it once, or nothing of it was sent (RFC 9110, 9.2.2; RFC 9112, 9.3.1).
+    /// Whether the request may be sent again: the connection was reused and possibly closed just then, nothing was
+    /// received, and the request is idempotent or nothing of it was sent (RFC 9110, 9.2.2; RFC 9112, 9.3.1).
     private var mayResend: Bool {
         guard phase == .exchanging, exchanges > 0, !parser.hasBegun, let exchange else { return false }
         return !hasSent || RequestWriter.isIdempotent(exchange.request.method)
     }
 
-    /// Waits for the next exchange, or begins one that waits.
+    /// Becomes idle, or starts a waiting exchange.
     private func becomeIdle(_ now: UInt64) {
         if hasFilledBuffer || transport.hasPending { checkIdle() }
         guard phase != .closed else { return }
@@ -341,8 +342,8 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
         }
     }
 
-    /// Nobody has asked anything: an answer now would be taken for that to another request, and the end is the end. What TLS itself says,
-    /// such as new session tickets, is neither.
+    /// Closes an idle connection with data or at its end: data would be taken for the response to a later request.
+    /// TLS's own messages, such as session tickets, are no data.
     private func checkIdle() {
         switch transport.read(into: loop.scratch) {
         case .wantsRead: break
@@ -364,7 +365,7 @@ final class ClientConnection: PoolMember, EventLoop.Descriptor, @unchecked Senda
 
     private func updateEvents() {
         var events: UInt32 = 0
-        // Behind an answer that is complete before the request nothing is read: it would be for nobody.
+        // A response that is complete before the request is not read further.
         if phase != .exchanging || !parser.isComplete { events |= EPOLLIN.rawValue | EPOLLRDHUP.rawValue }
         if wantsWrite { events |= EPOLLOUT.rawValue }
         loop.watch(transport.descriptor, events, self)

@@ -2,17 +2,16 @@ import CHecateSSL
 import Glibc
 import Locking
 
-/// The files with what a client trusts and shows. All nil: the system's roots, and no certificate.
+/// The files of a client's TLS configuration. By default the system's roots and no certificate.
 public struct ClientTLSFiles: Sendable, Hashable {
-    /// The certificates to trust, and no others, PEM; else those of the system: `/etc/ssl/certs/ca-certificates.crt`, or what
-    /// `SSL_CERT_FILE` in the environment says.
+    /// The PEM file of trusted certificates, which replaces the system's: `/etc/ssl/certs/ca-certificates.crt`, or
+    /// `SSL_CERT_FILE` in the environment.
     public var ca: String?
-    /// The client certificate and its chain, PEM.
+    /// The PEM file of the client certificate and its chain.
     public var certificate: String?
-    /// The private key of the client certificate, PEM.
+    /// The PEM file of the client certificate's private key.
     public var key: String?
 
-    /// Files by their paths.
     public init(ca: String? = nil, certificate: String? = nil, key: String? = nil) {
         self.ca = ca
         self.certificate = certificate
@@ -20,18 +19,17 @@ public struct ClientTLSFiles: Sendable, Hashable {
     }
 }
 
-/// Certificates that a client cannot read.
+/// Why a client's certificates cannot be read.
 public struct ClientTLSError: Error, Equatable, CustomStringConvertible {
-    /// What is wrong, for people.
     public let description: String
 }
 
-/// What the sessions of a client have in common. Servers are verified, always: that their certificate is signed by somebody whom the
-/// client trusts, and that it is for the name or the address which is asked (RFC 9110, 4.3.4). May be used from any thread.
+/// The TLS configuration of a client. Always verifies the server's certificate chain and its name or address (RFC 9110,
+/// 4.3.4). Thread-safe.
 final class ClientTLSContext: Sendable {
     private struct State {
         var context: TLSContext?
-        /// Whether it trusts somebody.
+        /// Whether trusted roots are loaded.
         var isReady = false
     }
 
@@ -39,7 +37,7 @@ final class ClientTLSContext: Sendable {
 
     /// Reads the files.
     ///
-    /// - Throws: `ClientTLSError` where that is not possible. The system's roots are read when they are needed.
+    /// - Throws: `ClientTLSError` if a file cannot be read. The system's roots are read when they are first needed.
     init(_ files: ClientTLSFiles) throws(ClientTLSError) {
         guard files != ClientTLSFiles() else {
             state = Mutex(State())
@@ -76,12 +74,12 @@ final class ClientTLSContext: Sendable {
         return context
     }
 
-    /// Whether sessions can be made without waiting for the disk.
+    /// Whether sessions can be made without reading from disk.
     var isReady: Bool { state.withLock { $0.isReady } }
 
-    /// Reads the system's roots where they are needed; blocks.
+    /// Reads the system's roots if needed. Blocks.
     ///
-    /// - Throws: where they cannot be read. They may be the next time.
+    /// - Throws: if they cannot be read; the next call tries again.
     func prepare() throws(ClientTLSError) {
         guard !isReady else { return }
         let path = RootStore.systemFile
@@ -99,7 +97,7 @@ final class ClientTLSContext: Sendable {
         }
     }
 
-    /// A session with a server, which is verified as this host; nil where there is none to be had. Who takes it frees it.
+    /// Makes a session that verifies the server as this host; nil on failure. The caller frees it.
     func session(with host: String) -> OpaquePointer? {
         guard let session = state.withLock({ $0.isReady ? $0.context : nil })?.connectingSession() else { return nil }
         if verify(session, host) { return session }
@@ -111,7 +109,7 @@ final class ClientTLSContext: Sendable {
         if SocketAddress(numeric: host) != nil {
             return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host) == 1
         }
-        // The dot at the end of a whole name belongs to look-ups only (RFC 6066, 3).
+        // The final dot of an absolute name is only for lookups (RFC 6066, 3).
         let name = host.utf8.last == UInt8(ascii: ".") ? String(host.dropLast()) : host
         SSL_set_hostflags(
             session, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS) | UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
@@ -119,18 +117,18 @@ final class ClientTLSContext: Sendable {
     }
 }
 
-/// Certificates that are trusted.
+/// A set of trusted certificates.
 ///
-/// `@unchecked Sendable`: OpenSSL counts the uses of a store and locks it itself; nothing is changed in it after `init`.
+/// `@unchecked Sendable`: OpenSSL's store is reference-counted, locks itself and is not changed after `init`.
 private final class RootStore: @unchecked Sendable {
     fileprivate let pointer: OpaquePointer
 
-    /// - Parameter isPartialChainEnough: whether a certificate of the file is trusted also where it is not its own issuer.
+    /// - Parameter isPartialChainEnough: whether a certificate is trusted even if it is not self-signed.
     init(file: String, isPartialChainEnough: Bool) throws(TLSError) {
         ERR_clear_error()
         guard let created = X509_STORE_new() else { throw TLSError.last() }
         pointer = created
-        // What OpenSSL says of a file that is not there is about its own insides.
+        // OpenSSL's message for a missing file is about its internals.
         guard access(file, R_OK) == 0 else { throw TLSError(String(cString: strerror(errno))) }
         guard X509_STORE_load_file(created, file) == 1 else { throw TLSError.last() }
         if isPartialChainEnough { X509_STORE_set_flags(created, UInt(X509_V_FLAG_PARTIAL_CHAIN)) }
@@ -140,13 +138,13 @@ private final class RootStore: @unchecked Sendable {
 
     private static let systems = Mutex<[String: RootStore]>([:])
 
-    /// Where the system's roots are. OpenSSL's own folder belongs to a package that an image may lack.
+    /// The file with the system's roots. OpenSSL's default folder belongs to a package that an image may lack.
     static var systemFile: String {
         if let path = environment("SSL_CERT_FILE"), !path.isEmpty { return path }
         return "/etc/ssl/certs/ca-certificates.crt"
     }
 
-    /// The system's roots, read once for the process.
+    /// The system's roots, read once per process.
     static func system(_ path: String) throws(TLSError) -> RootStore {
         try systems.withLock { systems throws(TLSError) in
             if let read = systems[path] { return read }

@@ -3,12 +3,12 @@ import Glibc
 import Locking
 import Wire
 
-/// Makes a connection for an exchange: looks up the name, and tries its addresses in turn, the next after a quarter of a second or
-/// where one fails; the first that takes the connection has it (RFC 8305). Ends as a `ClientConnection`, or with the reason why not.
+/// Opens a connection for an exchange: looks the name up and tries its addresses, each a quarter of a second after the
+/// last or when that fails; the first that connects wins (RFC 8305). Ends as a `ClientConnection` or with an error.
 ///
-/// `@unchecked Sendable`: belongs to its loop; what changes is touched there only, and asserted.
+/// `@unchecked Sendable`: belongs to its event loop; mutable state is used only there, which is asserted.
 final class Dialer: PoolMember, @unchecked Sendable {
-    /// One address that is tried.
+    /// A connection attempt to one address.
     private final class Attempt: EventLoop.Descriptor {
         let descriptor: Int32
         let address: SocketAddress
@@ -27,7 +27,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
     private let pool: HostPool
     private let exchange: Exchange
     private var isDone = false
-    /// When connecting has taken too long.
+    /// The deadline for connecting.
     private var end: UInt64 = 0
     private var addresses: Deque<SocketAddress> = []
     private var attempts: [Attempt] = []
@@ -39,7 +39,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
         (self.pool, self.exchange, self.loop) = (pool, exchange, loop)
     }
 
-    /// Begins. On the loop.
+    /// Starts. Call it on the event loop.
     func start() {
         loop.assertCurrent()
         guard !isDone else { return }
@@ -54,7 +54,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
         prepare()
     }
 
-    /// Its exchange was cancelled.
+    /// Stops, because the exchange was cancelled.
     func abandon(_ exchange: Exchange) {
         loop.assertCurrent()
         if !isDone { finish() }
@@ -123,7 +123,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
                 lastFailure = errno
                 Glibc.close(descriptor)
                 guard address.family == AF_UNIX, lastFailure == EAGAIN else { continue }
-                // The queue of the socket is full, which such a one says at once.
+                // The socket's queue is full, which a Unix domain socket reports at once.
                 addresses.append(address)
                 nextAttempt?.set(in: .milliseconds(10))
                 return
@@ -152,7 +152,7 @@ final class Dialer: PoolMember, @unchecked Sendable {
     }
 
     private func succeed(_ attempt: Attempt) {
-        // A port of the loopback that nobody listens on may be given to the socket itself, which then talks to itself.
+        // A socket that connects to a free port of the loopback may get that port itself and talk to itself.
         if Self.isConnectedToItself(attempt) { return drop(attempt, ECONNREFUSED) }
         attempts.removeAll { $0 === attempt }
         loop.unwatch(attempt.descriptor)

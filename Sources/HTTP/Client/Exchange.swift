@@ -1,16 +1,16 @@
 import Glibc
 import Locking
 
-/// One request on its way to one answer, or to the reason why there is none. May be used from any thread.
+/// A request until its response or error. Thread-safe.
 public final class Exchange: Sendable {
-    /// Told once, on a loop; must not block.
+    /// Called once, on an event loop; must not block.
     typealias Completion = @Sendable (Result<ClientResponse, HTTPClientError>) -> Void
 
-    /// Who has the exchange, and has to hear where it is cancelled.
+    /// The current owner of the exchange, which is told of a cancellation.
     enum Holder: Sendable {
         /// It waits for a connection.
         case queued(HostPool)
-        /// A connection is made for it.
+        /// A connection is being opened for it.
         case dialer(Dialer)
         /// A connection carries it.
         case connection(ClientConnection)
@@ -22,13 +22,12 @@ public final class Exchange: Sendable {
         var isDone = false
     }
 
-    /// What is asked.
     let request: ClientRequest
-    /// How much of the answer's body is wanted.
+    /// How much of the response's body is wanted.
     let limit: BodyLimit
-    /// When the time for all of it is up, on the monotonic clock, in nanoseconds.
+    /// The deadline on the monotonic clock, in nanoseconds.
     let deadline: UInt64
-    /// Where it is told what became of it if nobody else's loop is at hand.
+    /// The event loop for completions that have no other.
     let loop: EventLoop
     private let state = Mutex(State())
 
@@ -39,8 +38,8 @@ public final class Exchange: Sendable {
         deadline = MonotonicClock.moment(within, after: MonotonicClock.now)
     }
 
-    /// Ends it without an answer, which is told as `HTTPClientError.cancelled` unless it is over already. The connection that it was on
-    /// is closed.
+    /// Cancels the exchange, which then fails with `HTTPClientError.cancelled` unless it has ended. Closes its
+    /// connection.
     public func cancel() {
         let (completion, holder) = state.withLock { state in
             state.isDone = true
@@ -57,12 +56,12 @@ public final class Exchange: Sendable {
         loop.submit { completion(.failure(.cancelled)) }
     }
 
-    /// Whether nobody waits for an answer any more.
+    /// Whether the exchange has ended.
     var isDone: Bool { state.withLock { $0.isDone } }
 
-    /// Says who is to be told.
+    /// Sets the completion.
     ///
-    /// - Returns: false where it was cancelled before it began; then nobody is told any more.
+    /// - Returns: false if it was cancelled before; the completion is not called then.
     func begin(_ completion: @escaping Completion) -> Bool {
         state.withLock { state in
             if !state.isDone { state.completion = completion }
@@ -70,9 +69,9 @@ public final class Exchange: Sendable {
         }
     }
 
-    /// Passes to another holder.
+    /// Passes the exchange to another holder.
     ///
-    /// - Returns: false where it is over; the holder has nothing to do with it then.
+    /// - Returns: false if it has ended; the holder must ignore it then.
     func pass(to holder: Holder) -> Bool {
         state.withLock { state in
             if !state.isDone { state.holder = holder }
@@ -80,7 +79,7 @@ public final class Exchange: Sendable {
         }
     }
 
-    /// Tells the outcome; only the first counts. On a loop.
+    /// Completes the exchange; only the first call counts. Call it on an event loop.
     func finish(_ result: Result<ClientResponse, HTTPClientError>) {
         let completion = state.withLock { state in
             state.isDone = true
@@ -90,20 +89,20 @@ public final class Exchange: Sendable {
         completion?(result)
     }
 
-    /// Tells a failure from any thread, after what is being done now.
+    /// Fails the exchange later on its event loop. Thread-safe.
     func finishLater(_ error: HTTPClientError) { loop.submit { self.finish(.failure(error)) } }
 }
 
-/// The clock of the loops' deadlines.
+/// The clock of the event loops' deadlines.
 enum MonotonicClock {
-    /// Nanoseconds since some moment.
+    /// The nanoseconds since an arbitrary moment.
     static var now: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
-    /// The moment that lies so far ahead of another.
+    /// Returns the moment after a duration.
     static func moment(_ duration: Duration, after start: UInt64) -> UInt64 {
         let (end, overflows) = start.addingReportingOverflow(duration.wholeNanoseconds)
         return overflows ? .max : end
@@ -111,7 +110,7 @@ enum MonotonicClock {
 }
 
 extension EventLoop {
-    /// Sets a deadline of this loop to a moment of the monotonic clock. The loop's own idea of now may be a little older than the clock.
+    /// Sets a deadline to a moment on the monotonic clock, which the event loop's cached time may lag behind.
     func set(_ deadline: Deadline, at moment: UInt64) {
         deadline.set(inNanoseconds: moment - min(moment, deadlines.now))
     }

@@ -1,29 +1,27 @@
 import Locking
 
-/// A client of HTTP/1.1 servers that keeps connections. Follows no redirects, uses no proxies, believes no answer that is cut off or
-/// ambiguous, and bounds everything. Every exchange ends within the time that it was given, waiting for a connection, connecting, TLS
-/// and the answer's body included. May be used from any thread.
+/// An HTTP/1.1 client with connection pools. Follows no redirects, uses no proxies, refuses truncated and ambiguous
+/// responses, and limits everything. Every exchange ends within its timeout, which includes waiting for a connection,
+/// connecting, TLS and the response's body. Thread-safe.
 ///
-/// A request is sent again by itself in one case only: the connection was kept from an earlier request, it was closed before anything
-/// came, and doing it twice is doing it once (GET, HEAD, PUT, DELETE, OPTIONS), or nothing of it was sent.
+/// Resends a request in one case only: a reused connection was closed before any response, and the request is
+/// idempotent (GET, HEAD, PUT, DELETE, OPTIONS) or nothing of it was sent.
 public final class HTTPClient: Sendable {
-    /// What clients may differ in.
     public struct Configuration: Sendable {
-        /// Whom to trust, and what to show.
+        /// The TLS configuration.
         public var tls: ClientTLSFiles
-        /// The most connections to one host and port.
+        /// The maximum number of connections to a host and port.
         public var connectionsPerHost: Int
-        /// The most time for making a connection: for looking up the name, for TCP and for TLS.
+        /// The timeout for opening a connection: name lookup, TCP and TLS.
         public var connectTimeout: Duration
-        /// How long a connection rests before it is closed; less than most servers wait.
+        /// How long a connection may be idle; less than most servers allow.
         public var idleTimeout: Duration
-        /// How old a connection gets before it is closed between two exchanges, so that a name's new address comes into use; up to an
-        /// eighth less, by chance.
+        /// The maximum age of a connection, so that new addresses of a name are used; reduced randomly by up to an
+        /// eighth.
         public var maximumAge: Duration
-        /// The most bytes of the head of an answer, and of its trailers.
+        /// The maximum size of a response's head and of its trailers in bytes.
         public var maximumHeader: Int
 
-        /// A configuration.
         public init(
             tls: ClientTLSFiles = ClientTLSFiles(), connectionsPerHost: Int = 8, connectTimeout: Duration = .seconds(5),
             idleTimeout: Duration = .seconds(20), maximumAge: Duration = .seconds(60), maximumHeader: Int = 64 << 10
@@ -42,20 +40,20 @@ public final class HTTPClient: Sendable {
         var isShutDown = false
     }
 
-    /// So many hosts may be remembered before those are forgotten that nobody uses.
+    /// How many pools may exist before unused ones are removed.
     private static let manyPools = 64
 
     private let settings: ClientSettings
     private let state = Mutex(State())
 
-    /// Reads the certificates, but for the system's roots; makes no connection.
+    /// Makes a client. Reads certificate files except the system's roots, and opens no connection.
     ///
-    /// - Throws: `ClientTLSError` where a file cannot be read.
+    /// - Throws: `ClientTLSError` if a file cannot be read.
     public convenience init(_ configuration: Configuration = Configuration(), loops: EventLoops = .shared) throws {
         try self.init(configuration, loops: loops, lookup: .shared)
     }
 
-    /// As the other, with names looked up in a way of one's own.
+    /// Makes a client with a custom name lookup.
     package init(_ configuration: Configuration, loops: EventLoops = .shared, lookup: NameLookup) throws {
         settings = ClientSettings(
             configuration: configuration, tls: try ClientTLSContext(configuration.tls), lookup: lookup, loops: loops)
@@ -64,10 +62,10 @@ public final class HTTPClient: Sendable {
     /// Sends a request.
     ///
     /// - Parameters:
-    ///   - within: how long all of it may take.
-    ///   - body: how much of the answer's body is wanted.
-    ///   - done: told once what became of it, on a loop, after this method has returned; must not block.
-    /// - Returns: the exchange, which may be cancelled.
+    ///   - within: the timeout of the whole exchange.
+    ///   - body: how much of the response's body is wanted.
+    ///   - done: called once, on an event loop, after this method has returned; must not block.
+    /// - Returns: the exchange, for cancellation.
     @discardableResult
     public func execute(
         _ request: ClientRequest, within: Duration, body: BodyLimit,
@@ -78,7 +76,7 @@ public final class HTTPClient: Sendable {
         return exchange
     }
 
-    /// Sends a request and waits for the answer; cancelled with its task.
+    /// Sends a request and waits for the response. Cancelling the task cancels the exchange.
     public func execute(
         _ request: ClientRequest, within: Duration, body: BodyLimit = .whole(1 << 20)
     ) async throws(HTTPClientError) -> ClientResponse {
@@ -106,13 +104,13 @@ public final class HTTPClient: Sendable {
         exchange.finishLater(.shutDown)
     }
 
-    /// The pool of a request's host; nil where the client was shut down.
+    /// Returns the pool of a request's host; nil after `shutDown`.
     private func pool(for request: ClientRequest) -> HostPool? {
         let key = HostPool.Key(request.url)
         return state.withLock { state in
             guard !state.isShutDown else { return nil }
             if let pool = state.pools[key] { return pool }
-            // Hosts may come from messages, without end.
+            // Messages may name an unlimited number of hosts.
             if state.pools.count >= Self.manyPools { state.pools = state.pools.filter { !$0.value.retireIfUnused() } }
             let pool = HostPool(key, settings)
             state.pools[key] = pool
@@ -120,11 +118,11 @@ public final class HTTPClient: Sendable {
         }
     }
 
-    /// How many hosts are remembered, for tests.
+    /// The number of pools, for tests.
     var knownHosts: Int { state.withLock { $0.pools.count } }
 
-    /// Ends the client: what is under way fails as `HTTPClientError.shutDown`, as does what is asked from now on. Returns when its
-    /// connections are closed. Again is allowed.
+    /// Shuts the client down: exchanges in progress and later ones fail with `HTTPClientError.shutDown`. Returns when
+    /// all connections are closed. May be called again.
     public func shutDown() async {
         let pools = state.withLock { state in
             state.isShutDown = true
@@ -133,7 +131,7 @@ public final class HTTPClient: Sendable {
         for pool in pools { await pool.shutDown() }
     }
 
-    /// Calls `body` with a client, which is shut down afterwards.
+    /// Calls `body` with a client and shuts it down afterwards.
     public static func with<Result>(
         _ configuration: Configuration = Configuration(), _ body: (HTTPClient) async throws -> Result
     ) async throws -> Result {

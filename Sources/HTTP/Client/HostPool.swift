@@ -1,15 +1,14 @@
 import Locking
 import Wire
 
-/// What is made for a host: a connection, or something that makes one. Belongs to a loop.
+/// A connection of a pool, or a dialer that opens one. Belongs to an event loop.
 protocol PoolMember: AnyObject, Sendable {
-    /// Its loop.
     var loop: EventLoop { get }
-    /// Ends; what it carries fails as `HTTPClientError.shutDown`. On its loop.
+    /// Ends it; its exchange fails with `HTTPClientError.shutDown`. Call it on its event loop.
     func shutDown()
 }
 
-/// What the pools of a client have in common.
+/// The settings that all pools of a client share.
 struct ClientSettings: Sendable {
     let configuration: HTTPClient.Configuration
     let tls: ClientTLSContext
@@ -17,11 +16,12 @@ struct ClientSettings: Sendable {
     let loops: EventLoops
 }
 
-/// The connections to one host: so many at most, those that rest, and the exchanges that wait for one. May be used from any thread.
+/// The connections to one host, up to a maximum: the idle ones, and the exchanges that wait for one. Thread-safe.
 ///
-/// `@unchecked Sendable`: the state is behind a lock, `queueDeadline` is touched on `queueLoop` only, the rest never changes.
+/// `@unchecked Sendable`: the state is behind a lock, `queueDeadline` is used on `queueLoop` only, the rest is
+/// constant.
 final class HostPool: @unchecked Sendable {
-    /// What exchanges share connections by.
+    /// The key of a pool.
     struct Key: Hashable, Sendable {
         let scheme: WebURL.Scheme
         let host: String
@@ -30,7 +30,7 @@ final class HostPool: @unchecked Sendable {
         init(_ url: WebURL) { (scheme, host, port) = (url.scheme, url.host, url.effectivePort) }
     }
 
-    /// What a connection does that has become free.
+    /// What a connection does next when it becomes free.
     enum Next {
         case exchange(Exchange)
         case idle
@@ -46,14 +46,14 @@ final class HostPool: @unchecked Sendable {
     }
 
     private struct State {
-        /// Connections that rest; the one that was used last is used next, so that others are not needed any more.
+        /// The idle connections. The last one used is reused first, so that others can expire.
         var idle: [ClientConnection] = []
         var members: [ObjectIdentifier: any PoolMember] = [:]
         var queue: Deque<Exchange> = []
-        /// When the line is looked through for exchanges whose time is up.
+        /// When the queue is checked for expired exchanges.
         var nextCheck = UInt64.max
         var isShutDown = false
-        /// Whether the client has forgotten it, since nobody used it.
+        /// Whether the client has removed the pool because it was unused.
         var isRetired = false
         var shutdownWaiters: [CheckedContinuation<Void, Never>] = []
 
@@ -62,7 +62,7 @@ final class HostPool: @unchecked Sendable {
             return idle.remove(at: index)
         }
 
-        /// The next in line whose time is not up.
+        /// Removes the next exchange that has not expired from the queue.
         mutating func nextInQueue() -> Exchange? {
             let now = queue.isEmpty ? 0 : MonotonicClock.now
             while let next = queue.popFirst() {
@@ -78,7 +78,7 @@ final class HostPool: @unchecked Sendable {
 
     let key: Key
     let settings: ClientSettings
-    /// Where the line is looked through.
+    /// The event loop that checks the queue.
     private let queueLoop: EventLoop
     private let state = Mutex(State())
     private var queueDeadline: Deadline?
@@ -89,11 +89,11 @@ final class HostPool: @unchecked Sendable {
         queueLoop = settings.loops.next()
     }
 
-    /// Gives an exchange to a connection that rests, makes one, or has it wait.
+    /// Starts an exchange on an idle connection, opens a connection for it, or queues it.
     ///
-    /// - Returns: false where the client has forgotten this pool.
+    /// - Returns: false if the client has removed this pool.
     func start(_ exchange: Exchange) -> Bool {
-        // Before it is in line: who cancels then finds it there, or it is passed over.
+        // Before queueing, so that a cancellation finds it in the queue, or it is skipped.
         guard exchange.pass(to: .queued(self)) else { return true }
         let current = settings.loops.current
         switch nextStep(exchange, current) {
@@ -128,7 +128,7 @@ final class HostPool: @unchecked Sendable {
         }
     }
 
-    /// A connection has become free.
+    /// Returns what a connection does that became free.
     func release(_ connection: ClientConnection) -> Next {
         state.withLock { state in
             guard !state.isShutDown else { return .close }
@@ -138,9 +138,9 @@ final class HostPool: @unchecked Sendable {
         }
     }
 
-    /// A connection was closed while it rested.
+    /// Removes an idle connection that was closed.
     ///
-    /// - Returns: false where an exchange is on its way to it already: its place is kept for that, see `restart`.
+    /// - Returns: false if an exchange is on its way to it; its slot is kept for `restart`.
     func removeIdle(_ connection: ClientConnection) -> Bool {
         let isFree = state.withLock { state in
             guard let index = state.idle.firstIndex(where: { $0 === connection }) else { return false }
@@ -151,7 +151,7 @@ final class HostPool: @unchecked Sendable {
         return isFree
     }
 
-    /// A member has ended, which makes room for another.
+    /// Removes a member that has ended, which frees its slot.
     func remove(_ member: any PoolMember) {
         let (dialer, continuations) = state.withLock { state in
             guard state.members.removeValue(forKey: ObjectIdentifier(member)) != nil else {
@@ -171,9 +171,9 @@ final class HostPool: @unchecked Sendable {
         for continuation in continuations { continuation.resume() }
     }
 
-    /// A connection takes the place of what has made it.
+    /// Replaces a dialer by its connection.
     ///
-    /// - Returns: false where the pool was shut down meanwhile.
+    /// - Returns: false if the pool was shut down.
     func replace(_ dialer: Dialer, by connection: ClientConnection) -> Bool {
         state.withLock { state in
             guard !state.isShutDown else { return false }
@@ -183,7 +183,7 @@ final class HostPool: @unchecked Sendable {
         }
     }
 
-    /// Sends an exchange on a connection that is made for it, in the place of one that was closed under it. On that one's loop.
+    /// Opens another connection for an exchange whose connection was closed. Call it on that connection's event loop.
     func restart(_ exchange: Exchange, inPlaceOf connection: ClientConnection) {
         let dialer: Dialer? = state.withLock { state in
             guard !state.isShutDown else { return nil }
@@ -197,10 +197,10 @@ final class HostPool: @unchecked Sendable {
         exchange.finishLater(.shutDown)
     }
 
-    /// An exchange in line was cancelled.
+    /// Removes a cancelled exchange from the queue.
     func removeFromQueue(_ exchange: Exchange) { state.withLock { $0.queue.removeAll { $0 === exchange } } }
 
-    /// Tells those in line whose time is up.
+    /// Fails expired exchanges in the queue.
     private func checkQueue() {
         queueLoop.assertCurrent()
         let now = MonotonicClock.now
@@ -217,7 +217,7 @@ final class HostPool: @unchecked Sendable {
         queueLoop.set(deadline, at: next)
     }
 
-    /// Whether nobody uses it; then it takes no exchange any more.
+    /// Retires the pool if it is unused. A retired pool accepts no exchanges.
     func retireIfUnused() -> Bool {
         state.withLock { state in
             state.isRetired = state.members.isEmpty && state.queue.isEmpty
@@ -225,7 +225,7 @@ final class HostPool: @unchecked Sendable {
         }
     }
 
-    /// Closes all connections; returns when they are closed. What is under way fails.
+    /// Closes all connections and returns when they are closed. Exchanges in progress fail.
     func shutDown() async {
         let (queue, members) = state.withLock { state in
             state.isShutDown = true

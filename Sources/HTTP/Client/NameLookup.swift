@@ -1,11 +1,10 @@
 import Locking
 
-/// Looks up the addresses of names, beside the loops: the system's way of doing that blocks. A few are looked up at once; who
-/// asks for one that is being looked up shares it. Nothing is remembered. May be used from any thread.
+/// Looks names up off the event loops, because the system's resolver blocks. Runs a few lookups concurrently; callers
+/// for the same name share one. Does not cache. Thread-safe.
 package final class NameLookup: Sendable {
-    /// Why a name has no address.
     package struct Failure: Error, Equatable {
-        /// The system's words.
+        /// The system's message.
         package let reason: String
 
         package init(reason: String) { self.reason = reason }
@@ -13,7 +12,7 @@ package final class NameLookup: Sendable {
 
     package typealias Outcome = Result<[SocketAddress], Failure>
 
-    /// The process's own, which asks the system.
+    /// The process's lookup, which uses the system's resolver.
     package static let shared = NameLookup(workers: BlockingThreadPool.shared, resolve: ask)
 
     private static let maximumAddresses = 32
@@ -22,13 +21,13 @@ package final class NameLookup: Sendable {
     private let resolve: @Sendable (String) -> Outcome
     private let waiting = Mutex<[String: [@Sendable (Outcome) -> Void]]>([:])
 
-    /// - Parameter resolve: what finds the addresses of a name, whatever their port; may block.
+    /// - Parameter resolve: finds the addresses of a name, with any port; may block.
     package init(workers: BlockingThreadPool = .shared, resolve: @escaping @Sendable (String) -> Outcome) {
         self.workers = workers
         self.resolve = resolve
     }
 
-    /// Looks up a name; `done` is called on a thread of its own, and must not block.
+    /// Looks a name up. `done` is called on a pool thread and must not block.
     package func find(_ host: String, done: @escaping @Sendable (Outcome) -> Void) {
         let isFirst = waiting.withLock { waiting in
             waiting[host, default: []].append(done)
@@ -42,9 +41,9 @@ package final class NameLookup: Sendable {
         }
     }
 
-    /// Asks the system (RFC 6724 decides on the order).
+    /// Calls the system's resolver, which sorts by RFC 6724.
     private static let ask: @Sendable (String) -> Outcome = { host in
-        // The system takes `2130706433`, `0x7f.1` and `127.1` for addresses. Nobody means that who writes such a host.
+        // The system parses `2130706433`, `0x7f.1` and `127.1` as addresses, which nobody intends.
         guard !endsInNumber(host) else { return .failure(Failure(reason: "it is neither a name nor an address")) }
         do throws(SocketAddress.LookUpError) {
             return .success(try SocketAddress.all(host: host))
@@ -53,7 +52,7 @@ package final class NameLookup: Sendable {
         }
     }
 
-    /// The order in which addresses are tried: as they come, the families in turn (RFC 8305, 4).
+    /// Interleaves the address families (RFC 8305, 4).
     static func interleaved(_ addresses: [SocketAddress]) -> [SocketAddress] {
         guard let first = addresses.first?.family else { return [] }
         let same = addresses.filter { $0.family == first }
@@ -66,7 +65,7 @@ package final class NameLookup: Sendable {
         return order
     }
 
-    /// Whether the last part of a host is a number, decimal or hexadecimal.
+    /// Returns whether the last label of a host is a decimal or hexadecimal number.
     private static func endsInNumber(_ host: String) -> Bool {
         guard let last = host.utf8.split(separator: UInt8(ascii: ".")).last else { return false }
         let isHexadecimal = last.starts(with: "0x".utf8) || last.starts(with: "0X".utf8)

@@ -1,8 +1,8 @@
 import Wire
 
-/// Writes requests as they stand on the wire (RFC 9112, 3 and 5).
+/// Encodes requests (RFC 9112, 3 and 5).
 enum RequestWriter {
-    /// Why a request cannot be sent as it is; nil where it can. A line break in a name or a value would make another request of it.
+    /// Returns why a request cannot be sent; nil if it can. A line break in a name or value would change the request.
     static func problem(of request: ClientRequest) -> String? {
         guard HeaderFields.isName(request.method), request.method != "CONNECT" else {
             return "its method is none that can be sent"
@@ -19,7 +19,7 @@ enum RequestWriter {
         return nil
     }
 
-    /// Whether doing it twice is doing it once, so that it may be sent again where nobody knows what became of it (RFC 9110, 9.2.2).
+    /// Returns whether a method is idempotent, so that the request may be resent (RFC 9110, 9.2.2).
     static func isIdempotent(_ method: String) -> Bool {
         switch method {
         case "GET", "HEAD", "PUT", "DELETE", "OPTIONS": true
@@ -29,7 +29,7 @@ enum RequestWriter {
 
     /// Appends the head of a request.
     ///
-    /// - Returns: whether the connection is to end behind the answer, as a field of the request asks for.
+    /// - Returns: whether the request asks for closing the connection after the response.
     static func write(_ request: ClientRequest, to output: inout [UInt8]) -> Bool {
         let url = request.url
         output.append(contentsOf: request.method.utf8)

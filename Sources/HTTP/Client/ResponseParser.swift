@@ -1,26 +1,26 @@
-/// Reads answers of HTTP/1.1 as their bytes come, one after the other. What comes out does not depend on how the bytes are cut. It is
-/// strict: where two readers could see two lengths, or one sees a field where another sees a part of a value, there is no answer.
+/// An incremental parser for HTTP/1.1 responses. The result does not depend on how the bytes are split. Strict:
+/// responses that two parsers could read differently are refused.
 ///
-/// Everything is bounded: the head and the trailers in bytes and fields, the number of interim answers, the body by what was asked
-/// for, and what chunks bring along beside their content.
+/// Everything is limited: head and trailers in bytes and fields, the number of interim responses, the body by the
+/// request, and the overhead of chunks.
 package struct ResponseParser: Sendable {
     private enum State: Sendable {
-        /// Nobody has asked anything.
+        /// No request was sent.
         case idle
         case statusLine
         case fields
-        /// So many bytes of the body are to come.
+        /// This many bytes of the body are missing.
         case counted(Int)
         case untilClose
         case chunkSize
         case chunk(Int)
-        /// Behind a chunk; whether its CR has come.
+        /// After a chunk; whether its CR was read.
         case chunkEnd(Bool)
         case trailers
         case complete
     }
 
-    /// What a head says of the body behind it and of the connection.
+    /// What the head says about the body and the connection.
     private struct Framing: Sendable {
         var isVersion11 = false
         var length: Int?
@@ -32,13 +32,13 @@ package struct ResponseParser: Sendable {
     private static let maximumFields = 200
     private static let maximumInterimAnswers = 32
     private static let maximumChunkLine = 4096
-    /// What chunks may bring along beyond what they need; each of their bytes pays for some more.
+    /// The maximum overhead of chunks beyond what is needed; each byte of content pays for some more.
     private static let maximumChunkExcess = 16 << 10
 
     private var state = State.idle
-    /// The beginning of a line whose end has not come.
+    /// The beginning of an incomplete line.
     private var line: [UInt8] = []
-    /// How many more bytes the head, the trailers or a chunk's line may have.
+    /// The remaining size for the head, the trailers or a chunk's line.
     private var budget = 0
     private var interimAnswers = 0
     private var chunkExcess = 0
@@ -48,18 +48,17 @@ package struct ResponseParser: Sendable {
     private var limit = BodyLimit.whole(0)
     private var maximumHead = 0
 
-    /// Whether anything has come since the request, be it an interim answer.
+    /// Whether anything was received since the request, including interim responses.
     package private(set) var hasBegun = false
-    /// Whether the connection may take another request when the answer is complete.
+    /// Whether the connection may be reused after the response.
     package private(set) var keepsAlive = false
 
-    /// A parser that rests.
     package init() {}
 
-    /// Whether the answer is complete.
+    /// Whether the response is complete.
     package var isComplete: Bool { if case .complete = state { true } else { false } }
 
-    /// The status of the answer once its head is there; nil before.
+    /// The status, once the head was read.
     var status: Int? {
         switch state {
         case .idle, .statusLine, .fields: nil
@@ -67,9 +66,9 @@ package struct ResponseParser: Sendable {
         }
     }
 
-    /// A request goes out; what comes from now on is its answer.
+    /// Starts parsing the response to a request.
     ///
-    /// - Parameter isHead: whether the method is HEAD, whose answers have no body.
+    /// - Parameter isHead: whether the method is HEAD, whose responses have no body.
     package mutating func begin(isHead: Bool, limit: BodyLimit, maximumHead: Int) {
         (self.isHead, self.limit, self.maximumHead) = (isHead, limit, maximumHead)
         (hasBegun, keepsAlive, interimAnswers, chunkExcess) = (false, false, 0, 0)
@@ -78,24 +77,24 @@ package struct ResponseParser: Sendable {
         beginHead()
     }
 
-    /// The complete answer. The parser rests afterwards: whatever comes then was not asked for.
+    /// Returns the complete response. The parser is idle afterwards; further data is an error.
     package mutating func takeResponse() -> ClientResponse {
         state = .idle
         defer { response = ClientResponse(status: 0) }
         return response
     }
 
-    /// What is known of an answer whose end will not come; nil where that is not enough.
+    /// Returns what is known of a truncated response; nil if that is not enough.
     ///
-    /// The status of a refusal or a failure is enough for who said so (`BodyLimit.statusSuffices`). Half an answer is never a success.
+    /// With `BodyLimit.statusSuffices` the status of an error is enough. A truncated response is never a success.
     package func cutResponse() -> ClientResponse? {
         guard case .statusSuffices = limit, let status, status >= 300 else { return nil }
         return ClientResponse(status: status, headers: response.headers, isBodyCut: true)
     }
 
-    /// Takes what has come.
+    /// Parses bytes.
     ///
-    /// Bytes behind a complete answer are left alone: nobody asked for them. `keepsAlive` is false then.
+    /// Ignores bytes after a complete response; `keepsAlive` is false then.
     package mutating func feed(_ bytes: Span<UInt8>) throws(HTTPClientError) {
         guard !bytes.isEmpty else { return }
         hasBegun = true
@@ -130,10 +129,10 @@ package struct ResponseParser: Sendable {
         }
     }
 
-    /// The other side has closed the connection.
+    /// Handles the end of the connection.
     ///
-    /// - Parameter isOrderly: whether it said so in order, so that it can be the end of a body that has no other.
-    /// - Throws: where that is not the end of a complete answer.
+    /// - Parameter isOrderly: whether the peer closed it properly, so that this can be the end of a body.
+    /// - Throws: if the response is incomplete.
     package mutating func end(isOrderly: Bool) throws(HTTPClientError) {
         keepsAlive = false
         switch state {
@@ -147,7 +146,7 @@ package struct ResponseParser: Sendable {
 
     // MARK: Lines
 
-    /// Takes a line, or as much of it as is there; returns where it ends.
+    /// Reads a line or a part of one; returns the index of its end.
     private mutating func readLine(_ bytes: Span<UInt8>, from start: Int) throws(HTTPClientError) -> Int {
         if case .statusLine = state { try checkBeginning(bytes, from: start) }
         let end = Syntax.firstIndex(of: Syntax.lineFeed, in: bytes, from: start)
@@ -162,7 +161,7 @@ package struct ResponseParser: Sendable {
             try take(bytes.extracting(start..<end))
         } else {
             line.append(contentsOf: bytes, start..<end)
-            // A line that came in parts is rare; the copy keeps `take` free to change the parser.
+            // A split line is rare; the copy keeps `self` free for mutation.
             let whole = line
             line.removeAll(keepingCapacity: true)
             try take(whole.span)
@@ -174,7 +173,7 @@ package struct ResponseParser: Sendable {
         if case .chunkSize = state { .malformed(reason: "the line before a chunk does not end") } else { .tooLarge }
     }
 
-    /// What does not begin as an answer does is told by its first bytes, not after thousands.
+    /// Rejects data that is no response by its first bytes.
     private func checkBeginning(_ bytes: Span<UInt8>, from start: Int) throws(HTTPClientError) {
         let beginning: StaticString = "HTTP/1."
         for place in line.count..<max(line.count, beginning.utf8CodeUnitCount) {
@@ -186,13 +185,13 @@ package struct ResponseParser: Sendable {
 
     private static let noAnswer = HTTPClientError.malformed(reason: "it does not begin as an answer (RFC 9112, 4)")
 
-    /// A line without its LF.
+    /// Parses a line without its LF.
     private mutating func take(_ line: Span<UInt8>) throws(HTTPClientError) {
         guard line.count > 0, line[line.count - 1] == Syntax.carriageReturn else {
             throw .malformed(reason: "a line ends without CR (RFC 9112, 2.2)")
         }
         let line = line.extracting(droppingLast: 1)
-        // A CR, a NUL or another control character would make it another line for another reader (RFC 9110, 5.5).
+        // A CR, NUL or other control character would split the line for other parsers (RFC 9110, 5.5).
         guard Syntax.isFieldValue(0..<line.count, of: line) else {
             throw .malformed(reason: "a line holds a control character (RFC 9110, 5.5)")
         }
@@ -215,7 +214,7 @@ package struct ResponseParser: Sendable {
         response = ClientResponse(status: 0)
     }
 
-    /// `HTTP/1.1 200 OK`; the reason may be missing, and the space before it.
+    /// Parses `HTTP/1.1 200 OK`, whose reason and the space before it may be missing.
     private mutating func takeStatusLine(_ line: Span<UInt8>) throws(HTTPClientError) {
         guard line.count >= 12, line[7] == UInt8(ascii: "0") || line[7] == UInt8(ascii: "1"), line[8] == Syntax.space,
             line.count == 12 || line[12] == Syntax.space
@@ -233,10 +232,10 @@ package struct ResponseParser: Sendable {
         state = .fields
     }
 
-    /// Where a field's name and its value lie in the line.
+    /// Returns the ranges of a field's name and value in a line.
     private func field(_ line: Span<UInt8>) throws(HTTPClientError) -> (name: Range<Int>, value: Range<Int>) {
         guard !Syntax.isBlank(line[0]) else { throw .malformed(reason: "a header field is folded (RFC 9112, 5.2)") }
-        // No white space before the colon either, which was used to smuggle.
+        // White space before the colon enables smuggling.
         guard let colon = Syntax.firstIndex(of: UInt8(ascii: ":"), in: line, from: 0),
             Syntax.isToken(0..<colon, of: line)
         else { throw .malformed(reason: "a header field has no name (RFC 9112, 5.1)") }
@@ -262,7 +261,7 @@ package struct ResponseParser: Sendable {
         }
     }
 
-    /// RFC 9110, 8.6: digits; where there are several, as a list or in several fields, all the same.
+    /// Parses the length (RFC 9110, 8.6): digits; several values must be equal.
     private mutating func takeLength(_ value: Range<Int>, of line: Span<UInt8>) throws(HTTPClientError) {
         var start = value.lowerBound
         while true {
@@ -278,7 +277,7 @@ package struct ResponseParser: Sendable {
         }
     }
 
-    /// RFC 9112, 6.1: nothing was asked for but chunks.
+    /// Parses the transfer coding (RFC 9112, 6.1): only chunked is supported.
     private mutating func takeCoding(_ value: Range<Int>, of line: Span<UInt8>) throws(HTTPClientError) {
         guard !framing.isChunked, Syntax.matches(value, of: line, "chunked") else {
             throw .malformed(reason: "its Transfer-Encoding is not 'chunked' alone (RFC 9112, 6.1)")
@@ -286,7 +285,7 @@ package struct ResponseParser: Sendable {
         framing.isChunked = true
     }
 
-    /// How long the body is: RFC 9112, 6.3.
+    /// Determines the length of the body (RFC 9112, 6.3).
     private mutating func endHead() throws(HTTPClientError) {
         guard response.status >= 200 else { return try endInterimHead() }
         if framing.isChunked {
@@ -299,7 +298,7 @@ package struct ResponseParser: Sendable {
         }
         keepsAlive = !framing.saysClose && (framing.isVersion11 || framing.saysKeepAlive)
         if isHead || response.status == 204 || response.status == 304 {
-            // A body that is announced where none may be might come all the same.
+            // A body that is announced where none is allowed might still arrive.
             if response.status == 204, framing.isChunked || framing.length ?? 0 > 0 { keepsAlive = false }
             state = .complete
         } else if framing.isChunked {
@@ -330,11 +329,11 @@ package struct ResponseParser: Sendable {
 
     private mutating func beginChunk() { (state, budget) = (.chunkSize, Self.maximumChunkLine) }
 
-    /// RFC 9112, 7.1: hexadecimal digits, and extensions that nobody wants.
+    /// Parses the size of a chunk (RFC 9112, 7.1) and ignores extensions.
     private mutating func takeChunkSize(_ line: Span<UInt8>) throws(HTTPClientError) {
         let end = Syntax.firstIndex(of: UInt8(ascii: ";"), in: line, from: 0) ?? line.count
         var digits = 0..<end
-        // White space before an extension is bad but harmless; where there is none, it is not.
+        // White space before an extension is wrong but harmless; without an extension it is an error.
         if end < line.count { digits = 0..<Syntax.trimmed(0..<end, of: line).upperBound }
         guard let size = Self.number(digits, of: line, base: 16) else {
             throw .malformed(reason: "the size of a chunk is none (RFC 9112, 7.1)")
@@ -354,7 +353,7 @@ package struct ResponseParser: Sendable {
         }
     }
 
-    /// Sees to it that so many more bytes are not too many.
+    /// Checks that more bytes do not exceed the limit.
     private mutating func checkSize(_ count: Int) throws(HTTPClientError) {
         guard count > maximumBody - response.body.count else { return }
         guard case .statusSuffices = limit else { throw .tooLarge }
@@ -371,7 +370,7 @@ package struct ResponseParser: Sendable {
 
     private mutating func append(_ bytes: Span<UInt8>) { response.body.append(contentsOf: bytes, 0..<bytes.count) }
 
-    /// A number of digits alone, small enough never to overflow.
+    /// Parses a number of digits that cannot overflow.
     private static func number(_ digits: Range<Int>, of line: Span<UInt8>, base: Int) -> Int? {
         guard (1...15).contains(digits.count) else { return nil }
         var number = 0
@@ -384,7 +383,7 @@ package struct ResponseParser: Sendable {
 }
 
 extension Array<UInt8> {
-    /// Appends a part of a span.
+    /// Appends a range of a span.
     fileprivate mutating func append(contentsOf bytes: Span<UInt8>, _ range: Range<Int>) {
         bytes.extracting(range).withUnsafeBufferPointer { append(contentsOf: $0) }
     }

@@ -1,17 +1,16 @@
 import Locking
 
-/// A moment at which something of a loop is done unless it is put off or cleared before: one for each connection, set anew again and
-/// again. On its loop only.
+/// A resettable deadline of an event loop, such as a connection's timeout. Used on its event loop only.
 ///
-/// Putting a deadline off costs an assignment: the loop's heap keeps the entry that is there, and looks again when that is due.
+/// Postponing costs an assignment: the heap keeps the old entry, which is queued again when it is due.
 package final class Deadline {
-    /// No moment.
+    /// No deadline.
     private static let never = UInt64.max
 
     private unowned let loop: EventLoop
-    /// When it passes.
+    /// When the deadline passes.
     private var due = never
-    /// The time of its entry in the loop's heap that counts; others, left behind by a nearer moment, are passed over.
+    /// The time of its valid entry in the heap. Others, abandoned for an earlier time, are skipped.
     private var queued = never
     private var action: (() -> Void)?
 
@@ -20,10 +19,10 @@ package final class Deadline {
         self.action = action
     }
 
-    /// Passes in so long, whatever was set before.
+    /// Sets the deadline to a time from now.
     package func set(in duration: Duration) { set(inNanoseconds: duration.wholeNanoseconds) }
 
-    /// Passes in so many nanoseconds, whatever was set before.
+    /// Sets the deadline to a time from now in nanoseconds.
     package func set(inNanoseconds nanoseconds: UInt64) {
         loop.assertCurrent()
         guard action != nil else { return }
@@ -33,10 +32,10 @@ package final class Deadline {
         loop.deadlines.insert(due, self)
     }
 
-    /// Does not pass.
+    /// Clears the deadline.
     package func clear() { due = Self.never }
 
-    /// Never passes again; what it would have done is let go.
+    /// Clears the deadline for good and releases its action.
     package func cancel() {
         due = Self.never
         action = nil
@@ -45,10 +44,10 @@ package final class Deadline {
         loop.deadlines.abandonEntry()
     }
 
-    /// Whether an entry of the heap still stands for it.
+    /// Returns whether an entry of the heap is valid.
     fileprivate func isQueued(at time: UInt64) -> Bool { queued == time }
 
-    /// Its entry is due: passes, or queues itself again where it was put off.
+    /// Handles a due entry: calls the action, or queues the deadline again if it was postponed.
     fileprivate func pass(_ now: UInt64) {
         queued = Self.never
         guard due != Self.never else { return }
@@ -62,11 +61,11 @@ package final class Deadline {
 }
 
 extension EventLoop {
-    /// A deadline that is not set yet. Who makes it calls `cancel` when it ends; on the loop.
+    /// Makes a deadline that is not set. Call `cancel` on the event loop when it is no longer needed.
     package func makeDeadline(_ action: @escaping () -> Void) -> Deadline { Deadline(self, action) }
 }
 
-/// The deadlines of a loop.
+/// The deadlines of an event loop.
 struct DeadlineHeap {
     private struct Entry: Comparable {
         let time: UInt64
@@ -76,16 +75,16 @@ struct DeadlineHeap {
         static func == (left: Entry, right: Entry) -> Bool { left.time == right.time }
     }
 
-    /// The time on the monotonic clock, in nanoseconds: when the loop last woke up.
+    /// The monotonic time of the last wake-up, in nanoseconds.
     var now: UInt64 = 0
     private var heap = Heap<Entry>()
-    /// How many entries nobody waits for any more.
+    /// The number of abandoned entries.
     private var abandoned = 0
 
-    /// The number of entries, those that were left behind included.
+    /// The number of entries, including abandoned ones.
     var count: Int { heap.count }
 
-    /// The milliseconds until the next is due, for epoll_wait; -1 where there is none.
+    /// The milliseconds until the next deadline, for epoll_wait; -1 without one.
     var wait: Int32 {
         guard let next = heap.min else { return -1 }
         guard next.time > now else { return 0 }
@@ -94,7 +93,7 @@ struct DeadlineHeap {
 
     mutating func insert(_ time: UInt64, _ deadline: Deadline) { heap.insert(Entry(time: time, deadline: deadline)) }
 
-    /// An entry is of no use any more. Where most are, the heap is made anew, so that connections that come and go leave nothing.
+    /// Marks an entry as abandoned. Rebuilds the heap when most are, so that closed connections leave nothing behind.
     mutating func abandonEntry() {
         abandoned += 1
         guard abandoned > 128, abandoned > heap.count / 2 else { return }
@@ -104,7 +103,7 @@ struct DeadlineHeap {
         abandoned = 0
     }
 
-    /// Takes out a deadline whose entry is due and still counts.
+    /// Removes and returns a deadline with a due, valid entry.
     mutating func popDue() -> Deadline? {
         while let next = heap.min, next.time <= now {
             _ = heap.popMin()
@@ -116,14 +115,14 @@ struct DeadlineHeap {
 }
 
 extension EventLoop {
-    /// Lets pass what is due.
+    /// Handles all due deadlines.
     func passDeadlines() {
         while let deadline = deadlines.popDue() { deadline.pass(deadlines.now) }
     }
 }
 
 extension Duration {
-    /// The duration in nanoseconds; 0 for one that is negative, a hundred years for one that is longer.
+    /// The duration in nanoseconds, clamped to 0 and a hundred years.
     package var wholeNanoseconds: UInt64 {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }

@@ -2,21 +2,21 @@ import CHecateLinux
 import Glibc
 import Locking
 
-/// One thread that waits for descriptors with an epoll of its own, runs what is submitted to it, and lets deadlines pass. While nothing
-/// happens it does not wake up.
+/// A thread with an epoll that watches descriptors, runs submitted work and handles deadlines. Does not wake up when
+/// idle.
 ///
-/// A connection belongs to one loop for life: what it holds is touched on the loop's thread only, and asserted with `assertCurrent`.
+/// A connection belongs to one event loop: its state is used on the loop's thread only, which `assertCurrent` asserts.
 ///
-/// `@unchecked Sendable`: `inbox` is behind a lock, `thread` and `isAsleep` are atomic, the two descriptors never change; everything
-/// else is touched on the loop's thread only, before which nobody else has it.
+/// `@unchecked Sendable`: `inbox` is behind a lock, `thread` and `isAsleep` are atomic, the two descriptors are
+/// constant; everything else is used on the loop's thread only.
 package final class EventLoop: @unchecked Sendable {
-    /// Something that has a descriptor which a loop watches.
+    /// An owner of a watched descriptor.
     package protocol Descriptor: AnyObject {
-        /// The descriptor is ready: epoll's events, `EPOLLERR` and `EPOLLHUP` also where they were not asked for. Called on the loop.
+        /// Handles epoll events of the descriptor, which include `EPOLLERR` and `EPOLLHUP`. Called on the event loop.
         func ready(_ events: UInt32)
     }
 
-    /// Something to do on the loop.
+    /// Work for the event loop.
     package typealias Work = @Sendable () -> Void
 
     private struct Inbox {
@@ -25,8 +25,7 @@ package final class EventLoop: @unchecked Sendable {
         var isEnded = false
     }
 
-    /// A descriptor that is watched. Events of one that was closed meanwhile, whose number another may have by now, carry another
-    /// generation.
+    /// A watched descriptor. The generation identifies events of a closed descriptor whose number was reused.
     private struct Registration {
         var owner: (any Descriptor)?
         var events: UInt32 = 0
@@ -36,35 +35,35 @@ package final class EventLoop: @unchecked Sendable {
     private static let maximumEvents = 256
     /// The size of `scratch`.
     package static let scratchSize = 64 << 10
-    /// The number that stands for `wake` among epoll's events.
+    /// The epoll data of `wake`.
     private static let wakeMark = UInt64.max
 
     private let inbox = Mutex(Inbox())
     private let thread = Atomic<UInt>(0)
-    /// Whether the thread waits, or is about to, and has to be woken up. Set only before it looks into the inbox for the last time:
-    /// who puts something in later sees it.
+    /// Whether the thread waits, or is about to, and must be woken. Set before the last check of the inbox, so that
+    /// later submissions see it.
     private let isAsleep = Atomic<Bool>(false)
     private let poll: Int32
     private let wake: Int32
     private let name: String
 
-    // On the thread only, from here on.
+    // Used on the thread only from here on.
     var deadlines = DeadlineHeap()
     private var registrations: [Registration] = []
     private var batch: [Work] = []
     private var hasEnded = false
     private var date = HTTPDate()
     private var spareOutput: [UInt8] = []
-    /// Where to read to: what is in it is gone when the loop goes on to the next descriptor, and when anything foreign is called.
+    /// A read buffer. Its content is valid until the event loop handles another descriptor or calls other code.
     package let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: scratchSize, alignment: 16)
 
-    /// A loop; its thread begins with the first work.
+    /// Makes an event loop. Its thread starts with the first work.
     init(name: String) {
         self.name = name
         poll = epoll_create1(Int32(EPOLL_CLOEXEC))
         wake = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
         guard poll >= 0, wake >= 0 else { preconditionFailure("no descriptors for an event loop: errno \(errno)") }
-        // Edge-triggered: each write wakes the loop once, and nobody has to read the count away.
+        // Edge-triggered: each write wakes the loop once, and the counter need not be read.
         var event = epoll_event()
         event.events = EPOLLIN.rawValue | EPOLLET.rawValue
         event.data.u64 = Self.wakeMark
@@ -79,13 +78,13 @@ package final class EventLoop: @unchecked Sendable {
 
     // MARK: - From any thread
 
-    /// Whether this is the loop's thread.
+    /// Whether this is the event loop's thread.
     package var isCurrent: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
 
-    /// Ends the process where this is not the loop's thread.
+    /// Stops the process if this is not the event loop's thread.
     package func assertCurrent() { precondition(isCurrent, "not on the event loop") }
 
-    /// Has something done on the loop, after what was submitted before. A loop that was shut down drops it.
+    /// Runs work on the event loop, in order of submission. Dropped after `shutDown`.
     package func submit(_ work: @escaping Work) {
         let starts: Bool = inbox.withLock { inbox in
             guard !inbox.isEnded else { return false }
@@ -99,7 +98,7 @@ package final class EventLoop: @unchecked Sendable {
         }
     }
 
-    /// Ends the thread after what was submitted before. What is watched is let go of without another word.
+    /// Ends the thread after the work submitted before. Watched descriptors are released without notice.
     func shutDown() {
         submit { [self] in
             hasEnded = true
@@ -113,7 +112,7 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     private func start() {
-        // Signals are for the program's other threads; SIGPIPE of a TLS session's write among them.
+        // Signals are handled by other threads, including SIGPIPE of TLS writes.
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)
@@ -135,9 +134,9 @@ package final class EventLoop: @unchecked Sendable {
 
     // MARK: - On the loop
 
-    /// Watches a descriptor (level-triggered), or changes what is watched for. An owner is held until `forget`.
+    /// Watches a descriptor (level-triggered), or changes the watched events. Holds the owner until `unwatch`.
     ///
-    /// - Returns: false where the system cannot watch it; errno says why.
+    /// - Returns: false if the system cannot watch it; see errno.
     @discardableResult
     package func watch(_ descriptor: Int32, _ events: UInt32, _ owner: any Descriptor) -> Bool {
         assertCurrent()
@@ -155,14 +154,14 @@ package final class EventLoop: @unchecked Sendable {
         return true
     }
 
-    /// Watches a descriptor no longer, which is still open; nothing where it is not watched.
+    /// Stops watching an open descriptor. Does nothing if it is not watched.
     package func unwatch(_ descriptor: Int32) {
         guard unregister(descriptor) else { return }
         epoll_ctl(poll, EPOLL_CTL_DEL, descriptor, nil)
     }
 
-    /// Watches a descriptor no longer that its owner closes now, which takes it out of the epoll by itself: a system call less. Only
-    /// where no other descriptor stands for the same socket.
+    /// Stops watching a descriptor that its owner closes now, which removes it from the epoll: saves a system call.
+    /// Only if no duplicate of the descriptor exists.
     package func unwatchClosing(_ descriptor: Int32) { unregister(descriptor) }
 
     @discardableResult
@@ -174,17 +173,17 @@ package final class EventLoop: @unchecked Sendable {
         return true
     }
 
-    /// The field `Date` of an answer that is given now, line end included.
+    /// The `Date` field for a response now, with its line end.
     var dateField: [UInt8] { date.field() }
 
-    /// An empty array with room, to write an answer into; `recycle` it.
+    /// Returns an empty array with capacity for a response; return it with `recycle`.
     func takeOutput() -> [UInt8] {
         var output: [UInt8] = []
         swap(&output, &spareOutput)
         return output
     }
 
-    /// Takes an array back for the next answer.
+    /// Returns an array for reuse.
     func recycle(_ output: consuming [UInt8]) {
         guard output.capacity <= Self.scratchSize else { return }
         output.removeAll(keepingCapacity: true)
@@ -225,8 +224,8 @@ package final class EventLoop: @unchecked Sendable {
         owner.ready(event.events)
     }
 
-    /// Runs what was submitted, and what came meanwhile; after a few rounds the descriptors have their turn. Whether the inbox was left
-    /// empty, which is when the loop may sleep.
+    /// Runs submitted work, including work submitted meanwhile; after a few rounds it is the descriptors' turn. Returns
+    /// whether the inbox is empty, so that the loop may sleep.
     private func runSubmitted() -> Bool {
         for _ in 0..<4 {
             isAsleep.store(true, ordering: .releasing)

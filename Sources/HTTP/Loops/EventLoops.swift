@@ -1,18 +1,17 @@
 import Glibc
 import Locking
 
-/// The loops that connections live on, inbound and outbound alike. May be used from any thread.
+/// The event loops for inbound and outbound connections. Thread-safe.
 public final class EventLoops: Sendable {
-    /// The process's own: as many as there are processors, 4 at most. Its threads begin when they are needed.
+    /// The process's event loops: one per processor, at most 4. Their threads start on demand.
     public static let shared = EventLoops(count: min(4, max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
 
     package let all: [EventLoop]
     private let nextIndex = Atomic<Int>(0)
 
-    /// So many loops, one at least.
+    /// Makes event loops, at least one.
     ///
-    /// A write to a TLS session whose other side has gone raises SIGPIPE, which ends the process unless it is ignored: from here on it
-    /// is.
+    /// Ignores SIGPIPE, which a write to a closed TLS session raises and which would end the process.
     public init(count: Int) {
         _ = Self.ignoreBrokenPipes
         all = (0..<max(1, count)).map { EventLoop(name: "http-\($0)") }
@@ -20,15 +19,15 @@ public final class EventLoops: Sendable {
 
     deinit { shutDown() }
 
-    /// One after the other.
+    /// Returns the event loops in rotation.
     package func next() -> EventLoop {
         all[nextIndex.wrappingAdd(1, ordering: .relaxed).oldValue & Int.max % all.count]
     }
 
-    /// The loop of the thread that asks, where it is one of these.
+    /// The current thread's event loop, if it is one of these.
     package var current: EventLoop? { all.first { $0.isCurrent } }
 
-    /// Ends the threads; what is still open is let go of. For tests, which end listeners and clients before.
+    /// Ends the threads and releases everything open. For tests, which stop listeners and clients before.
     public func shutDown() {
         for loop in all { loop.shutDown() }
     }

@@ -1,11 +1,12 @@
 import Glibc
 
-/// The field `Date` of an answer (RFC 9110, 6.6.1), formatted once a second (RFC 9110, 5.6.7). A value of one loop.
+/// The `Date` field of responses (RFC 9110, 6.6.1), formatted once a second (RFC 9110, 5.6.7). Belongs to an event
+/// loop.
 struct HTTPDate {
     private var second: time_t = -1
     private var bytes: [UInt8] = []
 
-    /// `Date: Sun, 06 Nov 1994 08:49:37 GMT`, line end included.
+    /// Returns `Date: Sun, 06 Nov 1994 08:49:37 GMT` with its line end.
     mutating func field() -> [UInt8] {
         let now = time(nil)
         if now != second { (second, bytes) = (now, Self.format(now)) }

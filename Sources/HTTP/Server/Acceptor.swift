@@ -3,18 +3,18 @@ import Glibc
 import Locking
 import Telemetry
 
-/// Accepts the connections of a listener and spreads them over the loops.
+/// Accepts the connections of a listener and distributes them over the event loops.
 ///
-/// One accepts for all: with SO_REUSEPORT each loop could, but then a port that is taken could be taken twice.
+/// One event loop accepts for all: with SO_REUSEPORT each could, but then a port in use could be bound twice.
 ///
-/// `@unchecked Sendable`: `phase`, `lastSet`, `isWarned` and the descriptor are touched on the loop only; the rest is behind locks,
-/// atomic, or never changes.
+/// `@unchecked Sendable`: `phase`, `lastSet`, `isWarned` and the descriptor are used on the event loop only; the rest
+/// is locked, atomic or constant.
 final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
     private enum Phase {
         case accepting
-        /// As many connections as are allowed are open; the next waits in the system's queue until one of them ends.
+        /// The maximum number of connections is open; further ones wait in the system's queue.
         case full
-        /// The process has no descriptors left. Trying on at once would only spin.
+        /// No descriptors are left. Retrying at once would spin.
         case paused
         case ended
     }
@@ -41,7 +41,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
     private var isWarned = false
     private lazy var deadline = loop.makeDeadline { [unowned self] in resume(from: .paused) }
 
-    /// Takes over a socket that listens.
+    /// Takes over a listening socket.
     init(_ socket: ListeningSocket, _ address: ListenAddress, _ settings: ListenerSettings, _ loops: EventLoops) {
         loop = loops.next()
         descriptor = socket.descriptor
@@ -55,7 +55,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
     /// The number of open connections.
     var connections: Int { count.load(ordering: .relaxed) }
 
-    /// Begins to accept.
+    /// Starts accepting.
     func start() {
         loop.submit { [self] in
             guard phase == .accepting else { return }
@@ -63,7 +63,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
         }
     }
 
-    /// Accepts nothing more, and has what has come answered.
+    /// Stops accepting, and drains the connections.
     func stop() { loop.submit { [self] in end() } }
 
     /// Returns when the last connection is closed after `stop`.
@@ -77,7 +77,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
         }
     }
 
-    /// A connection is closed: there is room for another.
+    /// Records that a connection was closed, and resumes accepting if full.
     func connectionEnded() {
         count.subtract(1, ordering: .sequentiallyConsistent)
         guard isFull.load(ordering: .sequentiallyConsistent),
@@ -86,7 +86,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
         loop.submit { [self] in resume(from: .full) }
     }
 
-    /// A set has closed its last connection after `stop`.
+    /// Records that a set has closed its last connection after `stop`.
     func setEnded() {
         let waiting = ending.withLock { ending in
             ending.remainingSets -= 1
@@ -103,7 +103,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
         }
     }
 
-    /// Accepts a connection; false where there is none now.
+    /// Accepts a connection. Returns false if there is none now.
     private func acceptOne() -> Bool {
         guard count.load(ordering: .sequentiallyConsistent) < settings.connections else {
             pauseUntilNotFull()
@@ -134,11 +134,11 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
         set.loop.submit { set.add(accepted, from: remoteAddress) }
     }
 
-    /// Whether to try on at once.
+    /// Returns whether to accept again at once.
     private func failedToAccept() -> Bool {
         switch errno {
         case EAGAIN: return false
-        // accept(2): what went wrong on the way of this one connection comes up here, too.
+        // accept(2) also reports errors of the new connection here.
         case EINTR, ECONNABORTED, EPROTO, EPERM, ETIMEDOUT, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENONET,
             ENOPROTOOPT, EOPNOTSUPP:
             return true
@@ -161,7 +161,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
         phase = .full
         loop.unwatch(descriptor)
         isFull.store(true, ordering: .sequentiallyConsistent)
-        // One may have ended just before it could see that it is waited for.
+        // A connection may have been closed just before it could see that accepting is paused.
         if count.load(ordering: .sequentiallyConsistent) < settings.connections,
             isFull.exchange(false, ordering: .sequentiallyConsistent)
         {
@@ -183,7 +183,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
 
     private func end() {
         guard phase != .ended else { return }
-        // Whoever was connected before is served; what the system still holds would be reset. A new phase, so that nothing rests.
+        // Serve clients that connected before; the system would reset them.
         phase = .ended
         for _ in 0..<settings.connections {
             guard acceptOne() else { break }

@@ -2,7 +2,7 @@ import Glibc
 import Locking
 import Telemetry
 
-/// What the connections of a listener have in common. Never changes.
+/// The constant settings that all connections of a listener share.
 struct ListenerSettings: Sendable {
     let handler: HTTPListener.Handler
     let bodyBytes: @Sendable (String) -> Int
@@ -35,9 +35,9 @@ struct ListenerSettings: Sendable {
     }
 }
 
-/// The connections of a listener that live on one loop.
+/// The connections of a listener on one event loop.
 ///
-/// `@unchecked Sendable`: touched on its loop only, where every method asserts it.
+/// `@unchecked Sendable`: used on its event loop only, which every method asserts.
 final class ConnectionSet: @unchecked Sendable {
     let loop: EventLoop
     let settings: ListenerSettings
@@ -49,7 +49,7 @@ final class ConnectionSet: @unchecked Sendable {
         (self.loop, self.settings, self.acceptor) = (loop, settings, acceptor)
     }
 
-    /// Takes a connection that was accepted.
+    /// Adds an accepted connection.
     func add(_ descriptor: Int32, from remoteAddress: String?) {
         loop.assertCurrent()
         let transport: Transport
@@ -67,7 +67,7 @@ final class ConnectionSet: @unchecked Sendable {
         connection.begin()
     }
 
-    /// A connection is closed.
+    /// Removes a closed connection.
     func remove(_ connection: ServerConnection) {
         loop.assertCurrent()
         connections[ObjectIdentifier(connection)] = nil
@@ -75,7 +75,7 @@ final class ConnectionSet: @unchecked Sendable {
         if isDraining, connections.isEmpty { acceptor.setEnded() }
     }
 
-    /// Has what has come answered, and ends; the acceptor is told when the last connection is closed.
+    /// Drains the connections and tells the acceptor when the last one is closed.
     func drain() {
         loop.assertCurrent()
         guard !isDraining else { return }

@@ -1,25 +1,22 @@
-/// Bounds on what a client may send and how long it may take, so that none can exhaust the machine. All times are totals: a byte now
-/// and then does not lengthen them.
+/// Limits for clients, so that none can exhaust the machine. All times are totals, which trickled bytes do not extend.
 public struct HTTPLimits: Sendable {
-    /// The largest body, in bytes.
+    /// The maximum size of a body in bytes.
     public var bodyBytes: Int
-    /// The largest header, in bytes, the request line included.
+    /// The maximum size of the header including the request line in bytes.
     public var headerBytes = 32 << 10
-    /// The most header fields.
+    /// The maximum number of header fields.
     public var fields = 100
-    /// The most connections at once; more wait to be accepted.
+    /// The maximum number of connections; further ones wait to be accepted.
     public var connections = 4096
-    /// How long a connection may take over its TLS handshake; and then, or after an answer, until its next request's header is there.
+    /// The timeout of the TLS handshake, and of each following request's header.
     public var idle: Duration = .seconds(60)
-    /// How long a request's body may take.
+    /// The timeout of a request's body.
     public var body: Duration = .seconds(15)
-    /// How long a client may read nothing of an answer, or of a piece of one that comes in pieces. In total it has as long, and a second
-    /// more for every 64 KiB.
+    /// The timeout for reading a response or a part of a streamed one; one second more for every 64 KiB in total.
     public var answer: Duration = .seconds(30)
 
     /// How long what a refused client still sends is read and thrown away, so that it sees the refusal and not a reset.
     public var linger: Duration = .seconds(5)
 
-    /// Limits.
     public init(bodyBytes: Int) { self.bodyBytes = bodyBytes }
 }

@@ -2,12 +2,12 @@ import Glibc
 import Locking
 public import Telemetry
 
-/// An HTTP/1.1 server on one address, whose requests are answered by one function.
+/// An HTTP/1.1 server on one address with one handler.
 ///
-/// Refuses by itself what is malformed, too large or too slow. Its connections live on the loops; none is tied to a thread. May be used
-/// from any thread.
+/// Refuses malformed, oversized and slow requests. Connections live on the event loops; none occupies a thread.
+/// Thread-safe.
 public final class HTTPListener: Sendable {
-    /// Answers a request, now or later, by the responder. Called on the loop of the connection; must not block.
+    /// Answers a request, now or later, through the responder. Called on the connection's event loop; must not block.
     public typealias Handler = @Sendable (ServerRequest, Responder) -> Void
 
     private enum State {
@@ -22,11 +22,9 @@ public final class HTTPListener: Sendable {
     private let state = Mutex(State.idle)
     private let boundPort = Mutex<Int?>(nil)
 
-    /// A server that does not listen yet.
-    ///
     /// - Parameters:
-    ///   - certificate: what to show; nil for no TLS.
-    ///   - bodyBytes: the largest body at a path; else that of the limits. Called on a loop.
+    ///   - certificate: the certificate; nil for no TLS.
+    ///   - bodyBytes: the maximum body at a path; by default that of the limits. Called on an event loop.
     public init(
         address: ListenAddress, certificate: ServerCertificate? = nil, limits: HTTPLimits, logger: Logger,
         bodyBytes: (@Sendable (String) -> Int)? = nil, loops: EventLoops = .shared, handler: @escaping Handler
@@ -39,27 +37,27 @@ public final class HTTPListener: Sendable {
             handler: handler)
     }
 
-    /// A handler that answers when an asynchronous function returns, on Swift's concurrent executor.
+    /// Makes a handler from an asynchronous function, which runs on Swift's concurrent executor.
     public static func asynchronous(_ body: @escaping @Sendable (ServerRequest) async -> ServerResponse) -> Handler {
         { request, responder in
             Task { responder.respond(await body(request)) }
         }
     }
 
-    /// The port that is listened on; nil before it is, and for a Unix domain socket.
+    /// The port; nil before listening and for a Unix domain socket.
     public var port: Int? { boundPort.withLock { $0 } }
 
-    /// How many connections are open.
+    /// The number of open connections.
     package var connections: Int {
         state.withLock { state in
             if case .running(let acceptor) = state { acceptor.connections } else { 0 }
         }
     }
 
-    /// Listens until `stop` is called or the task is cancelled; returns when every request that had come is answered.
+    /// Listens until `stop` or cancellation. Returns when all received requests are answered.
     ///
     /// - Parameter onListening: called once when connections are accepted.
-    /// - Throws: `HTTPListenerError` where the address cannot be had.
+    /// - Throws: `HTTPListenerError` if it cannot listen at the address.
     public func run(onListening: @escaping @Sendable () async -> Void = {}) async throws {
         let isIdle = state.withLock { state in
             if case .idle = state { return true }
@@ -87,7 +85,7 @@ public final class HTTPListener: Sendable {
         }
     }
 
-    /// Accepts nothing more and lets `run` return when what has come is answered. Connections that rest are closed.
+    /// Stops accepting, closes idle connections, and lets `run` return when all received requests are answered.
     public func stop() async {
         let acceptor: Acceptor? = state.withLock { state in
             defer { state = .stopped }

@@ -1,6 +1,5 @@
-/// Why a server cannot serve.
+/// Why a server cannot listen.
 public struct HTTPListenerError: Error, Sendable, CustomStringConvertible {
-    /// The reason, for people.
     public let description: String
     init(_ description: String) { self.description = description }
 }

@@ -1,18 +1,18 @@
-/// Where a server listens, as operators write it: `:6700`, `127.0.0.1:6700`, `localhost:6700`, `[::1]:6700`.
+/// The address of a server as operators write it: `:6700`, `127.0.0.1:6700`, `localhost:6700`, `[::1]:6700`.
 public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
-    /// The host; `0.0.0.0`, all of the machine's IPv4 addresses, where none is written.
+    /// The host; by default `0.0.0.0`, all IPv4 addresses of the machine.
     public let host: String
-    /// The port; 0 for any that is free.
+    /// The port; 0 for any free one.
     public let port: Int
-    /// The path of a Unix domain socket, which is listened on instead; nil for the network.
+    /// The path of a Unix domain socket to listen on instead; nil for the network.
     public let unixPath: String?
 
-    /// A Unix domain socket. A file that is there already is in the way.
+    /// Makes the address of a Unix domain socket, whose file must not exist.
     public init(unixPath: String) {
         (host, port, self.unixPath) = ("", 0, unixPath)
     }
 
-    /// Reads an address; nil where the text is none.
+    /// Parses an address; nil if it is malformed.
     public init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             return nil
@@ -29,7 +29,7 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
         unixPath = nil
     }
 
-    /// The address as it can be read again.
+    /// The address as text that parses to the same address.
     public var description: String { unixPath ?? network }
 
     private var network: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }

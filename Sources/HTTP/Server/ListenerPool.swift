@@ -1,11 +1,11 @@
 public import Telemetry
 import Locking
 
-/// The process's listeners. Several pipelines may serve on one address, each at a path of its own; and a listener may pass from one
-/// user to the next without being closed: a pipeline that is replaced by another leaves its place to it, and a client that connects
-/// meanwhile waits instead of being refused. May be used from any thread.
+/// The process's listeners. Pipelines may share an address, each with its own path, and a listener can be handed over
+/// without closing it: when a pipeline is replaced, requests wait for its successor instead of being refused.
+/// Thread-safe.
 public final class ListenerPool: Sendable {
-    /// The process's own.
+    /// The process's pool.
     public static let shared = ListenerPool()
 
     private struct State {
@@ -15,19 +15,18 @@ public final class ListenerPool: Sendable {
 
     private let state = Mutex(State())
 
-    /// An empty pool.
     public init() {}
 
-    /// Whether users that stop now leave their listeners to others.
+    /// Whether pipelines that stop now hand their listeners over.
     public var isHandingOver: Bool { state.withLock { $0.isHandingOver } }
 
-    /// Whether there is a place whose user has left and that nobody has taken over.
+    /// Whether a path was handed over and not taken yet.
     public var hasUnclaimedPaths: Bool { state.withLock { $0.open.values.contains { $0.awaitsSuccessor } } }
 
-    /// From now on, who stops leaves its listener open, and requests wait for the next user.
+    /// Starts the handover: pipelines that stop leave their listeners open, and requests wait for the successors.
     public func beginHandover() { state.withLock { $0.isHandingOver = true } }
 
-    /// The hand-over is complete: what nobody took over is closed, and what waits there is told to come again.
+    /// Ends the handover: unclaimed listeners are closed, and waiting requests are told to retry.
     public func endHandover() async {
         let (all, left) = state.withLock { state in
             state.isHandingOver = false
@@ -39,14 +38,14 @@ public final class ListenerPool: Sendable {
         for listener in left { await listener.close() }
     }
 
-    /// Serves at a path of an address, and below it where nobody else does, until a signal; shares a listener that is open there,
-    /// with a certificate that is read anew. Returns when every request that this user has begun is answered.
+    /// Serves a path of an address and everything below it that nobody else serves, until a signal. Shares an open
+    /// listener and reloads its certificate. Returns when all its requests are answered.
     ///
     /// - Parameters:
-    ///   - limits: the size of bodies is bounded for this path, the rest by what the first user of the address says.
-    ///   - tls: where this cannot be read and a listener is handed over, its certificate stays, which is logged.
+    ///   - limits: the maximum body for this path; for the rest, the first user of the address decides.
+    ///   - tls: if it cannot be read during a handover, the listener keeps its certificate and logs that.
     ///   - onListening: called when requests are accepted.
-    /// - Throws: `HTTPListenerError` where the address, the path or the certificate cannot be had.
+    /// - Throws: `HTTPListenerError` if the address, the path or the certificate cannot be used.
     public func serve(
         _ address: ListenAddress, path: String, tls: ServerTLS?, limits: HTTPLimits, logger: Logger,
         until stop: StopSignal,
@@ -85,7 +84,7 @@ public final class ListenerPool: Sendable {
                     "cannot listen on \(address): another pipeline listens there \(tls == nil ? "with" : "without") TLS"
                 )
             }
-            // From plain to TLS or back there is no way but to listen anew.
+            // Switching between plain and TLS requires a new listener.
             let certificate = try tls.map { try ServerCertificate($0) }
             removeUnused(open, address)
             await open.close()
@@ -105,7 +104,7 @@ public final class ListenerPool: Sendable {
         }
     }
 
-    /// Takes a listener out of the pool that nobody uses and nobody is to take over.
+    /// Removes a listener that nobody uses or will take over.
     @discardableResult
     private func removeUnused(_ listener: SharedListener, _ address: ListenAddress) -> Bool {
         state.withLock { state in

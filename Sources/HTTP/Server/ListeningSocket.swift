@@ -1,14 +1,14 @@
 import Glibc
 
-/// A socket that listens and does not block.
+/// A non-blocking listening socket.
 struct ListeningSocket {
     let descriptor: Int32
     /// The port; nil for a Unix domain socket.
     let port: Int?
 
-    /// Binds and listens. Blocks while a host's name is looked up.
+    /// Binds and listens. Blocks while a host name is looked up.
     ///
-    /// - Throws: `HTTPListenerError` where the address cannot be had.
+    /// - Throws: `HTTPListenerError` if it cannot listen at the address.
     init(_ address: ListenAddress) throws(HTTPListenerError) {
         if let path = address.unixPath {
             guard let bound = SocketAddress(unixPath: path) else {
@@ -42,7 +42,7 @@ struct ListeningSocket {
         let descriptor = socket(bound.family, kind, 0)
         guard descriptor >= 0 else { throw failure(address) }
         if bound.family != AF_UNIX {
-            // The port of a process that ended a moment ago may be had again; one that listens keeps it.
+            // Allows the port of a process that has just ended, but not one in use.
             var enabled: Int32 = 1
             setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &enabled, socklen_t(MemoryLayout<Int32>.size))
         }

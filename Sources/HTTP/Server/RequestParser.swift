@@ -1,29 +1,29 @@
-/// Reads requests of HTTP/1.1 strictly: what somebody else on the way may have understood otherwise is refused, so that no request can
-/// be smuggled in another's body. Each rule has its section of RFC 9110 or RFC 9112.
+/// A strict parser for HTTP/1.1 requests: what other parsers may read differently is refused, to prevent request
+/// smuggling. Each rule cites its section of RFC 9110 or RFC 9112.
 ///
-/// Incremental: what is not a whole line, or body, yet stays with the caller, who brings it again with more behind it. The outcome does
-/// not depend on where the input is cut.
+/// Incremental: the caller keeps incomplete lines and bodies and passes them again with more data. The result does not
+/// depend on how the input is split.
 package struct RequestParser {
-    /// What may be asked of the parser next.
+    /// The result of parsing.
     package enum Progress: Equatable {
-        /// More bytes.
+        /// More bytes are needed.
         case needsMore
-        /// The head is there: `allowBody(upTo:)` before going on.
+        /// The head is complete: call `allowBody(upTo:)` before continuing.
         case head
-        /// The request is there: `takeRequest()`.
+        /// The request is complete: call `takeRequest()`.
         case end
     }
 
-    /// Bounds on a request's head.
+    /// Limits of a request's head.
     package struct Limits {
-        /// The bytes of the request line and the fields; also of a chunked body's trailer.
+        /// The maximum size of the request line and fields, and of a chunked body's trailer.
         package var headerBytes: Int
-        /// The number of fields.
+        /// The maximum number of fields.
         package var fields: Int
-        /// The bytes of the request line.
+        /// The maximum size of the request line.
         package var requestLineBytes: Int
 
-        /// Bounds; by default those of a listener.
+        /// Makes limits, by default those of a listener.
         package init(headerBytes: Int = 32 << 10, fields: Int = 100, requestLineBytes: Int = 16 << 10) {
             (self.headerBytes, self.fields, self.requestLineBytes) = (headerBytes, fields, requestLineBytes)
         }
@@ -41,7 +41,7 @@ package struct RequestParser {
         case end
     }
 
-    /// The longest line that says a chunk's size, and the most bytes of extensions of all chunks of a body.
+    /// The maximum length of a chunk's size line, and the maximum size of all chunk extensions of a body.
     private static let maximumChunkLine = 1024
     private static let maximumExtensionBytes = 8 << 10
     private static let maximumMethodLength = 32
@@ -52,9 +52,9 @@ package struct RequestParser {
     private var body: [UInt8] = []
     private var maximumBody = 0
 
-    /// How far a line's end was looked for already: a client that sends byte by byte costs no more than another.
+    /// How far a line's end was searched, so that trickled input costs no more.
     private var scanned = 0
-    /// The bytes of the head that were read, or of the trailer, and the trailer's fields.
+    /// The size of the head or trailer so far, and the number of trailer fields.
     private var headSize = 0
     private var trailerFields = 0
     private var extensionBytes = 0
@@ -63,7 +63,7 @@ package struct RequestParser {
     /// The host of a target in absolute form.
     private var authority: String?
 
-    /// What the head has said so far of the host, the body's length and the connection.
+    /// What the head has said so far about host, body length and connection.
     private struct FramingFields {
         var hosts = 0
         var lengths = 0
@@ -76,7 +76,6 @@ package struct RequestParser {
         var saysKeepAlive = false
     }
 
-    /// A parser before its first request.
     package init(_ limits: Limits = Limits()) { self.limits = limits }
 
     /// Whether nothing of a request was read yet.
@@ -85,7 +84,7 @@ package struct RequestParser {
         return false
     }
 
-    /// Whether the head was read, and not all of the body.
+    /// Whether the head was read, but not the whole body.
     var isWithinBody: Bool {
         switch state {
         case .start, .fields, .end: false
@@ -93,9 +92,9 @@ package struct RequestParser {
         }
     }
 
-    /// Reads on from a place in the input, which moves to behind what was read.
+    /// Parses from a position of the input, which is advanced.
     ///
-    /// - Throws: `Refusal`, after which the parser is of no use any more.
+    /// - Throws: `Refusal`, after which the parser cannot be used.
     package mutating func parse(_ input: Span<UInt8>, _ position: inout Int) throws(Refusal) -> Progress {
         while true {
             switch state {
@@ -142,16 +141,16 @@ package struct RequestParser {
         }
     }
 
-    /// Says how large the body of the request whose head is there may be.
+    /// Sets the maximum body size of the current request.
     ///
-    /// - Throws: `Refusal` where it says itself that it is larger.
+    /// - Throws: `Refusal` if its length exceeds it.
     package mutating func allowBody(upTo maximum: Int) throws(Refusal) {
         maximumBody = maximum
         guard case .length(let count) = head.framing, count > maximum else { return }
         throw bodyTooLarge
     }
 
-    /// Takes the request that has come, and makes ready for the next.
+    /// Returns the complete request, and prepares for the next.
     package mutating func takeRequest(from remoteAddress: String?) -> ServerRequest {
         let request = ServerRequest(
             method: head.method, path: head.path, query: head.query, headers: head.headers, body: body,
@@ -167,7 +166,7 @@ package struct RequestParser {
     private static let headerTooLarge = Refusal(431, "the header is too large")
     private static let chunkLineTooLong = Refusal(400, "the line with a chunk's size is too long")
 
-    /// The next line without its end, behind which the place moves; nil where it is not whole yet.
+    /// Returns the next line without its end, and advances the position; nil if it is incomplete.
     private mutating func line(
         _ input: Span<UInt8>, _ position: inout Int, maximum: Int, _ tooLong: Refusal
     ) throws(Refusal) -> Range<Int>? {
@@ -178,7 +177,7 @@ package struct RequestParser {
             return nil
         }
         guard end + 1 - start <= maximum else { throw tooLong }
-        // RFC 9112, 2.2: a recipient may take a bare LF for a line's end. Who does not sees other lines then, so it is refused.
+        // RFC 9112, 2.2: a recipient may accept a bare LF as a line end. Others do not, so it is refused.
         guard end > start, input[end - 1] == Syntax.carriageReturn else {
             throw Refusal(400, "a line ends without CR")
         }
@@ -193,22 +192,23 @@ package struct RequestParser {
     private static let targetTooLong = Refusal(414, "the request's target is too long")
     private static let malformedTarget = Refusal(400, "the request's target is malformed")
 
-    /// Reads the request line; false where it is not whole yet.
+    /// Reads the request line. Returns false if it is incomplete.
     private mutating func readRequestLine(_ input: Span<UInt8>, _ position: inout Int) throws(Refusal) -> Bool {
         guard position < input.count else { return false }
-        // What cannot begin a request is told so at once, such as a TLS handshake, which may never send the end of a line.
+        // Rejects data that cannot start a request at once, such as a TLS handshake, which may never contain a line
+        // end.
         let first = input[position]
         guard first == Syntax.carriageReturn || first == Syntax.lineFeed || HeaderFields.isTokenByte(first) else {
             throw Self.malformedLine
         }
         let maximum = min(limits.requestLineBytes, limits.headerBytes - headSize)
-        // RFC 9110, 15.5.15, and RFC 9112, 3: a target that is too long, where it is the target and not the method.
+        // RFC 9110, 15.5.15, and RFC 9112, 3: 414 only if the target is too long, not the method.
         let space = Syntax.firstIndex(of: Syntax.space, in: input, from: position)
         let hasMethod = space.map { $0 - position <= min(Self.maximumMethodLength, maximum) } ?? false
         let tooLong = hasMethod ? Self.targetTooLong : Self.malformedLine
         guard let range = try line(input, &position, maximum: maximum, tooLong) else { return false }
         headSize += range.count + 2
-        // RFC 9112, 2.2: empty lines before a request line are passed over. They count as parts of the header, so that they end.
+        // RFC 9112, 2.2: ignores empty lines before a request line. They count towards the header size.
         guard !range.isEmpty else { return true }
         try readRequestLine(range, of: input)
         head.headers.reserveCapacity(16)
@@ -231,7 +231,7 @@ package struct RequestParser {
         try readTarget(space + 1..<next, of: input)
     }
 
-    /// RFC 9112, 2.3: `HTTP/` and two digits with a point between.
+    /// RFC 9112, 2.3: `HTTP/` and two digits separated by a dot.
     private mutating func readVersion(_ range: Range<Int>, of input: Span<UInt8>) throws(Refusal) {
         guard range.count == 8, Syntax.text(range.lowerBound..<range.lowerBound + 5, of: input) == "HTTP/" else {
             throw Self.malformedLine
@@ -243,7 +243,7 @@ package struct RequestParser {
         guard digits.contains(major), point == UInt8(ascii: "."), digits.contains(minor) else {
             throw Self.malformedLine
         }
-        // RFC 9110, 15.6.6. A higher minor version is to be taken for the highest one that is known: RFC 9110, 2.5.
+        // RFC 9110, 15.6.6. Higher minor versions are treated as the highest known one (RFC 9110, 2.5).
         guard major == UInt8(ascii: "1") else { throw Refusal(505, "HTTP/1.1 and HTTP/1.0 are spoken here") }
         head.isVersion10 = minor == UInt8(ascii: "0")
     }
@@ -251,7 +251,7 @@ package struct RequestParser {
     /// RFC 9112, 3.2: the four forms of a target.
     private mutating func readTarget(_ range: Range<Int>, of input: Span<UInt8>) throws(Refusal) {
         guard !range.isEmpty else { throw Self.malformedTarget }
-        // RFC 3986: no control characters, nothing beyond ASCII; and no fragment, which is the client's own (RFC 9110, 7.1).
+        // RFC 3986: no control or non-ASCII characters, and no fragment (RFC 9110, 7.1).
         for index in range {
             let byte = input[index]
             guard byte > 32, byte < 127, byte != UInt8(ascii: "#") else { throw Self.malformedTarget }
@@ -259,11 +259,11 @@ package struct RequestParser {
         if input[range.lowerBound] == UInt8(ascii: "/") {
             readPath(range, of: input)
         } else if range.count == 1, input[range.lowerBound] == UInt8(ascii: "*") {
-            // RFC 9112, 3.2.4: the server as a whole; for OPTIONS only.
+            // RFC 9112, 3.2.4: the server as a whole, for OPTIONS only.
             guard head.method == "OPTIONS" else { throw Self.malformedTarget }
             (head.path, head.query) = ("*", nil)
         } else if head.method == "CONNECT" {
-            // RFC 9112, 3.2.3, and RFC 9110, 9.3.6: a tunnel, which only proxies make.
+            // RFC 9112, 3.2.3, and RFC 9110, 9.3.6: a tunnel, which only proxies support.
             throw Refusal(501, "this is no proxy")
         } else {
             try readAbsoluteForm(range, of: input)
@@ -277,7 +277,7 @@ package struct RequestParser {
         head.query = end < range.upperBound ? Syntax.text(end + 1..<range.upperBound, of: input) : nil
     }
 
-    /// RFC 9112, 3.2.2: a server has to take absolute URLs also where it is no proxy; their host counts, not that of the field.
+    /// RFC 9112, 3.2.2: a server must accept absolute URLs; their host replaces that of the field.
     private mutating func readAbsoluteForm(_ range: Range<Int>, of input: Span<UInt8>) throws(Refusal) {
         let start = range.lowerBound
         let scheme =
@@ -292,7 +292,7 @@ package struct RequestParser {
         var end = start + scheme
         while end < range.upperBound, input[end] != UInt8(ascii: "/"), input[end] != UInt8(ascii: "?") { end += 1 }
         let host = start + scheme..<end
-        // RFC 9110, 4.2.1 and 4.2.4: a host is needed, and user information is refused.
+        // RFC 9110, 4.2.1 and 4.2.4: a host is required, and user information is refused.
         guard !host.isEmpty, Self.isHost(host, of: input) else { throw Self.malformedTarget }
         authority = Syntax.text(host, of: input)
         if end < range.upperBound, input[end] == UInt8(ascii: "/") {
@@ -302,7 +302,7 @@ package struct RequestParser {
         head.query = end < range.upperBound ? Syntax.text(end + 1..<range.upperBound, of: input) : nil
     }
 
-    /// Whether bytes may stand for a host and a port: RFC 3986, 3.2.2, whose letters, digits and signs are taken in any order.
+    /// Returns whether bytes may be a host and port: the letters, digits and signs of RFC 3986, 3.2.2, in any order.
     private static func isHost(_ range: Range<Int>, of input: Span<UInt8>) -> Bool {
         for index in range {
             switch input[index] {
@@ -321,18 +321,18 @@ package struct RequestParser {
 
     // MARK: - Fields
 
-    /// The name and the value of a field.
+    /// Returns the name and the value of a field.
     private static func field(
         _ line: Range<Int>, of input: Span<UInt8>
     ) throws(Refusal) -> (name: Range<Int>, value: Range<Int>) {
-        // RFC 9112, 5.2: a line that begins with a blank goes on with the value of the one before. A server refuses it.
+        // RFC 9112, 5.2: a line that begins with white space continues the last value. Servers refuse it.
         guard !Syntax.isBlank(input[line.lowerBound]) else { throw Refusal(400, "a header field is folded") }
-        // RFC 9112, 5.1: no blanks between name and colon; RFC 9110, 5.1: a name is a token.
+        // RFC 9112, 5.1: no white space before the colon; RFC 9110, 5.1: a name is a token.
         guard let colon = Syntax.firstIndex(of: UInt8(ascii: ":"), in: input, from: line.lowerBound),
             colon < line.upperBound, Syntax.isToken(line.lowerBound..<colon, of: input)
         else { throw Refusal(400, "a header field is malformed") }
         let value = Syntax.trimmed(colon + 1..<line.upperBound, of: input)
-        // RFC 9110, 5.5: CR, LF and NUL are dangerous; other control characters are nothing a sender has to send.
+        // RFC 9110, 5.5: CR, LF and NUL are dangerous; other control characters are never needed.
         guard Syntax.isFieldValue(value, of: input) else {
             throw Refusal(400, "a header field holds a control character")
         }
@@ -355,7 +355,7 @@ package struct RequestParser {
         head.headers.add(FieldNames.name(name, of: input), Syntax.text(value, of: input))
     }
 
-    /// RFC 9110, 10.1.1: the only expectation there is; a client of HTTP/1.0 cannot have it.
+    /// RFC 9110, 10.1.1: the only defined expectation; ignored for HTTP/1.0.
     private mutating func readExpect(_ value: Range<Int>, of input: Span<UInt8>) throws(Refusal) {
         guard !head.isVersion10 else { return }
         guard Syntax.matches(value, of: input, "100-continue") else {
@@ -364,7 +364,7 @@ package struct RequestParser {
         head.expectsContinue = true
     }
 
-    /// RFC 9110, 7.6.1: a list, which may stand in several fields. An upgrade that is offered in it is passed over (RFC 9110, 7.8).
+    /// RFC 9110, 7.6.1: a list, possibly in several fields. Upgrades are ignored (RFC 9110, 7.8).
     private mutating func readConnection(_ value: Range<Int>, of input: Span<UInt8>) {
         Syntax.forEachElement(value, of: input) { option in
             if Syntax.matches(option, of: input, "close") { framing.saysClose = true }
@@ -372,7 +372,7 @@ package struct RequestParser {
         }
     }
 
-    /// RFC 9110, 8.6: digits, and nothing else. RFC 9112, 6.3: a second length is refused even where it is the same.
+    /// RFC 9110, 8.6: digits only. RFC 9112, 6.3: a second length is refused even if it is equal.
     private mutating func readLength(_ value: Range<Int>, of input: Span<UInt8>) throws(Refusal) {
         guard let length = Syntax.decimal(value, of: input) else { throw Refusal(400, "Content-Length is malformed") }
         framing.length = length
@@ -389,9 +389,9 @@ package struct RequestParser {
         }
     }
 
-    /// What can only be judged when all fields are there.
+    /// Checks what depends on all fields.
     private mutating func endHead() throws(Refusal) {
-        // RFC 9112, 3.2: one Host, which HTTP/1.0 may leave out.
+        // RFC 9112, 3.2: exactly one Host, optional in HTTP/1.0.
         guard framing.hosts == 1 || (framing.hosts == 0 && head.isVersion10) else {
             throw Refusal(400, framing.hosts == 0 ? "Host is missing" : "there is more than one Host")
         }
@@ -412,21 +412,22 @@ package struct RequestParser {
         }
     }
 
-    /// RFC 9112, 6.3.
+    /// Determines the framing (RFC 9112, 6.3).
     private mutating func decideFraming() throws(Refusal) {
         guard framing.hasCodings else {
             head.framing = framing.length == 0 ? .none : .length(framing.length)
             return
         }
-        // RFC 9112, 6.1: both are what request smuggling is made of; HTTP/1.0 knows no codings, and who is on the way may not either.
+        // RFC 9112, 6.1: both together enable request smuggling; HTTP/1.0 has no codings, so intermediaries may ignore
+        // them.
         guard framing.lengths == 0 else { throw Refusal(400, "there are both Content-Length and Transfer-Encoding") }
         guard !head.isVersion10 else { throw Refusal(400, "HTTP/1.0 has no transfer codings") }
         guard framing.codings > 0 else { throw Refusal(400, "Transfer-Encoding is empty") }
-        // RFC 9112, 6.1: chunked once at most; 6.3: where it is not the last, the end cannot be known.
+        // RFC 9112, 6.1: chunked at most once; 6.3: if it is not last, the end is unknown.
         guard framing.chunkedCodings == 0 || (framing.chunkedCodings == 1 && framing.endsChunked) else {
             throw Refusal(400, "chunked is not the last transfer coding")
         }
-        // RFC 9112, 6.1: 501 for a coding that is not understood.
+        // RFC 9112, 6.1: 501 for an unknown coding.
         guard framing.codings == 1, framing.chunkedCodings == 1 else {
             throw Refusal(501, "the only transfer coding that is understood is chunked")
         }
@@ -445,25 +446,25 @@ package struct RequestParser {
         Syntax.append(range, of: input, to: &body)
     }
 
-    /// RFC 9112, 7.1: hexadecimal digits, then extensions (7.1.1), which are passed over.
+    /// RFC 9112, 7.1: hexadecimal digits, then extensions (7.1.1), which are ignored.
     private mutating func readChunkSize(_ line: Range<Int>, of input: Span<UInt8>) throws(Refusal) {
         var position = line.lowerBound
         var size = 0
         while position < line.upperBound, let digit = Syntax.hexadecimal(input[position]) {
-            // RFC 9112, 7.1: digits that overflow must not be taken for a small number. This is far beyond any limit.
+            // RFC 9112, 7.1: an overflow must not become a small number. This bound is far above any limit.
             size = min(size << 4 | digit, 1 << 48)
             position += 1
         }
         guard position > line.lowerBound else { throw Refusal(400, "the size of a chunk is malformed") }
         let rest = Syntax.trimmed(position..<line.upperBound, of: input)
         if rest.isEmpty {
-            // Blanks may stand before an extension, but not before the end of the line.
+            // White space is allowed before an extension, but not before the line end.
             guard position == line.upperBound else { throw Refusal(400, "the size of a chunk is malformed") }
         } else {
             guard input[rest.lowerBound] == UInt8(ascii: ";"), Syntax.isFieldValue(rest, of: input) else {
                 throw Refusal(400, "the size of a chunk is malformed")
             }
-            // RFC 9112, 7.1.1: the total of extensions is to be limited.
+            // RFC 9112, 7.1.1: limits the total size of extensions.
             extensionBytes += line.upperBound - position
             guard extensionBytes <= Self.maximumExtensionBytes else {
                 throw Refusal(400, "the chunks' extensions are too long")
@@ -473,7 +474,7 @@ package struct RequestParser {
         state = size == 0 ? .trailer : .chunk(size)
     }
 
-    /// RFC 9112, 7.1: CRLF behind the data of a chunk; false where it is not there yet.
+    /// RFC 9112, 7.1: CRLF after a chunk's data. Returns false if it is incomplete.
     private mutating func readChunkEnd(_ input: Span<UInt8>, _ position: inout Int) throws(Refusal) -> Bool {
         let there = min(2, input.count - position)
         guard there < 1 || input[position] == Syntax.carriageReturn, there < 2 || input[position + 1] == Syntax.lineFeed
@@ -486,8 +487,8 @@ package struct RequestParser {
         return true
     }
 
-    /// RFC 9112, 7.1.2: fields behind the last chunk, read as strictly as others and dropped, as RFC 9110, 6.5.1, lets a recipient do: no
-    /// length, host or credential may come in by this door.
+    /// RFC 9112, 7.1.2: trailer fields are parsed strictly and dropped, as RFC 9110, 6.5.1, allows: they must not
+    /// smuggle a length, host or credentials.
     private mutating func readTrailer(_ line: Range<Int>, of input: Span<UInt8>) throws(Refusal) {
         guard !line.isEmpty else {
             state = .end

@@ -1,11 +1,10 @@
 import Locking
 
-/// Answers exactly one request. May be called from any thread, at most once; later calls are ignored. One that is let go of without an
-/// answer answers 500.
+/// Answers one request. Thread-safe; later calls are ignored. If it is dropped without a response, it answers 500.
 public final class Responder: Sendable {
-    /// Somebody who wants to know that a request is answered.
+    /// An observer of the end of a request.
     protocol Observer: AnyObject, Sendable {
-        /// The answer was given, or the responder was dropped. On any thread.
+        /// Called when the response was given or the responder was dropped. On any thread.
         func requestEnded()
     }
 
@@ -16,12 +15,12 @@ public final class Responder: Sendable {
 
     private let target: Target
     private let isAnswered = Atomic<Bool>(false)
-    /// Written before the responder is handed to who answers, read when the answer is given.
+    /// Set before the responder is passed on, read when the response is given.
     private let observer = Mutex<(any Observer)?>(nil)
 
     init(_ connection: ServerConnection) { target = .connection(connection) }
 
-    /// One whose answer goes to a function, such as a test's.
+    /// Makes a responder with a closure, for tests.
     public init(_ answer: @escaping @Sendable (ServerResponse) -> Void) { target = .closure(answer) }
 
     deinit {
@@ -29,16 +28,16 @@ public final class Responder: Sendable {
         send(.text(500, "there is no answer"))
     }
 
-    /// Answers the request. On the connection's loop the answer is written at once, else as soon as the loop comes to it.
+    /// Answers the request. Writes at once on the connection's event loop, else as soon as possible.
     public func respond(_ response: ServerResponse) {
         guard isFirst() else { return }
         send(response)
     }
 
-    /// Has somebody told when the request is answered.
+    /// Sets the observer.
     func observe(_ observer: any Observer) { self.observer.withLock { $0 = observer } }
 
-    /// Runs on the loop of the request's connection; at once where there is none.
+    /// Runs work on the event loop of the connection, or at once without one.
     func onLoop(_ work: @escaping @Sendable () -> Void) {
         switch target {
         case .connection(let connection): connection.loop.submit(work)

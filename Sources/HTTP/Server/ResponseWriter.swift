@@ -1,27 +1,27 @@
-/// Writes the head of an answer.
+/// Writes the head of a response.
 enum ResponseWriter {
     /// How the client finds the end of the body.
     enum Framing {
         case length(Int)
         case chunked
-        /// There is none, and no word of its length: RFC 9110, 8.6, for 204, 304 and their like.
+        /// No body and no length (RFC 9110, 8.6), for 204, 304 and similar.
         case none
-        /// The end of the connection, for a stream to a client of HTTP/1.0.
+        /// Until the end of the connection, for streams to HTTP/1.0 clients.
         case untilClose
     }
 
-    /// What the answer says of the connection.
+    /// What the response says about the connection.
     enum Persistence {
         case keepAlive
-        /// Kept, for a client of HTTP/1.0, which has to be told.
+        /// Kept alive, for HTTP/1.0 clients, which must be told.
         case keepAliveExplicit
         case close
     }
 
-    /// Appends the status line and the fields, the empty line included.
+    /// Appends the status line and the fields, including the empty line.
     ///
-    /// - Returns: the names of fields that were left out, since they would not have stayed fields: CR, LF or NUL in a value, or something
-    ///   that is no name (RFC 9110, 5.5).
+    /// - Returns: the names of invalid fields that were left out: CR, LF or NUL in a value, or an invalid name (RFC
+    ///   9110, 5.5).
     static func appendHead(
         _ response: ServerResponse, _ framing: Framing, _ persistence: Persistence, date: [UInt8],
         to output: inout [UInt8]
@@ -56,7 +56,7 @@ enum ResponseWriter {
         return refused
     }
 
-    /// Whether a field is written by the listener, whatever an answer says of it.
+    /// Returns whether the listener writes a field itself.
     private static func isReserved(_ name: String) -> Bool {
         switch name.utf8.count {
         case 4: HeaderFields.matches(name, "Date")
@@ -67,7 +67,7 @@ enum ResponseWriter {
         }
     }
 
-    /// Appends a piece of a body as a chunk (RFC 9112, 7.1); not an empty one, which would be the end.
+    /// Appends a chunk (RFC 9112, 7.1). Ignores an empty one, which would be the last.
     static func appendChunk(_ piece: [UInt8], to output: inout [UInt8]) {
         guard !piece.isEmpty else { return }
         output.append(contentsOf: String(piece.count, radix: 16).utf8)
@@ -76,7 +76,7 @@ enum ResponseWriter {
         output.append("\r\n")
     }
 
-    /// The phrase of a status, RFC 9110, 15; it means nothing to anybody but people.
+    /// Returns the reason phrase of a status (RFC 9110, 15).
     private static func reason(_ status: Int) -> StaticString {
         switch status {
         case 200: "OK"
@@ -120,26 +120,26 @@ enum ResponseWriter {
 }
 
 extension [UInt8] {
-    /// Appends a text of the program's own.
+    /// Appends a constant text.
     mutating func append(_ text: StaticString) {
         text.withUTF8Buffer { append(contentsOf: $0) }
     }
 
-    /// Appends the bytes of a text.
+    /// Appends a text.
     mutating func append(text: String) {
         if text.utf8.withContiguousStorageIfAvailable({ append(contentsOf: $0) }) == nil {
             append(contentsOf: text.utf8)
         }
     }
 
-    /// Appends a number that is not negative, in digits.
+    /// Appends a non-negative number.
     mutating func append(number: Int) {
         guard number > 9 else { return append(48 + UInt8(Swift.max(0, number))) }
         append(number: number / 10)
         append(48 + UInt8(number % 10))
     }
 
-    /// Appends a field with its line end; false, and nothing, where it would not stay a field.
+    /// Appends a field. Returns false, without appending, if it is invalid.
     mutating func append(field name: String, _ value: String) -> Bool {
         guard HeaderFields.isName(name), HeaderFields.isValue(value) else { return false }
         append(text: name)

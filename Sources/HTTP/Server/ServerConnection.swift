@@ -2,32 +2,32 @@ import CHecateLinux
 import Glibc
 import Telemetry
 
-/// One client of a listener. A state machine that belongs to a loop for life and asserts it.
+/// A client's connection to a listener: a state machine that belongs to an event loop, which is asserted.
 ///
-/// It goes from `handshaking` to `reading`, and from there round by `answering`, and `streaming` where an answer comes in pieces; from
-/// anywhere by `closing` and `lingering` to `closed`. While an answer is made or written nothing is read: who sends on is held up by TCP,
-/// and what was sent too early waits in `pending`.
+/// Starts with `handshaking`, then alternates between `reading` and `answering`, with `streaming` for streamed
+/// responses; ends through `closing` and `lingering` with `closed`. Reads nothing while a response is made or written:
+/// TCP slows the client down, and early data waits in `pending`.
 ///
-/// `@unchecked Sendable`: everything but `take` happens on the loop's thread; `take` goes there.
+/// `@unchecked Sendable`: only `take` is called from other threads, and continues on the event loop.
 final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     private enum Phase: Equatable {
-        /// TLS is being agreed on.
+        /// The TLS handshake.
         case handshaking
-        /// A request comes, or is waited for. `writesAnswer` while the end of the answer before is still to be written.
+        /// Waits for or reads a request. `writesAnswer` while the last response is still being written.
         case reading(writesAnswer: Bool)
-        /// Somebody makes the answer.
+        /// The handler makes the response.
         case answering
-        /// The pieces of an answer come.
+        /// The response is streamed.
         case streaming(isChunked: Bool)
-        /// The last answer is being written.
+        /// The last response is being written.
         case closing
-        /// The last answer is written. What the client still sends is read and thrown away: closing a socket with unread bytes resets the
-        /// connection, and the answer might never be seen (RFC 9112, 9.6).
+        /// The last response was written. Further data is discarded: closing a socket with unread data resets the
+        /// connection, and the client might lose the response (RFC 9112, 9.6).
         case lingering
         case closed
     }
 
-    /// What came out of the bytes that are there.
+    /// The result of parsing the available bytes.
     private enum Step {
         case needsMore
         case request(ServerRequest)
@@ -36,12 +36,12 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
 
     /// The most bytes that are read while `lingering`.
     private static let maximumLingerBytes = 16 << 20
-    /// How long the rest of a request may take when the listener ends.
+    /// How long the rest of a request may take while draining.
     private static let drainHeadTimeout = Duration.seconds(1).wholeNanoseconds
     private static let drainBodyTimeout = Duration.seconds(5).wholeNanoseconds
-    /// The bytes a second that a client has to read of an answer, beside the time that it has in any case.
+    /// The bytes per second that a client must read of a response, after the basic timeout.
     private static let slowestReading = 64 << 10
-    /// So much of the answers to requests that came together is collected before it is written.
+    /// How much of pipelined responses is collected before writing.
     private static let maximumCollectedBytes = 32 << 10
 
     let loop: EventLoop
@@ -54,27 +54,27 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     private var phase = Phase.reading(writesAnswer: false)
     private var parser: RequestParser
 
-    /// What has come and is not read yet, from `pendingStart` on.
+    /// Data that was received but not parsed, from `pendingStart` on.
     private var pending: [UInt8] = []
     private var pendingStart = 0
-    /// What is to be written, from `written` on.
+    /// Data to write, from `written` on.
     private var output: [UInt8] = []
     private var written = 0
 
-    // What the request that is being answered said.
+    // From the request that is being answered.
     private var isHead = false
     private var isVersion10 = false
     private var keepsAlive = true
 
-    /// Whether requests are being taken out of what has come: an answer that comes meanwhile is collected.
+    /// Whether pipelined requests are being processed; responses are collected then.
     private var isProcessing = false
-    /// Whether `read` is at work, and will look for more by itself.
+    /// Whether `read` is running and will continue.
     private var isReading = false
-    /// Whether something has come, the end perhaps, while nothing was to be read.
+    /// Whether data or the end arrived while nothing is read.
     private var hasUnreadInput = false
-    /// Whether the client is being waited for to read.
+    /// Whether a write waits for the client to read.
     private var isBlocked = false
-    /// How much was left when it last took something, and when it has to have taken everything.
+    /// How much was unwritten when the client last read, and the deadline for all of it.
     private var blockedBytes = 0
     private var answerEnd: UInt64 = 0
     private var readWantsWrite = false
@@ -82,7 +82,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     private var lingeredBytes = 0
 
     private var streaming: Task<Void, Never>?
-    /// Who waits until the client has taken what was written; false where it never will.
+    /// Waits until the client has read what was written; resumed with false if it never will.
     private var writeWaiter: CheckedContinuation<Bool, Never>?
 
     init(_ transport: Transport, from remoteAddress: String?, in connections: ConnectionSet) {
@@ -92,7 +92,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         parser = RequestParser(settings.parser)
     }
 
-    /// Begins to serve.
+    /// Starts serving.
     func begin() {
         loop.assertCurrent()
         if transport.isSecure { phase = .handshaking }
@@ -110,7 +110,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
             if writesAnswer || !output.isEmpty { writeAndContinue() }
             if phase == .reading(writesAnswer: false) { read() }
         case .answering, .streaming:
-            // Half of a connection that is closed is no reason not to answer; a whole one is.
+            // A half-closed connection is still answered; a closed one is not.
             if isGone { return close() }
             if events & EPOLLIN.rawValue != 0 { hasUnreadInput = true }
             if !output.isEmpty { writeAndContinue() }
@@ -124,8 +124,8 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
     private func passDeadline() {
         switch phase {
         case .reading(writesAnswer: false) where !isIdle:
-            // RFC 9110, 15.5.9. A connection that rests is closed without a word: the client could take it for the answer to a request
-            // that is on its way.
+            // RFC 9110, 15.5.9. An idle connection is closed silently: the client could take a response for that to its
+            // next request.
             refuse(Refusal(408, "the request took too long"))
             writeAndContinue()
             endTurn()
@@ -134,7 +134,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         }
     }
 
-    /// Whether nothing of a request has come.
+    /// Whether nothing of a request was received.
     private var isIdle: Bool { pending.isEmpty && parser.isBetweenRequests }
 
     private func continueHandshake() {
@@ -150,8 +150,8 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         }
     }
 
-    /// Before the loop goes on to others: has it watch for what the phase waits for, which is no system call where that is what it was. A
-    /// connection that rests ends with its listener.
+    /// Updates the watched events at the end of a turn, without a system call if they are unchanged. Closes idle
+    /// connections while draining.
     private func endTurn() {
         if connections.isDraining, phase == .reading(writesAnswer: false), isIdle, !hasUnreadInput,
             !transport.hasPending
@@ -183,7 +183,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
                 readWantsWrite = false
                 process(UnsafeRawBufferPointer(rebasing: loop.scratch[..<count]))
                 writeAndContinue()
-                // A socket tells again of what is left in it; a TLS session does not.
+                // The system reports remaining data of a socket, but not of a TLS session.
                 guard transport.hasPending else { return }
             case .wantsRead:
                 readWantsWrite = false
@@ -192,13 +192,13 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
                 readWantsWrite = true
                 return
             case .ended, .failed:
-                // Whoever has said all it wanted may still wait for answers; but there is none to be given any more.
+                // The client may have half-closed the connection, but no response is pending.
                 return close()
             }
         }
     }
 
-    /// Takes requests out of what has come, and has them answered, one after the other, as long as the answers come at once.
+    /// Parses requests and has them answered one after the other while responses are immediate.
     private func process(_ fresh: UnsafeRawBufferPointer?) {
         isProcessing = true
         defer { isProcessing = false }
@@ -218,15 +218,15 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         }
     }
 
-    /// Looks for the next request in what was kept, with fresh bytes behind it.
+    /// Parses the next request from stored and new bytes.
     private func parse(_ fresh: UnsafeRawBufferPointer?) -> Step {
         if pending.isEmpty {
             guard let fresh else { return .needsMore }
-            // The usual case: a whole request, and nothing of it is copied but what it consists of.
+            // The common case: a whole request, parsed without a copy.
             let bytes = fresh.bindMemory(to: UInt8.self)
             var position = 0
             let step = parse(bytes.span, &position)
-            // Kept before anybody is called: the bytes are the loop's.
+            // Stored before other code runs, which may reuse the event loop's buffer.
             if position < bytes.count { pending.append(contentsOf: bytes[position...]) }
             return step
         }
@@ -259,7 +259,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
                     (isHead, isVersion10, keepsAlive) = (head.method == "HEAD", head.isVersion10, head.keepsAlive)
                     guard head.framing != .none else { continue }
                     try parser.allowBody(upTo: settings.bodyBytes(head.path))
-                    // RFC 9110, 10.1.1: not where the body is there already, or a part of it.
+                    // RFC 9110, 10.1.1: not if a part of the body has arrived.
                     if head.expectsContinue, position == input.count { output.append("HTTP/1.1 100 Continue\r\n\r\n") }
                     isBodyNew = true
                 case .end: return .request(parser.takeRequest(from: remoteAddress))
@@ -279,7 +279,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
 
     // MARK: - Answers
 
-    /// Takes the answer to the request that the connection has given out. From any thread.
+    /// Handles the response to the current request. Thread-safe.
     func take(_ response: ServerResponse) {
         guard !loop.isCurrent else { return answerAndContinue(response) }
         loop.submit { [self] in answerAndContinue(response) }
@@ -292,7 +292,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         endTurn()
     }
 
-    /// Puts an answer behind what is to be written, or the beginning of one that comes in pieces.
+    /// Appends a response, or the head of a streamed one, to the output.
     private func answer(_ response: ServerResponse) {
         loop.assertCurrent()
         guard phase == .answering else { return }
@@ -305,7 +305,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         let stream = isBodiless ? nil : response.stream
         let isChunked = stream != nil && !isVersion10
         if stream != nil, isVersion10 { keepsAlive = false }
-        // What came before the listener ended is answered, also what waits behind this one.
+        // Requests that arrived before draining are answered, including pipelined ones.
         if connections.isDraining, !hasMoreInput { keepsAlive = false }
         if output.isEmpty { output = loop.takeOutput() }
         let framing: ResponseWriter.Framing =
@@ -336,7 +336,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
             metadata: ["field": "\(name.unicodeScalars.filter { $0.value > 32 && $0.value < 127 }.prefix(64))"])
     }
 
-    /// Writes what there is, and goes on from where that leads.
+    /// Writes the output and continues with the next phase.
     private func writeAndContinue() {
         while phase != .closed {
             guard flush() else { return waitForClient() }
@@ -362,17 +362,17 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         }
     }
 
-    /// What a TLS session holds back is read, which its socket does not tell of; and before a listener ends, what its socket told of.
+    /// Reads what a TLS session has buffered, which the system does not report; while draining, also unread data.
     private func readBuffered() {
         guard !isReading, transport.hasPending || (connections.isDraining && hasUnreadInput) else { return }
-        // Not at once: whoever gives an answer on this loop may be looking at what is in its scratch buffer.
+        // Later, because the caller may be using the event loop's buffer.
         loop.submit { [self] in
             read()
             endTurn()
         }
     }
 
-    /// Writes as much as the client takes; whether that was all.
+    /// Writes as much as possible. Returns whether everything was written.
     private func flush() -> Bool {
         while written < output.count {
             let outcome = output.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[written...])) }
@@ -429,7 +429,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         }
     }
 
-    /// Writes a piece; the continuation goes on when the client has taken it.
+    /// Writes a piece. Resumes the continuation when the client has read it.
     private func write(_ piece: [UInt8], _ continuation: CheckedContinuation<Bool, Never>) {
         guard case .streaming(let isChunked) = phase else { return continuation.resume(returning: false) }
         if isChunked {
@@ -472,7 +472,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         }
     }
 
-    /// The listener ends: what has come is answered, and nothing more is waited for.
+    /// Drains the connection: answers what was received and waits for nothing more.
     func drain() {
         loop.assertCurrent()
         switch phase {

@@ -1,10 +1,10 @@
 import Telemetry
 import Locking
 
-/// A listener whose requests are answered by several users, each at a path of its own and what lies below it, and by one user after
-/// the other: at a path whose user has left for a successor, requests wait. May be used from any thread.
+/// A listener that several users share, each with a path and everything below it. A user can hand its path over to a
+/// successor, for which requests wait. Thread-safe.
 public final class SharedListener: Sendable {
-    /// Somebody who answers.
+    /// The handler of a path.
     private final class Route: Responder.Observer {
         let path: String
         let bodyBytes: Int
@@ -29,7 +29,7 @@ public final class SharedListener: Sendable {
             idle?.resume()
         }
 
-        /// Returns when every request that it has begun is answered.
+        /// Returns when all its requests are answered.
         func waitUntilIdle() async {
             await withCheckedContinuation { continuation in
                 let isIdle = progress.withLock { progress in
@@ -41,7 +41,7 @@ public final class SharedListener: Sendable {
         }
     }
 
-    /// A request that waits for a successor of who answered at its path.
+    /// A request that waits for a successor.
     private struct Waiting {
         let request: ServerRequest
         let responder: Responder
@@ -49,13 +49,13 @@ public final class SharedListener: Sendable {
 
     private struct State {
         var routes: [Route] = []
-        /// The paths whose users have left for successors.
+        /// Paths that wait for a successor.
         var vacated: Set<String> = []
-        /// The paths whose users have ended: who asks there is told to come again, not that there is nothing.
+        /// Paths whose users have ended: requests are told to retry rather than that nothing exists.
         var ended: Set<String> = []
         var isClosed = false
         var waiting: [Waiting] = []
-        /// The largest body that any user has taken so far.
+        /// The largest body limit of any user so far.
         var bodyBytes = 0
         var server: HTTPListener?
         var serving: Task<Void, any Error>?
@@ -82,17 +82,17 @@ public final class SharedListener: Sendable {
         self.logger = logger
     }
 
-    /// Whether somebody answers requests.
+    /// Whether any path is served.
     var isUsed: Bool { state.withLock { !$0.routes.isEmpty } }
 
-    /// Whether there is a path whose user has left, and which nobody has taken over.
+    /// Whether a path was handed over and not taken yet.
     var awaitsSuccessor: Bool { state.withLock { !$0.vacated.isEmpty } }
 
-    /// Answers requests at a path, and below it where nobody else does, until the signal; begins to listen where this is the first
-    /// user. Returns when every request that this user has begun is answered.
+    /// Serves a path and everything below it that nobody else serves, until the signal. The first user starts
+    /// listening. Returns when all its requests are answered.
     ///
-    /// - Parameter leaves: asked when the signal has come; whether requests are to wait for a successor.
-    /// - Throws: `HTTPListenerError` where the address cannot be had, or the path is another's.
+    /// - Parameter leaves: returns, after the signal, whether requests wait for a successor.
+    /// - Throws: `HTTPListenerError` if it cannot listen at the address, or the path is taken.
     func use(
         path: String, bodyBytes: Int, _ handler: @escaping HTTPListener.Handler, until stop: StopSignal,
         onListening: @escaping @Sendable () async -> Void, leaves: @Sendable () -> Bool
@@ -135,7 +135,7 @@ public final class SharedListener: Sendable {
         }
     }
 
-    /// Nobody will take over any more: what waits for a successor is told to come again.
+    /// Ends waiting for successors: waiting requests are told to retry.
     func endWaiting() {
         let waiting = state.withLock { state in
             state.ended.formUnion(state.vacated)
@@ -146,7 +146,7 @@ public final class SharedListener: Sendable {
         for each in waiting { each.responder.respond(Self.closing) }
     }
 
-    /// Closes the listener; returns when every request that had come is answered.
+    /// Closes the listener. Returns when all received requests are answered.
     func close() async {
         let (server, serving) = state.withLock { state in
             state.isClosed = true
@@ -154,18 +154,18 @@ public final class SharedListener: Sendable {
         }
         endWaiting()
         await server?.stop()
-        // Why it ended was told to its users.
+        // Its users were told why it ended.
         _ = await serving?.result
     }
 
-    /// Whether a path is at another or below it.
+    /// Returns whether a path equals another or is below it.
     private static func covers(_ path: String, _ other: String) -> Bool {
         guard path != "/" else { return true }
         return other.hasPrefix(path)
             && (other.utf8.count == path.utf8.count || other.dropFirst(path.count).first == "/")
     }
 
-    /// What is done about a path: the longest of those that cover it decides.
+    /// Finds the handler of a path: the longest matching path decides.
     private static func match(_ path: String, _ state: State) -> Match {
         var match = Match.unclaimed
         var longest = -1
@@ -181,7 +181,7 @@ public final class SharedListener: Sendable {
         return match
     }
 
-    /// The task that ends when the listener listens, begun once.
+    /// Starts the listener once; the task ends when it listens.
     private func listening() -> Task<Void, any Error> {
         state.withLock { state in
             if let listening = state.listening { return listening }
@@ -224,7 +224,7 @@ public final class SharedListener: Sendable {
     private static let closing = ServerResponse.text(
         503, "the gateway is shutting down", headers: ["Retry-After": "5"])
 
-    /// Hands a request to who answers at its path, or has it wait for who will.
+    /// Passes a request to the handler of its path, or lets it wait for a successor.
     private func answer(_ request: ServerRequest, _ responder: Responder) {
         let (match, isUsed) = state.withLock { state -> (Match?, Bool) in
             let match = Self.match(request.path, state)
@@ -242,13 +242,13 @@ public final class SharedListener: Sendable {
         case .route(let route):
             responder.observe(route)
             route.handler(request, responder)
-        case .unclaimed where isUsed: responder.respond(.text(404, "nothing is taken at this path"))
+        case .unclaimed where isUsed: responder.respond(.text(404, "no messages are received at this path"))
         case .successor, .ended, .unclaimed: responder.respond(Self.closing)
         }
     }
 }
 
-/// Something that happens once, and that may be waited for.
+/// A one-time event that can be awaited.
 public final class StopSignal: Sendable {
     private struct State {
         var isFired = false
@@ -257,10 +257,9 @@ public final class StopSignal: Sendable {
 
     private let state = Mutex(State())
 
-    /// It has not happened yet.
     public init() {}
 
-    /// It happens; only the first time counts.
+    /// Fires the event; only the first call counts.
     public func fire() {
         let waiting = state.withLock { state in
             state.isFired = true
@@ -270,7 +269,7 @@ public final class StopSignal: Sendable {
         for continuation in waiting { continuation.resume() }
     }
 
-    /// Returns when it has happened.
+    /// Returns when the event was fired.
     public func wait() async {
         await withCheckedContinuation { continuation in
             let isFired = state.withLock { state in

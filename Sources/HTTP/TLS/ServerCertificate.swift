@@ -1,38 +1,36 @@
 import Locking
 
-/// Where the certificate is that a server shows.
+/// The files of a server's certificate.
 public struct ServerTLS: Sendable, Equatable {
-    /// The file with the certificate and its chain, PEM.
+    /// The PEM file of the certificate and its chain.
     public var certificate: String
-    /// The file with the private key, PEM.
+    /// The PEM file of the private key.
     public var key: String
 
-    /// A certificate and its key.
     public init(certificate: String, key: String) {
         self.certificate = certificate
         self.key = key
     }
 }
 
-/// The certificate that a server shows, which may be replaced while it serves: connections that are made afterwards see the new
-/// one, those that are there keep theirs. May be used from any thread.
+/// A server's certificate, which can be replaced while it serves: new connections use the new one. Thread-safe.
 public final class ServerCertificate: Sendable {
     private let context: Mutex<TLSContext>
 
     /// Reads a certificate and its key.
     ///
-    /// - Throws: `HTTPListenerError` where that is not possible, or the key is another certificate's.
+    /// - Throws: `HTTPListenerError` if they cannot be read or do not match.
     public init(_ files: ServerTLS) throws { context = Mutex(try Self.read(files)) }
 
-    /// Reads another, which is shown from now on. Where it cannot be read, or the key does not fit, the old one stays.
+    /// Reads another certificate for new connections. Keeps the old one if that fails.
     ///
-    /// - Throws: `HTTPListenerError` where that is not possible.
+    /// - Throws: `HTTPListenerError` if it fails.
     public func replace(by files: ServerTLS) throws {
         let other = try Self.read(files)
         context.withLock { $0 = other }
     }
 
-    /// A session for a connection that was accepted now.
+    /// Makes a session for an accepted connection.
     func session() -> OpaquePointer? { context.withLock { $0 }.acceptingSession() }
 
     private static func read(_ files: ServerTLS) throws(HTTPListenerError) -> TLSContext {

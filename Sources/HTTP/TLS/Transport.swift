@@ -1,23 +1,23 @@
 import CHecateSSL
 import Glibc
 
-/// Bytes over a connected socket that never blocks, with TLS or without; for servers and clients. Owned by one connection, on one loop.
+/// A non-blocking socket, with or without TLS. Used by one connection on one event loop.
 final class Transport {
-    /// What became of a step.
+    /// The result of an operation.
     enum Outcome: Equatable {
-        /// So many bytes, one at least.
+        /// This many bytes, at least one.
         case bytes(Int)
-        /// Not now: again when the socket can be read.
+        /// Try again when the socket is readable.
         case wantsRead
         /// Not now: again when the socket can be written.
         case wantsWrite
         /// The other side will send nothing more, and said so.
         case ended
-        /// The connection is of no use any more.
+        /// The connection cannot be used any more.
         case failed(TransportError)
     }
 
-    /// What became of a step of the handshake.
+    /// The result of a handshake step.
     enum Handshake: Equatable {
         case done
         case wantsRead
@@ -25,19 +25,19 @@ final class Transport {
         case failed(TransportError)
     }
 
-    /// The socket; -1 once it is closed.
+    /// The socket; -1 when closed.
     private(set) var descriptor: Int32
     private var session: OpaquePointer?
-    /// Whether the session failed: nothing may be said through it any more, not even good-bye.
+    /// Whether the session has failed: nothing may be sent through it, not even a close notification.
     private var isBroken = false
 
-    /// A connection without TLS. The descriptor is this object's from now on.
+    /// Makes a connection without TLS, which owns the descriptor.
     init(descriptor: Int32) {
         self.descriptor = descriptor
         session = nil
     }
 
-    /// A connection with TLS: a session of `TLSContext`, whose handshake is still to come. Both are this object's from now on.
+    /// Makes a connection with a TLS session before its handshake. Owns both.
     init(descriptor: Int32, session: OpaquePointer) {
         self.descriptor = descriptor
         self.session = session
@@ -46,16 +46,16 @@ final class Transport {
 
     deinit { close() }
 
-    /// Whether there is TLS.
+    /// Whether the connection uses TLS.
     var isSecure: Bool { session != nil }
 
-    /// Whether bytes have come that the socket does not tell of any more: `read` again instead of waiting for it.
+    /// Whether data is buffered that the system does not report: call `read` instead of waiting.
     var hasPending: Bool {
         guard let session else { return false }
         return SSL_has_pending(session) == 1
     }
 
-    /// Goes on with the handshake; `done` at once where there is no TLS.
+    /// Continues the handshake; returns `done` at once without TLS.
     func handshake() -> Handshake {
         guard let session else { return .done }
         ERR_clear_error()
@@ -69,7 +69,7 @@ final class Transport {
         }
     }
 
-    /// Reads what is there, as far as there is room. With TLS several records may be read.
+    /// Reads what is available into the buffer; with TLS, several records.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Outcome {
         guard let session else {
             let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
@@ -83,7 +83,7 @@ final class Transport {
             let rest = Int32(clamping: buffer.count - total)
             let count = SSL_read(session, buffer.baseAddress?.advanced(by: total), rest)
             guard count > 0 else {
-                // What came before is given out first; the end, or what failed, comes up again.
+                // Returns the data first; the end or error occurs again in the next call.
                 guard total == 0 else { break }
                 return outcome(session, count, isHandshake: false)
             }
@@ -93,7 +93,7 @@ final class Transport {
         return .bytes(total)
     }
 
-    /// Writes as much as is taken.
+    /// Writes as much as possible.
     func write(_ buffer: UnsafeRawBufferPointer) -> Outcome {
         guard let session else {
             let count = send(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
@@ -105,7 +105,7 @@ final class Transport {
         return count > 0 ? .bytes(Int(count)) : outcome(session, count, isHandshake: false)
     }
 
-    /// Reads what comes and throws it away, without a look at what TLS makes of it. For a connection whose last word was said.
+    /// Reads and discards data without decrypting it, for a connection after its last response.
     func discard(_ buffer: UnsafeMutableRawBufferPointer) -> Outcome {
         let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
         if count > 0 { return .bytes(count) }
@@ -113,14 +113,13 @@ final class Transport {
         return errno == EAGAIN || errno == EINTR ? .wantsRead : .failed(.system(errno))
     }
 
-    /// Says that nothing more will be sent.
+    /// Shuts the sending side down.
     func finishWriting() {
         sendCloseNotify()
         shutdown(descriptor, Int32(SHUT_WR))
     }
 
-    /// Closes the connection; with TLS the other side is told that nothing was cut off, where that is possible without waiting. Again is
-    /// allowed.
+    /// Closes the connection, with a TLS close notification if that does not block. May be called again.
     func close() {
         guard descriptor >= 0 else { return }
         if let session {
@@ -163,16 +162,15 @@ final class Transport {
     }
 }
 
-/// Why a connection is of no use any more.
+/// Why a connection cannot be used any more.
 enum TransportError: Error, Equatable, CustomStringConvertible {
-    /// The system's number.
+    /// A system error.
     case system(Int32)
-    /// What OpenSSL says.
+    /// An OpenSSL error.
     case tls(String)
-    /// The other side has closed where that was not yet its turn.
+    /// The peer closed the connection prematurely.
     case closed
 
-    /// The reason, for people.
     var description: String {
         switch self {
         case .system(let code): String(cString: strerror(code))

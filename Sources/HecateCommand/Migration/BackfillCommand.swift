@@ -8,11 +8,11 @@ import PipelineKit
 import Stages
 import Wire
 
-/// `hecate backfill`: carries over once what was registered before the gateway came.
+/// `hecate backfill`: imports the existing registrations once.
 struct BackfillCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "backfill",
-        abstract: "Carry over once what was registered before the gateway came.",
+        abstract: "Import the registrations from before the gateway was started.",
         discussion: """
             SNS keeps nothing: what was published before the gateway subscribed is known only to the Tr1d1ums and Caduceuses that heard it.
             Start the gateway first, then run their list through the same pipeline with this. An item that is in Argus already and lives
@@ -30,17 +30,17 @@ struct BackfillCommand: Command {
     @Arguments.Option(help: "The pipeline file.", completion: .file(extensions: ["yaml"])) var pipeline: String
     @OptionGroup var set: SettingArguments
     @OptionGroup var attributeArguments: AttributeArguments
-    @Arguments.Option(help: "The most registrations a second.") var rate = 100.0
+    @Arguments.Option(help: "The maximum number of registrations per second.") var rate = 100.0
     @Arguments.Option(
         help: ArgumentHelp(
-            "Where it is kept what is done, for going on after an interruption; else below ~/.local/state/hecate.",
+            "The file that records the progress, for continuing after an interruption; by default below ~/.local/state/hecate.",
             valueName: "file"))
     var state: String?
     @Flag(help: "Print what would be written; write nothing.") var dryRun = false
     @OptionGroup var log: QuietLogOptions
 
     func validate() throws {
-        guard rate > 0, rate <= 1_000_000 else { throw ValidationError("--rate: a number above 0 is expected") }
+        guard rate > 0, rate <= 1_000_000 else { throw ValidationError("--rate: expected a number above 0") }
     }
 
     func run() async throws {
@@ -54,7 +54,7 @@ struct BackfillCommand: Command {
             list, entries: summary.pending, attributes: try attributeArguments.map(), rate: rate
         ) { entry, settlement in
             progress.advance()
-            // What a filter stopped is looked at anew: the filter may be another the next time.
+            // Filtered registrations are not remembered: the filter may change until the next run.
             if settlement.isSuccess, settlement.name != "filtered" { done?.add(entry) }
         }
         let startedAt = ContinuousClock.now
@@ -65,27 +65,27 @@ struct BackfillCommand: Command {
             source.outcomes.count == summary.pending.count && source.outcomes.values.allSatisfy(\.isSuccess)
         if isComplete { done?.remove() }
         if source.outcomes.count < summary.pending.count || wasStopped {
-            Console.error(dryRun ? "interrupted" : "interrupted: the same command goes on where this one was")
+            Console.error(dryRun ? "interrupted" : "interrupted: run the same command to continue")
         }
         guard isComplete, summary.obfuscated.isEmpty else { throw ExitCode.failure }
     }
 }
 
-/// A pipeline as a command runs it over a list: never replacing what is newer.
+/// A pipeline that a migration command runs. Never replaces newer items.
 struct MigrationPipeline {
     private let file: PipelineFile
     private let logger: Logger
     private let isDryRun: Bool
 
-    /// - Throws: `ExitCode.badConfiguration` after saying what is wrong with the file.
+    /// - Throws: `ExitCode.badConfiguration` after reporting the errors of the file.
     init(_ path: String, settings: [String], logger: Logger, isDryRun: Bool = false) throws {
         var file = try PipelineFile.loadOne(path, settings: settings)
         if file.pipeline.sink.kind.declaration.name == ArgusSink.declaration.name {
-            // What stands on the command line comes later, and so it holds.
+            // The user's settings come later and take precedence.
             file = try PipelineFile.loadOne(path, settings: ["sink.argus.conflict=newest"] + settings)
         } else if !isDryRun {
             Console.error(
-                "note: \(file.pipeline.sink.kind.title) is not Argus itself: whether it leaves alone what is newer is up to it"
+                "note: \(file.pipeline.sink.kind.title) is not Argus: whether it keeps newer items depends on it"
             )
         }
         self.file = file
@@ -93,9 +93,9 @@ struct MigrationPipeline {
         self.isDryRun = isDryRun
     }
 
-    /// Runs the pipeline with another source until that has ended, or a signal.
+    /// Runs the pipeline with another source until it ends or a signal arrives.
     ///
-    /// - Returns: whether there was a signal.
+    /// - Returns: whether a signal arrived.
     func run(_ source: any Source) async throws -> Bool {
         var diagnostics = Diagnostics()
         let dryRunSink: (any Sink)? = isDryRun ? DryRunSink() : nil
@@ -119,9 +119,9 @@ struct MigrationPipeline {
     }
 }
 
-/// What is done of a backfill, in a file: the hash of each registration that has ended well, a line each.
+/// The progress of a backfill in a file: one line with the hash of each registration that succeeded.
 private final class BackfillState: Sendable {
-    /// The largest file that is read: some millions of lines.
+    /// The maximum size of the file, enough for millions of lines.
     private static let maximumBytes = 1 << 30
 
     private let path: String
@@ -138,18 +138,18 @@ private final class BackfillState: Sendable {
             completed = Set(lines.map { String(decoding: $0, as: UTF8.self) })
         } catch {
             throw CommandFailure(
-                "'\(self.path)', where is kept what is done, cannot be used: \(error); name another with --state")
+                "'\(self.path)' cannot be used to record the progress: \(error); name another file with --state")
         }
     }
 
     private static func defaultPath(of what: String) -> String {
-        // Empty counts as not set: XDG Base Directory Specification.
+        // An empty value counts as unset (XDG Base Directory Specification).
         let named = environment("XDG_STATE_HOME").flatMap { $0.isEmpty ? nil : $0 }
         let base = named ?? "\(Self.home)/.local/state"
         return "\(base)/hecate/backfill-\(hash(Array(what.utf8)).prefix(16)).done"
     }
 
-    /// The user's folder.
+    /// The user's home folder.
     private static var home: String {
         if let home = environment("HOME"), !home.isEmpty { return home }
         return getpwuid(getuid()).map { String(cString: $0.pointee.pw_dir) } ?? "/"
@@ -159,14 +159,14 @@ private final class BackfillState: Sendable {
 
     func contains(_ entry: RegistrationList.Entry) -> Bool { completed.contains(Self.hash(entry.record)) }
 
-    /// Notes one that has ended well. From any thread; a line is written at once, so none is torn by another.
+    /// Records a success. Thread-safe; each line is one write, so that lines never mix.
     func add(_ entry: RegistrationList.Entry) {
         do {
             try file.write("\(Self.hash(entry.record))\n".utf8)
         } catch {
             guard !cannotBeKept.isSet else { return }
             cannotBeKept.set()
-            Console.error("what is done cannot be kept any more, and would be done again: \(error)")
+            Console.error("the progress cannot be recorded any more; another run would repeat it: \(error)")
         }
     }
 
@@ -176,14 +176,14 @@ private final class BackfillState: Sendable {
     }
 }
 
-/// What became of the registrations of a list.
+/// The results of a backfill.
 struct BackfillSummary {
     private let list: RegistrationList
-    /// Those that were carried over before.
+    /// How many were imported by an earlier run.
     private let doneBefore: Int
-    /// Those that cannot be carried over, because their secrets are not in the list.
+    /// Registrations that cannot be imported, because the list does not hold their secrets.
     let obfuscated: [RegistrationList.Entry]
-    /// Those that are to be carried over.
+    /// Registrations to import.
     let pending: [RegistrationList.Entry]
 
     init(_ list: RegistrationList, isDone: (RegistrationList.Entry) -> Bool) {
@@ -194,7 +194,7 @@ struct BackfillSummary {
         pending = notDone.filter { !$0.isObfuscated }
     }
 
-    /// The most reasons of one kind that are told.
+    /// The maximum number of reasons shown of each kind.
     private static let maximumProblems = 20
 
     func text(outcomes: [Int: Settlement], duration time: Duration) -> String {
@@ -203,13 +203,13 @@ struct BackfillSummary {
             counts.append((name, outcomes.values.filter(belongs).count))
         }
         count("written") { if case .delivered = $0 { true } else { false } }
-        count("left alone: Argus has them, living longer") { if case .superseded = $0 { true } else { false } }
+        count("kept: the items in Argus expire later") { if case .superseded = $0 { true } else { false } }
         count("stay: stopped by a filter") { if case .filtered = $0 { true } else { false } }
         count("have ended already") { if case .expired = $0 { true } else { false } }
         count("refused") { if case .refused = $0 { true } else { false } }
         count("not finished") { if case .failed = $0 { true } else { false } }
         counts.append(("not begun", pending.count - outcomes.count))
-        counts.append(("refused: the list leaves their secrets out", obfuscated.count))
+        counts.append(("refused: the list hides their secrets", obfuscated.count))
         counts.append(("were done before", doneBefore))
         var lines = ["\(list.entries.count) registrations in \((time.inSeconds * 10).rounded() / 10) s"]
         let width = counts.map { "\($0.count)".count }.max() ?? 1
@@ -229,7 +229,7 @@ struct BackfillSummary {
         }
         if !obfuscated.isEmpty {
             lines.append(
-                "\(obfuscated.count) have the secret '<obfuscated>', as a newer Tr1d1um's list shows it: take the list of one of the SNS era"
+                "\(obfuscated.count) have the secret '<obfuscated>', as in lists of newer Tr1d1um versions: use the list of one of the SNS era"
             )
         }
         return lines.joined(separator: "\n")

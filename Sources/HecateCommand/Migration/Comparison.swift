@@ -3,71 +3,71 @@ import Stages
 import Webhooks
 import Wire
 
-/// What of a list of live webhooks is otherwise in Argus.
+/// The differences between a list of live webhooks and Argus.
 struct Comparison: Sendable {
-    /// How one of them differs.
+    /// The kind of a difference.
     enum Kind: String, CaseIterable, Sendable {
-        /// It is live in the list, and not in Argus.
+        /// It is live in the list, but not in Argus.
         case missing
-        /// It is in Argus under an owner that was looked at, and not live in the list.
+        /// It is in Argus with a checked owner, but not live in the list.
         case extra
-        /// It is on both sides, but its data differs.
+        /// Its data differs.
         case different
-        /// It ends at another time.
+        /// It expires at another time.
         case expires
-        /// It is in Argus, but another's.
+        /// It is in Argus with another owner.
         case owner
-        /// It is live in the list, but could not be written as it is.
+        /// It is live in the list, but the pipeline refuses it.
         case refused
     }
 
-    /// One difference.
+    /// A difference.
     struct Difference: Sendable {
         var kind: Kind
         var id: String
         var url: String
-        /// What is otherwise: one text for each field, without the values of secrets.
+        /// The differences by field, without the values of secrets.
         var details: [String]
-        /// Where in the list it stands; nil where it does not.
+        /// Its entry in the list, or nil.
         var entry: RegistrationList.Entry?
     }
 
-    /// A webhook as it should be in Argus.
+    /// A webhook as Argus should hold it.
     struct Expected: Sendable {
         var entry: RegistrationList.Entry
         var url: String
-        /// Whose it should be; nil where that is not known.
+        /// The expected owner; nil if unknown.
         var owner: String?
-        /// The fields of its data, by their paths.
+        /// The fields of its data by path.
         var fields: [String: String]
-        /// When the registration ends.
+        /// When the registration expires.
         var until: Timestamp
-        /// The end that Argus may tell at the latest.
+        /// The latest expiry that Argus may report.
         var end: Timestamp
     }
 
-    /// How a list is made comparable.
+    /// The items that a list leads to.
     struct ExpectedItems: Sendable {
         /// By id.
         var expected: [String: Expected] = [:]
-        /// Those that a filter of the pipeline stops, by id.
+        /// The ids of those that a filter stops.
         var filtered: Set<String> = []
-        /// Those that have ended.
+        /// How many have expired.
         var ended = 0
-        /// Those that cannot be read or are refused by the pipeline.
+        /// Those that cannot be parsed or that the pipeline refuses.
         var refused: [Difference] = []
     }
 
-    /// How many are live and wanted.
+    /// How many are live and expected in Argus.
     var live = 0
-    /// How many a filter stops.
+    /// How many are filtered.
     var filtered = 0
-    /// The differences, in the order of their kinds and ids.
+    /// The differences, sorted by kind and id.
     var differences: [Difference] = []
 
-    /// Reads a list as it should be in Argus.
+    /// Computes the items that a list leads to.
     ///
-    /// - Parameter trial: the filters and transforms of the pipeline; nil where records are to be taken as they are.
+    /// - Parameter evaluation: the filters and transforms of the pipeline; nil to use the records unchanged.
     static func read(
         _ list: RegistrationList, through evaluation: DryEvaluation?, attributes: [String: String], at now: Timestamp
     ) -> ExpectedItems {
@@ -88,7 +88,7 @@ struct Comparison: Sendable {
                 continue
             }
             let id = ArgusItem.id(ofURL: webhook.url)
-            // The later of two registrations of one webhook counts, as for every reader.
+            // The last registration of a webhook wins, as for every reader.
             expectedItems.expected[id] = nil
             let until = webhook.until.timestamp
             guard until > now else {
@@ -125,7 +125,7 @@ struct Comparison: Sendable {
         (try? JSONTree(parsing: webhook.record(schema: .webhook))) ?? .null
     }
 
-    /// The fields of an item's data that are compared: all but those that change with every renewal, and those that say nothing.
+    /// Returns the compared fields of an item's data: all but those that change with every renewal, and empty ones.
     private static func fields(of data: JSONTree) -> [String: String] {
         var fields: [String: String] = [:]
         func add(_ tree: JSONTree, _ path: String) {
@@ -141,13 +141,13 @@ struct Comparison: Sendable {
         return fields.filter { !["until", "duration"].contains($0.key.split(separator: ".").last ?? "") }
     }
 
-    /// Compares.
+    /// Compares a list with Argus.
     ///
     /// - Parameters:
-    ///   - items: what Argus holds, by owner.
-    ///   - looksAt: tells of an id that is in none of the listings whether it is there under another owner.
-    ///   - tolerance: how far apart two ends may lie.
-    ///   - isPipelined: whether the expectation is what a pipeline makes, not the bare record.
+    ///   - items: the items in Argus, by owner.
+    ///   - isOwnedByOther: returns whether an id that is in none of the lists exists with another owner.
+    ///   - tolerance: the allowed difference between expiry times.
+    ///   - isPipelined: whether the expected items are the output of a pipeline, not bare records.
     init(
         _ expectedItems: ExpectedItems, with items: [String: [ArgusBucket.Item]], tolerance: Duration,
         isPipelined: Bool,
@@ -194,7 +194,7 @@ struct Comparison: Sendable {
         }
     }
 
-    /// Only the record of an item's data, whichever generation wrote it.
+    /// Returns only the record of an item's data, from any generation.
     private static func recordOnly(_ data: JSONTree) -> JSONTree {
         .members(["Webhook": data["Webhook"] ?? data[ItemSchema.wrpEventStream.rawValue] ?? .null])
     }
@@ -203,7 +203,7 @@ struct Comparison: Sendable {
         Set(expected.fields.keys).union(actual.keys).sorted().compactMap { path in
             guard expected.fields[path] != actual[path] else { return nil }
             if path.split(separator: ".").last == "secret" {
-                // A list that leaves secrets out says nothing about them.
+                // A list without secrets cannot be compared by them.
                 return expected.entry.isObfuscated ? nil : "\(path) differs"
             }
             func shown(_ value: String?) -> String { value.map { String($0.prefix(120)) } ?? "nothing" }
@@ -211,7 +211,7 @@ struct Comparison: Sendable {
         }
     }
 
-    /// How the ends differ; nil where they do not by more than the tolerance.
+    /// Returns how the expiry times differ; nil if within the tolerance.
     private static func endDifference(
         _ expected: Expected, _ item: ArgusBucket.Item, _ data: JSONTree, _ tolerance: Duration, _ now: Timestamp
     ) -> String? {
@@ -227,7 +227,7 @@ struct Comparison: Sendable {
         if end - expected.end > tolerance + .seconds(1) {
             return "it lives \((end - expected.end).components.seconds) s too long in Argus"
         }
-        // Where the pipeline cuts a life short, when it began is not known, and so any end before is possible.
+        // The pipeline shortened the lifetime. Its start is unknown, so any earlier expiry is possible.
         let isCut = expected.end < expected.until
         if !isCut, expected.end - end > tolerance + .seconds(1) {
             return "it ends \((expected.end - end).components.seconds) s too early in Argus"

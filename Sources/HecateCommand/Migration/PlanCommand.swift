@@ -6,11 +6,11 @@ import Stages
 import Webhooks
 import Wire
 
-/// `hecate plan`: what a pipeline would make of a list of registrations.
+/// `hecate plan`: shows what a pipeline would do with a list of registrations.
 struct PlanCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "plan",
-        abstract: "Say which registrations of a list would migrate, as what, and which not and why.",
+        abstract: "Show which registrations of a list would migrate, with which result, and why others would not.",
         discussion: """
             The list is one registration a line (JSON Lines), or one JSON array, as Tr1d1um's GET /hooks answers it; - reads standard
             input. Each is taken as if it were published now (or at --now), and goes through the filters and transforms; nothing is sent.
@@ -25,9 +25,9 @@ struct PlanCommand: Command {
         completion: .file())
     var input: String
     @OptionGroup var listAuthorization: ListAuthorization
-    @Arguments.Option(help: "The time that it is meant for, as 2026-01-01T00:00:00Z; else now.") var now: String?
+    @Arguments.Option(help: "The time to use, as 2026-01-01T00:00:00Z; by default now.") var now: String?
     @OptionGroup var attributeArguments: AttributeArguments
-    @Flag(help: "As JSON: an array of decisions.") var json = false
+    @Flag(help: "Print JSON: an array of decisions.") var json = false
 
     func run() async throws {
         let pipeline = try PipelineFile.loadOne(file, settings: set.settings).pipeline
@@ -60,7 +60,7 @@ struct PlanCommand: Command {
     }
 }
 
-/// What would become of a list of registrations.
+/// What a pipeline would do with a list of registrations.
 struct MigrationPlan {
     private enum Decision: String {
         case migrates, stays, expired, refused, replaced
@@ -91,7 +91,7 @@ struct MigrationPlan {
             row.id = item.id
             row.owner = item.owner
             row.ttl = item.lifetime.secondsLeft(at: time)
-            if item.lifetime.isExpired(at: time) { (row.decision, row.reason) = (.expired, "it has ended already") }
+            if item.lifetime.isExpired(at: time) { (row.decision, row.reason) = (.expired, "it has expired already") }
         }
         if let earlier = lastOfKey[message.key] {
             (rows[earlier].decision, rows[earlier].reason) = (.replaced, "registered again in line \(line)")

@@ -8,17 +8,17 @@ import Stages
 import Webhooks
 import Wire
 
-/// A list of registrations from outside: a file, standard input, or a URL such as Tr1d1um's `/api/v2/hooks`.
+/// An external list of registrations: a file, standard input, or a URL such as Tr1d1um's `/api/v2/hooks`.
 struct RegistrationList: Sendable {
-    /// One registration.
+    /// A registration.
     struct Entry: Sendable {
-        /// Its line, or its place in the array; from 1.
+        /// Its line, or its index in the array, starting at 1.
         var position: Int
         /// The record as it would be published.
         var record: [UInt8]
-        /// `config.url`; nil where the record has none.
+        /// `config.url`; nil if missing.
         var url: String?
-        /// Whether Tr1d1um has left its secret out, so that it is not the record that was registered.
+        /// Whether Tr1d1um obfuscated the secret, so that this is not the registered record.
         var isObfuscated: Bool
 
         init(position: Int, record: [UInt8]) {
@@ -29,13 +29,12 @@ struct RegistrationList: Sendable {
         }
     }
 
-    /// The largest list that is read.
+    /// The maximum size of a list.
     private static let maximumBytes = 256 << 20
     private static let timeout = Duration.seconds(60)
 
-    /// Where it comes from, for people.
+    /// Where it was read, for messages.
     let origin: String
-    /// What is in it.
     let entries: [Entry]
 
     /// Reads a list.
@@ -43,7 +42,7 @@ struct RegistrationList: Sendable {
     /// - Parameters:
     ///   - origin: a URL, a file, or - for standard input.
     ///   - authorization: user:password or a bearer token, for a URL.
-    /// - Throws: `ExitCode.failure` after saying why it cannot be read.
+    /// - Throws: `ExitCode.failure` after reporting why it cannot be read.
     init(_ origin: String, authorization: ListAuthorization) async throws {
         self.origin = origin
         let bytes = try await Self.bytes(of: origin, authorization)
@@ -60,7 +59,9 @@ struct RegistrationList: Sendable {
         } catch let error as SystemError where error.code == EFBIG {
             throw CommandFailure("the list '\(origin)' is larger than \(maximumBytes) bytes")
         } catch {
-            throw CommandFailure("the list '\(origin)' cannot be read", status: .badConfiguration)
+            throw CommandFailure(
+                "the list '\(origin)' cannot be read: check that it exists and its permissions",
+                status: .badConfiguration)
         }
     }
 
@@ -74,26 +75,26 @@ struct RegistrationList: Sendable {
                 try await client.execute(request, within: timeout, body: .whole(maximumBytes))
             }
         } catch {
-            throw CommandFailure("the list at \(url) cannot be had: \(error)")
+            throw CommandFailure("the list at \(url) cannot be fetched: \(error)")
         }
         switch response.status {
         case 200: return response.body
         case 401, 403:
             throw CommandFailure(
-                "the list at \(url) is answered with \(response.status): say who you are with --list-auth user:password"
+                "the list at \(url) returned status \(response.status): authenticate with --list-auth user:password"
             )
-        default: throw CommandFailure("the list at \(url) is answered with \(response.status)")
+        default: throw CommandFailure("the list at \(url) returned status \(response.status)")
         }
     }
 
-    /// The registrations with their lines, or their places in an array.
+    /// Returns the registrations with their lines or indexes.
     static func records(_ bytes: [UInt8], origin: String) throws -> [(Int, [UInt8])] {
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         let first = bytes.first { !$0.isWhitespace }
         let isSpread = lines.count > 1 && (try? JSONTree(parsing: Array(lines[0]))) == nil
         if first == UInt8(ascii: "["), isSpread || lines.filter({ !$0.isEmpty }).count == 1 {
             guard case .array(let elements)? = try? JSONTree(parsing: bytes) else {
-                throw CommandFailure("'\(origin)' begins like a JSON array but is none")
+                throw CommandFailure("'\(origin)' begins like a JSON array but is malformed")
             }
             return elements.enumerated().map { ($0 + 1, $1.bytes) }
         }
@@ -102,7 +103,7 @@ struct RegistrationList: Sendable {
         }
     }
 
-    /// The record in what stands around it: an item of Argus (`data.Webhook`), or what newer Tr1d1ums keep (`Webhook`).
+    /// Returns the record inside an Argus item (`data.Webhook`) or inside an entry of newer Tr1d1ums (`Webhook`).
     private static func unwrapped(_ bytes: [UInt8]) -> [UInt8] {
         guard let tree = try? JSONTree(parsing: bytes) else { return bytes }
         let data = tree["data"] ?? tree
@@ -117,18 +118,18 @@ extension UInt8 {
     fileprivate var isWhitespace: Bool { self == 0x20 || (0x09...0x0d).contains(self) }
 }
 
-/// How a server is asked for a list.
+/// The authorization for fetching a list.
 struct ListAuthorization: ArgumentGroup {
     @Arguments.Option(
         name: .customLong("list-auth"),
         help: ArgumentHelp(
-            "Who asks for a list that is a URL: user:password or \"Bearer TOKEN\", better as '${VAR}' or '${file:PATH}', which others do not see.",
+            "The authorization for a list that is a URL: user:password or \"Bearer TOKEN\", better as '${VAR}' or '${file:PATH}', which others do not see.",
             valueName: "auth"))
     var text: String?
 
-    /// The header's value.
+    /// Returns the value of the header.
     ///
-    /// - Throws: where the text names a variable or a file that is not there, or is neither of the forms.
+    /// - Throws: if the text names a variable or file that does not exist, or has neither of the forms.
     func header() throws -> String? {
         guard let text else { return nil }
         let secret: String
@@ -139,14 +140,14 @@ struct ListAuthorization: ArgumentGroup {
         }
         if secret.lowercased().hasPrefix("bearer ") || secret.lowercased().hasPrefix("basic ") { return secret }
         guard secret.contains(":") else {
-            throw CommandFailure("--list-auth: user:password is expected, or \"Bearer TOKEN\"")
+            throw CommandFailure("--list-auth: expected user:password or \"Bearer TOKEN\"")
         }
         return "Basic " + Base64.encode(secret.utf8)
     }
 }
 
 extension RegistrationList.Entry {
-    /// The registration as a message that is published now.
+    /// Returns the registration as a message published now.
     func message(of list: RegistrationList, attributes: [String: String], at time: Timestamp) -> Message {
         Message(
             id: "\(list.origin):\(position)", key: url, payload: Bytes(record), attributes: attributes,
@@ -155,14 +156,14 @@ extension RegistrationList.Entry {
     }
 }
 
-/// Attributes that every message of a list is given.
+/// The attributes for every message of a list.
 struct AttributeArguments: ArgumentGroup {
     @Arguments.Option(
         name: .customLong("attribute"),
-        help: ArgumentHelp("An attribute that every message has. May be repeated.", valueName: "name=value"))
+        help: ArgumentHelp("An attribute for every message. May be repeated.", valueName: "name=value"))
     var attributes: [String] = []
 
-    /// The attributes by their names.
+    /// Returns the attributes by name.
     func map() throws -> [String: String] {
         var map: [String: String] = [:]
         for attribute in attributes {

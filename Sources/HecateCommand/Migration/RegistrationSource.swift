@@ -2,7 +2,7 @@ import Locking
 import PipelineKit
 import Wire
 
-/// Takes the registrations of a list into a pipeline, no more than so many a second, and keeps what became of each.
+/// Emits the registrations of a list at a limited rate, and records their results.
 final class RegistrationSource: Source {
     static let declaration = StageDeclaration(name: "list", summary: "takes the registrations of a list", example: "")
 
@@ -19,13 +19,13 @@ final class RegistrationSource: Source {
     private let state = Mutex(State())
 
     init(_ options: Options, _ context: StageContext) throws {
-        throw OptionError("this source is made by 'backfill' and 'verify' only")
+        throw OptionError("this source can only be used by 'backfill' and 'verify'")
     }
 
     /// - Parameters:
-    ///   - entries: those of the list that are wanted.
-    ///   - rate: how many a second.
-    ///   - ended: called when one has ended, on a queue of the pipeline.
+    ///   - entries: the registrations to emit.
+    ///   - rate: how many per second.
+    ///   - onSettled: called when one has ended, on a queue of the pipeline.
     init(
         _ list: RegistrationList, entries: [RegistrationList.Entry], attributes: [String: String], rate: Double,
         onSettled: @escaping @Sendable (RegistrationList.Entry, Settlement) -> Void
@@ -37,7 +37,7 @@ final class RegistrationSource: Source {
         self.onSettled = onSettled
     }
 
-    /// What became of those that have ended, by their place.
+    /// The results by position.
     var outcomes: [Int: Settlement] { state.withLock { $0.outcomes } }
 
     func run(into intake: Intake) async throws {

@@ -7,7 +7,7 @@ import Spool
 import Stages
 import Wire
 
-/// `hecate rollback`: takes back what a gateway has put into Argus.
+/// `hecate rollback`: removes what a gateway has written to Argus.
 struct RollbackCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "rollback",
@@ -30,10 +30,10 @@ struct RollbackCommand: Command {
     enum Provenance: String { case created, updated, renewed, unknown }
 
     @OptionGroup var target: ArgusTarget
-    @Flag(help: "Every item of the owners counts as this gateway's, whatever the journal says.") var byOwner = false
+    @Flag(help: "Treat all items of the owners as written by this gateway, without a journal.") var byOwner = false
     @Flag(help: "Delete, after a confirmation.") var delete = false
-    @Flag(help: "Ask for no confirmation.") var yes = false
-    @Flag(help: "As JSON.") var json = false
+    @Flag(help: "Do not ask for confirmation.") var yes = false
+    @Flag(help: "Print JSON.") var json = false
     @OptionGroup var log: QuietLogOptions
 
     private struct Row {
@@ -47,7 +47,8 @@ struct RollbackCommand: Command {
     func validate() throws {
         if target.pipeline == nil, !byOwner {
             throw ValidationError(
-                "say whose journal with --pipeline FILE, or take all of the owners' items with --by-owner")
+                "name the pipeline with the journal with --pipeline FILE, or select all items of the owners with --by-owner"
+            )
         }
     }
 
@@ -70,7 +71,7 @@ struct RollbackCommand: Command {
                 let toDelete = rows.filter(\.isDeleted)
                 guard delete, !toDelete.isEmpty else {
                     if !delete, !toDelete.isEmpty {
-                        Console.error("nothing was deleted: that is done with --delete")
+                        Console.error("nothing was deleted; use --delete to delete")
                     }
                     return
                 }
@@ -91,7 +92,7 @@ struct RollbackCommand: Command {
         guard let path else {
             guard byOwner else {
                 throw CommandFailure(
-                    "the sink of \(file.path) keeps no journal (argus: {journal: FILE}), so which items are its own is not known; take all of the owners' with --by-owner",
+                    "the sink of \(file.path) has no journal (argus: {journal: FILE}), so its items are unknown; select all items of the owners with --by-owner",
                     status: .badConfiguration)
             }
             return nil
@@ -109,7 +110,7 @@ struct RollbackCommand: Command {
         return journal
     }
 
-    /// Those that are named, those that the journal knows, and the one whom the pipeline makes the owner of everything.
+    /// The owners on the command line and in the journal, and the constant owner of the pipeline.
     private func owners(_ file: PipelineFile?, _ journalEntries: [ItemJournal.Entry]) throws -> [String] {
         if !target.owners.isEmpty { return target.owners }
         var owners = Set(journalEntries.map(\.owner))
@@ -117,7 +118,7 @@ struct RollbackCommand: Command {
             if let owner = ArgusItemTransform.constantOwner(of: stage) { owners.insert(owner) }
         }
         guard !owners.isEmpty else {
-            throw CommandFailure("whose items are meant is not known: say it with --owner", status: .badConfiguration)
+            throw CommandFailure("the owner of the items is unknown: name it with --owner", status: .badConfiguration)
         }
         return owners.sorted()
     }
@@ -142,7 +143,7 @@ struct RollbackCommand: Command {
         of item: ArgusBucket.Item, _ entry: ItemJournal.Entry?, _ listing: ArgusBucket.Listing
     ) -> Provenance {
         guard let entry else { return .unknown }
-        // What is left is told in whole seconds: it was written anew only when it ends later than what we wrote can.
+        // Argus rounds to whole seconds: the item was renewed only if it expires later than the one we wrote can.
         if let ttl = item.ttl, listing.asked + .seconds(ttl) > entry.end + .seconds(2) { return .renewed }
         return entry.wasCreated ? .created : .updated
     }
@@ -150,7 +151,7 @@ struct RollbackCommand: Command {
     private func confirm(_ count: Int) throws {
         guard !yes else { return }
         guard isatty(0) == 1 else {
-            throw CommandFailure("nothing was deleted: nobody can be asked here; --yes says that it is meant")
+            throw CommandFailure("nothing was deleted: there is no terminal for the confirmation; use --yes")
         }
         Console.error("Type \(count) to delete \(count == 1 ? "this item" : "these items") from Argus:")
         guard readLine() == "\(count)" else { throw CommandFailure("nothing was deleted") }

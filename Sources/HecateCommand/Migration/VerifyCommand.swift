@@ -5,11 +5,11 @@ import PipelineKit
 import Stages
 import Wire
 
-/// `hecate verify`: compares what is live on one side with Argus.
+/// `hecate verify`: compares a list of live webhooks, or another Argus, with Argus.
 struct VerifyCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Compare the webhooks of a list with what is in Argus.",
+        abstract: "Compare the webhooks of a list with the items in Argus.",
         discussion: """
             Says which are missing, extra, different (field by field), another owner's, or end at another time; ends with 0 where both sides
             are equal, else with 1. With --pipeline the list is seen as that pipeline makes it: its filters say which are to be in
@@ -26,19 +26,19 @@ struct VerifyCommand: Command {
     @OptionGroup var listAuthorization: ListAuthorization
     @OptionGroup var target: ArgusTarget
     @OptionGroup var attributeArguments: AttributeArguments
-    @Arguments.Option(help: "How far apart two ends may lie, as 5s.") var tolerance = "5s"
-    @Arguments.Option(help: "How long between two looks, as 2s; 0s for only one look.") var settle = "2s"
-    @Flag(help: "Go on until both sides are equal.") var watch = false
-    @Arguments.Option(help: "End --watch with 1 after this time, as 10m.") var timeout: String?
-    @Flag(help: "Push what is missing, different or ends too early through the pipeline, and look again.")
+    @Arguments.Option(help: "The allowed difference between expiry times, as 5s.") var tolerance = "5s"
+    @Arguments.Option(help: "The time between two comparisons, as 2s; 0s for only one.") var settle = "2s"
+    @Flag(help: "Repeat until both sides are equal.") var watch = false
+    @Arguments.Option(help: "End --watch with status 1 after this time, as 10m.") var timeout: String?
+    @Flag(help: "Write what is missing, different or expires too early through the pipeline, and compare again.")
     var repair = false
-    @Flag(help: "As JSON.") var json = false
+    @Flag(help: "Print JSON.") var json = false
     @OptionGroup var log: QuietLogOptions
 
     func validate() throws {
         if repair, target.pipeline == nil { throw ValidationError("--repair needs --pipeline") }
         if from == "-", watch || repair { throw ValidationError("standard input can be read only once: name a file") }
-        if timeout != nil, !watch { throw ValidationError("--timeout belongs to --watch") }
+        if timeout != nil, !watch { throw ValidationError("--timeout needs --watch") }
         for text in [tolerance, settle, timeout].compactMap({ $0 }) where GoDuration.parse(text) == nil {
             throw ValidationError("'\(text)' is no duration such as 5s")
         }
@@ -56,7 +56,7 @@ struct VerifyCommand: Command {
         if repair { comparison = try await repaired(comparison, sides, logger) }
         var isAnnounced = false
         while watch, !comparison.differences.isEmpty, deadline.map({ .now < $0 }) ?? true {
-            if !isAnnounced { Console.error("\(comparison.summary); looking again until both sides are equal") }
+            if !isAnnounced { Console.error("\(comparison.summary); comparing again until both sides are equal") }
             isAnnounced = true
             try await Task.sleep(for: max(duration(settle), .milliseconds(500)))
             comparison = try await sides.compare()
@@ -65,7 +65,8 @@ struct VerifyCommand: Command {
         guard comparison.differences.isEmpty else { throw ExitCode.failure }
     }
 
-    /// What differs in each of three looks; the first that shows nothing is enough.
+    /// Compares up to three times, because both sides change meanwhile. Returns the first comparison without
+    /// differences, or those that persist.
     private func settledComparison(_ sides: ComparisonSides) async throws -> Comparison {
         var comparison = try await sides.compare()
         guard duration(settle) > .zero, from != "-" else { return comparison }
@@ -89,46 +90,47 @@ struct VerifyCommand: Command {
         let source = RegistrationSource(list, entries: entries, attributes: sides.attributes, rate: 1000) { _, _ in }
         _ = try await MigrationPipeline(path, settings: target.set.settings, logger: logger).run(source)
         let written = source.outcomes.values.filter { $0 == .delivered }.count
-        Console.error("repaired: of \(entries.count) pushed through the pipeline, \(written) were written")
+        Console.error("repaired: \(written) of \(entries.count) were written")
         return try await settledComparison(sides)
     }
 }
 
-/// Which bucket of which Argus, and whose items in it.
+/// The Argus bucket and the owners.
 struct ArgusTarget: ArgumentGroup {
     @Arguments.Option(
-        help: "The pipeline that migrates: it says which are to be in Argus, with which owner, and where Argus is.",
+        help: "The pipeline that migrates: it determines the expected items, their owners, and the address of Argus.",
         completion: .file(extensions: ["yaml"]))
     var pipeline: String?
     @OptionGroup var set: SettingArguments
     @Arguments.Option(
         name: .customLong("to"),
-        help: ArgumentHelp("Argus, as http://argus:6600; else that of the pipeline.", valueName: "URL"))
+        help: ArgumentHelp("Argus's URL, as http://argus:6600; by default that of the pipeline.", valueName: "URL"))
     var address: String?
     @Arguments.Option(
         name: .customLong("to-auth"),
-        help: ArgumentHelp("Who asks Argus: user:password; better as '${VAR}' or '${file:PATH}'.", valueName: "auth"))
+        help: ArgumentHelp(
+            "The authorization for Argus: user:password; better as '${VAR}' or '${file:PATH}'.", valueName: "auth"))
     var authorization: String?
-    @Arguments.Option(help: "The bucket; else that of the pipeline, else webhooks.") var bucket: String?
+    @Arguments.Option(help: "The bucket; by default that of the pipeline, or webhooks.") var bucket: String?
     @Arguments.Option(
         name: .customLong("owner"),
-        help: "Whose items to look at; may be repeated. Else those whom the pipeline makes owners.")
+        help: "An owner of items; may be repeated. By default the owners in the pipeline.")
     var owners: [String] = []
 
     func validate() throws {
         if pipeline == nil {
             if address == nil {
-                throw ValidationError("say where Argus is: --to http://argus:6600, or --pipeline FILE")
+                throw ValidationError("name Argus with --to http://argus:6600, or --pipeline FILE")
             }
             if owners.isEmpty {
                 throw ValidationError(
-                    "Argus lists the items of one owner at a time: say whose with --owner NAME (\"\" for nobody's), or --pipeline FILE"
+                    "Argus lists one owner at a time: name owners with --owner NAME (\"\" for none), or --pipeline FILE"
                 )
             }
         }
     }
 
-    /// The pipeline, where there is one, and the sink of the kind `argus` that says where the items are.
+    /// Returns the pipeline, if there is one, and the sink of kind `argus` with the address.
     func resolve() throws -> (file: PipelineFile?, sink: PipelineSpec.StageSpec) {
         let file = try pipeline.map { try PipelineFile.loadOne($0, settings: set.settings) }
         if let address { return (file, try sink(at: address)) }
@@ -136,7 +138,7 @@ struct ArgusTarget: ArgumentGroup {
         let all = [file.pipeline.sink] + file.pipeline.sink.options.nestedStages
         guard let sink = all.first(where: { $0.kind.declaration.name == ArgusSink.declaration.name }) else {
             throw CommandFailure(
-                "\(file.path) has no sink argus: say where Argus is with --to", status: .badConfiguration)
+                "\(file.path) has no sink argus: name Argus with --to", status: .badConfiguration)
         }
         return (file, sink)
     }
@@ -145,7 +147,7 @@ struct ArgusTarget: ArgumentGroup {
         var members: [JSONTree.Member] = [.init("address", .string(address))]
         if let bucket { members.append(.init("bucket", .string(bucket))) }
         if let authorization { members.append(.init("auth", .members(["basic": .string(authorization)]))) }
-        // JSON is YAML: read like a sink in a file, with its secrets and its checks.
+        // JSON is YAML: parsed like a sink in a file, with secrets and validation.
         let text = JSONTree.members(["argus": .object(members)]).bytes
         let (root, report) = PipelineFile.tree(of: text, named: "--to", substitution: .system)
         var diagnostics = Diagnostics(registry: HecateCommand.registry)
@@ -158,7 +160,7 @@ struct ArgusTarget: ArgumentGroup {
     }
 }
 
-/// The two sides that are compared.
+/// The two sides of the comparison.
 private struct ComparisonSides: Sendable {
     let from: String
     let authorization: ListAuthorization
@@ -200,7 +202,7 @@ private struct ComparisonSides: Sendable {
         }
     }
 
-    /// Looks at both sides once.
+    /// Reads both sides once and compares them.
     func compare() async throws -> Comparison {
         let list = try await RegistrationList(from, authorization: authorization)
         do {
@@ -228,7 +230,7 @@ private struct ComparisonSides: Sendable {
 }
 
 extension Comparison {
-    /// How many of what, in one line.
+    /// The counts in one line.
     var summary: String {
         let counts = Kind.allCases.compactMap { kind -> String? in
             let count = differences.filter { $0.kind == kind }.count
@@ -240,7 +242,7 @@ extension Comparison {
         return "\(base): " + (counts.isEmpty ? "both sides are equal" : counts.joined(separator: ", "))
     }
 
-    /// For people.
+    /// A table for people.
     var table: String {
         let lines = differences.map { difference in
             let details = difference.details.isEmpty ? "" : "  " + difference.details.joined(separator: "; ")
@@ -251,7 +253,7 @@ extension Comparison {
         return (lines + [summary]).joined(separator: "\n")
     }
 
-    /// For programs.
+    /// JSON for programs.
     var json: JSONTree {
         .members([
             "equal": .bool(differences.isEmpty), "live": .integer(live), "stay": .integer(filtered),

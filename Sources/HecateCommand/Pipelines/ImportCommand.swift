@@ -4,10 +4,10 @@ import PipelineFile
 import PipelineKit
 import Wire
 
-/// `hecate import`: the original gateway's configuration as a pipeline file.
+/// `hecate import`: converts the original gateway's configuration to a pipeline file.
 struct ImportCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Turn the original gateway's hecate.yaml into a pipeline file.",
+        commandName: "import", abstract: "Convert the original gateway's hecate.yaml to a pipeline file.",
         discussion: """
             Prints a pipeline file that does the same, and on standard error what has no counterpart and why. Secrets are not copied: the
             file asks for them with ${...}, and what has to be set is said.
@@ -18,7 +18,7 @@ struct ImportCommand: Command {
         completion: .file(extensions: ["yaml"]))
     var file: String
     @Arguments.Option(
-        name: .shortAndLong, help: "Write into this file, which must not be there yet; else standard output.",
+        name: .shortAndLong, help: "Write to this file, which must not exist; by default standard output.",
         completion: .file())
     var output: String?
 
@@ -39,7 +39,7 @@ struct ImportCommand: Command {
         let imported = OriginalConfiguration(root)
         if let output {
             guard !Files.exists(output) else {
-                Console.error("error: '\(output)' is there already")
+                Console.error("error: '\(output)' exists already; name another file or remove it")
                 throw ExitCode.failure
             }
             try Files.replace(output, with: Array(imported.pipeline.utf8))
@@ -50,18 +50,18 @@ struct ImportCommand: Command {
     }
 }
 
-/// The configuration of the original gateway, in this one's terms.
+/// A configuration of the original gateway, converted to this one's options.
 ///
-/// Source of the keys: PROTOCOLS.md section 4 and the original's own example of its file.
+/// Source of the keys: PROTOCOLS.md section 4 and the original's example file.
 struct OriginalConfiguration {
     /// The pipeline file.
     private(set) var pipeline = ""
-    /// What a person should know, with its line.
+    /// Remarks for the user, with lines.
     private(set) var notes: [String] = []
     private var lines: [String] = []
     private let root: ConfigNode
 
-    /// Whether a tree holds anything that the original's configuration does.
+    /// Returns whether a tree looks like a configuration of the original.
     static func isOriginalConfiguration(_ root: ConfigNode) -> Bool {
         ["servers", "fqdn", "aws", "migration", "argus"].contains { root[$0] != nil }
     }
@@ -77,7 +77,7 @@ struct OriginalConfiguration {
         path.split(separator: ".").reduce(Optional(root)) { $0?[String($1)] }
     }
 
-    /// A value as text; nil where there is none, or an empty one.
+    /// Returns a value as text; nil if missing or empty.
     private func text(_ path: String) -> String? {
         switch node(path)?.content {
         case .string(let text): text.isEmpty ? nil : text
@@ -92,7 +92,7 @@ struct OriginalConfiguration {
         notes.append("\(line): \(path): \(text)")
     }
 
-    /// A text as it reads again, `$` too.
+    /// Quotes a text for YAML, and `$` for substitution.
     private func quoted(_ text: String) -> String {
         JSONWriter.quoted(text.replacing(["$": "$$"]))
     }
@@ -200,7 +200,7 @@ struct OriginalConfiguration {
         }
     }
 
-    /// Keys that were taken over, with all below them.
+    /// Keys that were converted, including all below them.
     private static let importedKeys: Set<String> = [
         "servers.primary.address", "servers.metrics.address", "servers.health.address",
         "servers.primary.certificateFile", "servers.primary.keyFile", "fqdn", "disableSnsTls", "waitForDns",

@@ -2,7 +2,7 @@ import Arguments
 import PipelineFile
 import PipelineKit
 
-/// Pipeline files, and what the command line sets of them.
+/// Pipeline files, and settings on the command line.
 struct PipelineArguments: ArgumentGroup {
     @Argument(help: ArgumentHelp("Pipeline files.", valueName: "file"), completion: .file(extensions: ["yaml", "yml"]))
     var files: [String]
@@ -12,20 +12,20 @@ struct PipelineArguments: ArgumentGroup {
     var settings: [String] { overrides.settings }
 }
 
-/// Values that are laid over those of the files.
+/// Settings that override values of the files.
 struct SettingArguments: ArgumentGroup {
     @Arguments.Option(
         name: .customLong("set"),
         help: ArgumentHelp(
-            "Sets an option over what the file says, as in source.sns.topicArn=arn:..., or stages.NAME.filter.sample.percent=20. May be repeated.",
+            "Overrides an option of the file, as in source.sns.topicArn=arn:... or stages.NAME.filter.sample.percent=20. May be repeated.",
             valueName: "path=value"))
     var settings: [String] = []
 }
 
 extension PipelineFile {
-    /// One file that has to be good.
+    /// Loads one valid file.
     ///
-    /// - Throws: `ExitCode.badConfiguration` after printing its mistakes.
+    /// - Throws: `ExitCode.badConfiguration` after printing its errors.
     static func loadOne(
         _ path: String, settings: [String] = [], substitution: Substitution = .system
     ) throws -> PipelineFile {

@@ -1,30 +1,30 @@
 import PipelineKit
 
-/// A pipeline as a graph: its parts, and which way messages go between them.
+/// A pipeline as a graph of its stages.
 struct PipelineGraph {
     struct Node {
         let id: String
         let name: String
-        /// Role and kind, such as `filter match`.
+        /// The role and the kind, such as `filter match`.
         let title: String
         let role: StageRegistry.Role
         /// The kind, such as `match`.
         let kind: String
-        /// The name under which it counts.
+        /// The stage's name in metrics.
         let stage: String
     }
 
     struct Edge {
         let from: Int
         let to: Int
-        /// What goes this way; empty for everything.
+        /// Which messages take the edge; empty for all.
         let label: String
     }
 
     let pipeline: String
     private(set) var nodes: [Node] = []
     private(set) var edges: [Edge] = []
-    /// The nodes of the way from the source to the sink.
+    /// The nodes of the path from the source to the sink.
     private(set) var spine: [Int] = []
 
     init(_ spec: PipelineSpec) {
@@ -68,7 +68,7 @@ struct PipelineGraph {
 
     // MARK: - Forms
 
-    /// One part a line, what branches off indented.
+    /// One stage per line, with branches indented.
     var text: String {
         var lines = ["pipeline \(pipeline)"]
         for (position, index) in spine.enumerated() {
@@ -86,7 +86,7 @@ struct PipelineGraph {
         }
     }
 
-    /// For pages that draw Mermaid.
+    /// For pages that render Mermaid.
     var mermaid: String {
         var lines = ["flowchart TD"]
         for node in nodes {
@@ -128,7 +128,7 @@ struct PipelineGraph {
         return (lines + ["}"]).joined(separator: "\n")
     }
 
-    /// A drawing: the way from the source to the sink downwards, what branches off to the right of where it does.
+    /// A drawing with the path from the source to the sink downwards, and branches to its right.
     var svg: String {
         let size = (width: 280, height: 48), gap = (x: 70, y: 36), margin = 20
         var places: [Int: (column: Int, row: Int)] = [:]

@@ -3,29 +3,29 @@ import PipelineFile
 import PipelineKit
 import Wire
 
-/// A file of tests of a pipeline, read.
+/// A parsed file with tests of a pipeline.
 struct PipelineTestFile {
-    /// One test.
+    /// A test.
     struct Case {
         var name: String
         var message: Message
         var expected: Expectation
-        /// Where the test begins, and where what is expected of it stands; nil where nothing is expected yet.
+        /// The location of the test and of its expectation; nil if it has none yet.
         var location: SourceLocation
         var expectationLocation: SourceLocation?
     }
 
-    /// What is expected of a message.
+    /// The expected result of a message.
     enum Expectation {
         case delivers([DeliveryExpectation])
         case drops(by: String?)
         case deadLetters(stage: String?, reason: String?)
         case expires
-        /// Nothing is said yet.
+        /// No expectation yet.
         case nothing
     }
 
-    /// What is expected of one message that goes to the sink; what is not said is not compared.
+    /// The expectation of one message at the sink; parts that are not given are not compared.
     struct DeliveryExpectation {
         var body: JSONTree?
         var contains: JSONTree?
@@ -49,19 +49,21 @@ struct PipelineTestFile {
     }
     private static let defaultNow = Timestamp(seconds: 1_767_225_600)
     private static let pipelineOption = Option(
-        optional: "pipeline", .string, help: "the pipeline file, seen from this one; else its name without .test")
+        optional: "pipeline", .string,
+        help: "the pipeline file, relative to this one; by default its name without .test")
     private static let nowOption = Option(
-        "now", time, default: defaultNow, shown: "2026-01-01T00:00:00Z", help: "the time at which everything happens")
-    private static let settings = Option("set", .list(of: .string), default: [], help: "options to set, as --set does")
+        "now", time, default: defaultNow, shown: "2026-01-01T00:00:00Z", help: "the time of all tests")
+    private static let settings = Option(
+        "set", .list(of: .string), default: [], help: "options to override, as with --set")
     private static let variables = Option(
-        "variables", .dictionary(of: .text), default: [:], shown: "", help: "what ${VAR} stands for")
+        "variables", .dictionary(of: .text), default: [:], shown: "", help: "the values of ${VAR}")
     private static let files = Option(
-        "files", .dictionary(of: .text), default: [:], shown: "", help: "what ${file:PATH} stands for, by the path")
+        "files", .dictionary(of: .text), default: [:], shown: "", help: "the values of ${file:PATH}, by path")
     private static let tests = Option(
         "tests",
         OptionType<[ConfigNode]>("list of tests", shape: .list(.group(caseOptions))) { node, diagnostics in
             if case .list(let nodes) = node.content { return nodes }
-            diagnostics.error("a list of tests is expected here", at: node.location)
+            diagnostics.error("expected a list of tests", at: node.location)
             return nil
         }, help: "the tests")
     /// The options of a test file.
@@ -69,25 +71,26 @@ struct PipelineTestFile {
         pipelineOption, nowOption, settings, variables, files, tests,
     ]
 
-    private static let name = Option(optional: "name", .string, help: "what is shown")
+    private static let name = Option(optional: "name", .string, help: "the name of the test")
     private static let webhook = Option(optional: "webhook", json, help: "a registration")
     private static let anyJSON = Option(optional: "json", json, help: "any JSON")
     private static let text = Option(optional: "text", .text, help: "any text")
     private static let base64 = Option(optional: "base64", .string, help: "any bytes, in base 64")
     private static let sns = Option(
         optional: "sns", json,
-        help: "an SNS envelope; its Message may be written as JSON, what else is missing is filled in")
+        help: "an SNS envelope; its Message may be JSON, missing members get defaults")
     private static let input = Option(
-        "input", .group("an input", [webhook, anyJSON, text, base64, sns]), help: "what comes")
+        "input", .group("an input", [webhook, anyJSON, text, base64, sns]), help: "the message")
     private static let id = Option(optional: "id", .string, help: "the message's id")
-    private static let key = Option(optional: "key", .string, help: "its key; else its config.url")
+    private static let key = Option(optional: "key", .string, help: "its key; by default its config.url")
     private static let topic = Option(optional: "topic", .string, help: "its topic")
     private static let attributes = Option(
         "attributes", .dictionary(of: .text), default: [:], shown: "", help: "its attributes")
-    private static let publishedAt = Option(optional: "publishedAt", time, help: "when it was published; else now")
+    private static let publishedAt = Option(
+        optional: "publishedAt", time, help: "when it was published; by default now")
 
     private static let body = Option(optional: "body", json, help: "the whole body, as JSON")
-    private static let contains = Option(optional: "contains", json, help: "what the body holds among other things")
+    private static let contains = Option(optional: "contains", json, help: "a part of the body")
     private static let bodyText = Option(optional: "text", .text, help: "the body, as text")
     private static let scalar = OptionType<String>("text", shape: .oneOf([.text, .integer(.min ... .max)])) {
         node, diagnostics in
@@ -95,7 +98,7 @@ struct PipelineTestFile {
         case .string(let text): return text
         case .int(let value): return "\(value)"
         default:
-            diagnostics.error("text or an integer is expected here, \(node.kindName) stands here", at: node.location)
+            diagnostics.error("expected text or an integer, found \(node.kindName)", at: node.location)
             return nil
         }
     }
@@ -104,7 +107,7 @@ struct PipelineTestFile {
     }
     private static let delivery: [any OptionDeclaration] = [body, contains, bodyText] + deliveredFields
     private static let delivers = Option(
-        optional: "delivers", .list(of: .group("delivers", delivery)), help: "what goes to the sink")
+        optional: "delivers", .list(of: .group("delivers", delivery)), help: "the expected messages at the sink")
     private struct Drop: Sendable { let stage: String? }
     private static let by = Option(optional: "by", .string, help: "the stage that stops it")
     private static let drops = Option(
@@ -114,17 +117,18 @@ struct PipelineTestFile {
             if let text = node.text { return Drop(stage: text) }
             let read = Options.read(node, declarations: [by], owner: "drops", &diagnostics)
             return read.map { Drop(stage: $0[by]) }
-        }, help: "that a filter stops it, and which")
+        }, help: "expects that a filter stops it, and which")
     private static let stage = Option(optional: "stage", .string, help: "the stage that refuses it")
-    private static let reason = Option(optional: "reason", .string, help: "what the reason says, or a part of it")
+    private static let reason = Option(optional: "reason", .string, help: "the reason, or a part of it")
     private static let deadLetters = Option(
-        optional: "dead-letters", .group("dead-letters", [stage, reason]), help: "that it is refused")
-    private static let expires = Option("expires", .bool, default: false, help: "that it has ended and is not written")
+        optional: "dead-letters", .group("dead-letters", [stage, reason]), help: "expects that it is refused")
+    private static let expires = Option(
+        "expires", .bool, default: false, help: "expects that it has expired and is not written")
     private static let expectations: [any OptionDeclaration] = [delivers, drops, deadLetters, expires]
     private static let caseOptions: [any OptionDeclaration] =
         [name, input, id, key, topic, attributes, publishedAt] + expectations
 
-    /// A value of a file as JSON.
+    /// Returns a value of a file as JSON.
     static func tree(of node: ConfigNode) -> JSONTree {
         switch node.content {
         case .null: .null
@@ -139,9 +143,9 @@ struct PipelineTestFile {
 
     // MARK: - Reading
 
-    /// Reads a file of tests and the pipeline that it is about.
+    /// Loads a test file and its pipeline.
     ///
-    /// - Returns: nil where there is a mistake; and everything that is to be said.
+    /// - Returns: nil if there is an error; and the report.
     static func load(_ path: String, registry: StageRegistry) -> (file: PipelineTestFile?, report: Report) {
         var (root, report) = PipelineFile.tree(of: path)
         guard let root else { return (nil, report) }
@@ -164,7 +168,7 @@ struct PipelineTestFile {
         return (report.hasErrors ? nil : result, report)
     }
 
-    /// The pipeline beside a file of tests: `wave-1.yaml` for `wave-1.test.yaml`.
+    /// Returns the default pipeline of a test file: `wave-1.yaml` for `wave-1.test.yaml`.
     private static func pipeline(of path: String) -> String {
         for ending in ["yaml", "yml"] where path.hasSuffix(".test.\(ending)") {
             return path.dropLast(".test.\(ending)".count) + ".\(ending)"
@@ -247,7 +251,7 @@ struct PipelineTestFile {
         return message
     }
 
-    /// The message in an envelope, whose `Message` may be JSON, and of which only that has to be there.
+    /// Returns the message in an SNS envelope, which may be incomplete and whose `Message` may be JSON.
     private static func message(of envelope: JSONTree, _ number: Int, _ now: Timestamp) throws -> Message {
         var envelope = envelope
         for (name, value) in [

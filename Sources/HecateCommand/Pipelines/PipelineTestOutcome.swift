@@ -3,9 +3,9 @@ import Stages
 import Webhooks
 import Wire
 
-/// What became of a message of a test.
+/// The result of a test's message.
 struct PipelineTestOutcome {
-    /// A message that went to the sink.
+    /// A message that arrived at the sink.
     struct Delivered {
         var fields: [(name: String, value: String)]
         var body: [UInt8]
@@ -45,7 +45,7 @@ struct PipelineTestOutcome {
 
     // MARK: - Comparing
 
-    /// What is not as expected, a line each; empty where all is.
+    /// Returns the differences from the expectation, one per line.
     func differences(from expected: PipelineTestFile.Expectation) -> [String] {
         switch (expected, kind) {
         case (.delivers(let wanted), .delivers(let found)):
@@ -144,7 +144,7 @@ struct PipelineTestOutcome {
 
     // MARK: - Writing down
 
-    /// The outcome as a test expects it, indented.
+    /// Returns the result as YAML for a test file, indented.
     func yaml(indent: Int) -> [String] {
         let margin = String(repeating: " ", count: indent)
         switch kind {

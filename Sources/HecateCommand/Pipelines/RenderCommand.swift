@@ -1,25 +1,25 @@
 import Arguments
 import PipelineFile
 
-/// `hecate render`: the effective pipeline of a file.
+/// `hecate render`: shows the effective pipeline of a file.
 struct RenderCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "render", abstract: "Print the effective pipeline, with where each value comes from.",
+        commandName: "render", abstract: "Print the effective pipeline, with the origin of each value.",
         discussion: """
-            What the file, those that it extends, the environment and --set make together. Secrets are left out. Mistakes are told on
-            standard error, and it ends with 2 then.
+            Merges the file, those that it extends, the environment and --set. Secrets are hidden. Errors are printed to standard error, and
+            the exit status is 2 then.
             """)
 
     @Argument(help: ArgumentHelp("The pipeline file.", valueName: "file"), completion: .file(extensions: ["yaml"]))
     var file: String
     @OptionGroup var set: SettingArguments
-    @Flag(help: "Leave ${...} as it is written, so that no variable has to be set.") var keepVariables = false
+    @Flag(help: "Keep ${...} unreplaced, so that no variable has to be set.") var keepVariables = false
 
     func run() async throws {
         let (pipeline, report) = EffectivePipeline.load(
             file, registry: HecateCommand.registry, settings: set.settings, keepsVariables: keepVariables)
         if let pipeline { print(pipeline.yaml, terminator: "") }
-        // The whole check, unless values are missing on purpose.
+        // Validate fully, unless variables are kept.
         let all =
             keepVariables
             ? report
@@ -30,10 +30,10 @@ struct RenderCommand: Command {
     }
 }
 
-/// `hecate diff`: what differs between two environments.
+/// `hecate diff`: shows the differences between two environments.
 struct DiffCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "diff", abstract: "Show what differs between two pipelines.",
+        commandName: "diff", abstract: "Show the differences between two pipelines.",
         discussion: """
             Compares the effective pipelines, value by value, with where each comes from. Secrets that differ are named but not shown.
             Ends with 0 where nothing differs, 1 where something does.
@@ -43,7 +43,7 @@ struct DiffCommand: Command {
     var left: String
     @Argument(help: ArgumentHelp("The other.", valueName: "other"), completion: .file(extensions: ["yaml"]))
     var right: String
-    @Flag(help: "Leave ${...} as it is written, so that no variable has to be set.") var keepVariables = false
+    @Flag(help: "Keep ${...} unreplaced, so that no variable has to be set.") var keepVariables = false
 
     func run() async throws {
         let pipelines = try [left, right].map { path in
@@ -60,7 +60,7 @@ struct DiffCommand: Command {
     }
 }
 
-/// `hecate schema`: the JSON Schema of pipeline files.
+/// `hecate schema`: prints the JSON Schema of pipeline files.
 struct SchemaCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "schema", abstract: "Print the JSON Schema of pipeline files, for editors.",

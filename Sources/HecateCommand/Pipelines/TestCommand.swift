@@ -10,7 +10,7 @@ import Wire
 struct TestCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "test",
-        abstract: "Run tests of pipelines: what becomes of a message, at a time of one's choosing.",
+        abstract: "Run tests of pipelines: the result of a message at a given time.",
         discussion: """
             A test file stands beside its pipeline: wave-1.test.yaml for wave-1.yaml. Nothing is connected to: each message goes through the
             filters and transforms only.
@@ -41,10 +41,10 @@ struct TestCommand: Command {
             """)
 
     @Argument(
-        help: ArgumentHelp("Test files, or folders that hold some.", valueName: "file"),
+        help: ArgumentHelp("Test files, or folders with test files.", valueName: "file"),
         completion: .file(extensions: ["yaml"]))
     var files: [String]
-    @Flag(help: "Write what was seen into the files where it is not what was expected.") var update = false
+    @Flag(help: "Replace wrong expectations in the files by the results.") var update = false
     @Arguments.Option(help: ArgumentHelp("Also write the results as JUnit XML.", valueName: "file"))
     var junit: String?
 
@@ -99,7 +99,8 @@ struct TestCommand: Command {
 
     private static func isTest(_ name: String) -> Bool { name.hasSuffix(".test.yaml") || name.hasSuffix(".test.yml") }
 
-    /// The files in a folder and in those within it, seen from it. Links to folders are not followed, since they may lead back.
+    /// Returns the files in a folder and its subfolders as relative paths. Does not follow links to folders, which may
+    /// form a cycle.
     private static func inside(_ folder: String, below path: String) throws -> [String] {
         try Files.list("\(folder)/\(path)").flatMap { name in
             var status = stat()
@@ -115,7 +116,7 @@ struct TestCommand: Command {
         var results: [Result] = []
         var updates: [(PipelineTestFile.Case, PipelineTestOutcome)] = []
         for test in file.cases {
-            // Each test has stages of its own: what they remember is not passed on.
+            // Each test has its own stages, so that they share no state.
             var diagnostics = Diagnostics()
             guard let evaluation = file.pipeline.makeDryEvaluation(logger: logger, now: { file.now }, &diagnostics)
             else {
@@ -131,11 +132,11 @@ struct TestCommand: Command {
         return results
     }
 
-    /// Replaces what is expected by what was seen, from the last test to the first, so that places stay right.
+    /// Replaces expectations by actual results, from the last test to the first, so that locations stay valid.
     private func rewrite(
         _ file: PipelineTestFile, _ updates: [(PipelineTestFile.Case, PipelineTestOutcome)]
     ) throws {
-        // Not by characters: CR LF is one of them.
+        // Split by bytes: CR LF is one Character.
         let bytes = try Files.text(file.path).utf8.split(
             separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         var lines = bytes.map { String(Substring($0)) }
@@ -162,15 +163,15 @@ struct TestCommand: Command {
 
     private func unwritable(_ file: PipelineTestFile, _ test: PipelineTestFile.Case) -> any Error {
         Console.error(
-            "\(file.path):\(test.location.line): error: '\(test.name)' cannot be updated: write its keys on lines of their own"
+            "\(file.path):\(test.location.line): error: '\(test.name)' cannot be updated: put each of its keys on its own line"
         )
         return ExitCode.failure
     }
 
     private static func indent(of line: String) -> Int { line.prefix { $0 == " " }.count }
 
-    /// The line behind a key's value: the next that is indented no deeper than the key. Blank lines and remarks in front of
-    /// it belong to what follows.
+    /// Returns the line behind a key's value: the next line indented no deeper than the key. Blank lines and comments
+    /// before it belong to what follows.
     private static func end(of start: Int, indent: Int, in lines: [String]) -> Int {
         var end = start + 1
         var index = end
@@ -180,7 +181,7 @@ struct TestCommand: Command {
                 index += 1
                 continue
             }
-            // Lists may be written as deep as their key.
+            // A list may be indented like its key.
             let isDeeper =
                 Self.indent(of: lines[index]) > indent
                 || Self.indent(of: lines[index]) == indent && line.hasPrefix("- ")

@@ -3,18 +3,18 @@ import Telemetry
 import PipelineFile
 import PipelineKit
 
-/// `hecate validate`: says whether pipeline files are as they have to be.
+/// `hecate validate`: checks pipeline files.
 struct ValidateCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "validate", abstract: "Check pipeline files without running them.",
         discussion: """
-            Prints every mistake with its file, line and column, and ends with 2 if there is one. With --connect it also looks at what
-            the sources and sinks use, without changing anything there, and ends with 1 where something cannot be used.
+            Prints every error with its file, line and column, and exits with 2 if there is one. With --connect it also checks the
+            connections of sources and sinks, without changing anything, and exits with 1 if one fails.
             """)
 
     @OptionGroup var files: PipelineArguments
 
-    @Flag(help: "Also look whether what the sources and sinks use is there and lets us in.")
+    @Flag(help: "Also check the connections of sources and sinks.")
     var connect = false
 
     func run() async throws {
@@ -24,8 +24,8 @@ struct ValidateCommand: Command {
         for (file, pipeline) in zip(loaded.files, loaded.pipelines) {
             let stages = [file.pipeline.source] + file.pipeline.stages + [file.pipeline.sink]
             print(
-                "\(file.path): good: pipeline '\(file.pipeline.name)': \(stages.map(\.name).joined(separator: " ▸ "))")
-            // What is meant for another machine need not be here: without --connect that is no mistake.
+                "\(file.path): valid: pipeline '\(file.pipeline.name)': \(stages.map(\.name).joined(separator: " ▸ "))")
+            // Files for another machine may be missing here: without --connect that is only a warning.
             do {
                 try await pipeline.prepare()
             } catch {
@@ -57,6 +57,6 @@ struct ValidateCommand: Command {
 }
 
 extension PipelineFile {
-    /// The sink of the dead letters; nil where they are kept in a SQLite file, or not at all.
+    /// The sink for dead letters; nil if they are stored in a SQLite file or not at all.
     var deadLetterSink: PipelineSpec.StageSpec? { if case .sink(let sink)? = deadLetters { sink } else { nil } }
 }

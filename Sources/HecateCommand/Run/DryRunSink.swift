@@ -2,7 +2,7 @@ import Locking
 import PipelineKit
 import Wire
 
-/// What stands in for the sink in a dry run: prints what would be written, the secrets of webhooks left out.
+/// Replaces the sink in a dry run: prints what would be written, without the secrets of webhooks.
 struct DryRunSink: Sink {
     static let declaration = StageDeclaration(name: "dry-run", summary: "prints what would be written", example: "")
 
@@ -26,7 +26,7 @@ struct DryRunSink: Sink {
     }
 }
 
-/// JSON in which the value of every key `secret` is left out.
+/// Masks the value of every key `secret` in JSON.
 enum SecretMask {
     static func masked(_ json: [UInt8]) -> [UInt8] {
         var output: [UInt8] = []
@@ -34,7 +34,7 @@ enum SecretMask {
             try JSONReader.read(json) { try copy(&$0, to: &output) }
             return output
         } catch {
-            // Not JSON: nothing is known of where a secret could stand.
+            // In other data a secret could be anywhere.
             return Array("(\(json.count) bytes that are not JSON)".utf8)
         }
     }

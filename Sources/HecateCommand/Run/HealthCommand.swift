@@ -2,21 +2,21 @@ import Arguments
 import HTTP
 import Wire
 
-/// `hecate health`: asks a running gateway how it is, for images that have no other client.
+/// `hecate health`: checks a running gateway, for images without another HTTP client.
 struct HealthCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "health",
-        abstract: "Ask a running gateway whether it is alive, or with --ready whether it takes messages.",
-        discussion: "Ends with 0 where it is, else with 1. For health checks of containers and units.")
+        abstract: "Check whether a running gateway is alive, or with --ready whether it receives messages.",
+        discussion: "Exits with 0 if it is, else with 1. For health checks of containers and units.")
 
     @Arguments.Option(help: "Its health listener, as in :6702 or 127.0.0.1:6702.") var address = ":6702"
-    @Flag(help: "Ask whether it is ready.") var ready = false
+    @Flag(help: "Check whether it is ready.") var ready = false
 
     func run() async throws {
         guard let address = ListenAddress(address) else {
             throw ValidationError("--address: '\(address)' is no address such as :6702")
         }
-        // All addresses are listened on there; one of them is asked.
+        // A wildcard address cannot be connected to; use the loopback address.
         let host =
             address.host == "0.0.0.0" ? "127.0.0.1" : address.host.contains(":") ? "[\(address.host)]" : address.host
         let url = "http://\(host):\(address.port)/\(ready ? "ready" : "health")"

@@ -5,22 +5,22 @@ import PipelineFile
 import PipelineKit
 import Wire
 
-/// The sizes of lists of webhooks over time, as the status page draws them: those that `operations: {lists: ...}` names, asked for
-/// where they are told, and that of the items that this process has written. Bounded. May be used from any thread.
+/// The history of the sizes of webhook lists for the status page: those in `operations: {lists: ...}`, polled from
+/// their metrics, and the items that this process wrote. Bounded. Thread-safe.
 final class ListSizes: Sendable {
     /// A list.
     struct List: Sendable {
         var name: String
-        /// The last size; nil where it is not known.
+        /// The last size; nil if unknown.
         var size: Int?
-        /// Why it is not known.
+        /// Why the size is unknown.
         var error: String?
-        /// Seconds since the epoch, and the size then.
+        /// The sizes by time in seconds since the epoch.
         var points: [(time: Int64, size: Int?)] = []
     }
 
     private static let interval = Duration.seconds(2)
-    /// An hour.
+    /// The points of an hour.
     private static let maximumPoints = 1800
     private static let maximumResponseBytes = 8 << 20
     private static let timeout = Duration.seconds(2)
@@ -35,10 +35,10 @@ final class ListSizes: Sendable {
         lists = Mutex(sources.map { List(name: $0.name) } + [List(name: "Hecate")])
     }
 
-    /// What is known now; of this process's own list nothing where it writes none.
+    /// The lists with points; this process's own only if it writes items.
     var all: [List] { lists.withLock { $0 }.filter { !$0.points.isEmpty } }
 
-    /// Asks again and again, until it is cancelled.
+    /// Polls until cancelled.
     func run() async {
         var client: HTTPClient?
         if !sources.isEmpty {
@@ -57,7 +57,7 @@ final class ListSizes: Sendable {
     }
 
     private func poll(_ client: HTTPClient) async {
-        // Not tuples with a `Result`: of those, Swift 6.3.1's optimizer mixed up the index when one failed and another did not.
+        // Not tuples with a `Result`: Swift 6.3.1's optimizer mixes up the index if one fails and another does not.
         await withTaskGroup(of: Answer.self) { group in
             for (index, source) in sources.enumerated() {
                 group.addTask {
@@ -72,7 +72,7 @@ final class ListSizes: Sendable {
         }
     }
 
-    /// The size of the list that this process writes.
+    /// Records the number of items that this process has written.
     private func noteOwn() {
         let ownSamples = registry.samples.filter { $0.name == "xmidt_hecate_webhook_list_size_value" }
         if !ownSamples.isEmpty {
@@ -98,7 +98,7 @@ final class ListSizes: Sendable {
         }
     }
 
-    /// The sum of a metric over its series.
+    /// Sums up a metric over its series.
     ///
     /// Source of the format: Prometheus documentation, "Exposition formats".
     private static func size(_ source: PipelineFile.ListSize, _ client: HTTPClient) async throws -> Int {

@@ -5,7 +5,7 @@ import PipelineKit
 import Spool
 
 extension PipelineFile {
-    /// What of the pipeline is to outlive its process; nothing is opened yet.
+    /// Makes the spool and the dead letter store of the pipeline without opening them.
     func durability(_ logger: Logger, _ diagnostics: inout Diagnostics) -> Durability {
         var logger = logger
         logger[metadataKey: "pipeline"] = "\(pipeline.name)"
@@ -25,16 +25,16 @@ extension PipelineFile {
     }
 }
 
-/// The pipelines of files: read, checked and made.
+/// Pipelines that were loaded from files and built.
 struct LoadedPipelines {
     let files: [PipelineFile]
     let pipelines: [Pipeline]
-    /// The dead letters of the pipelines, by their names, where they are in a SQLite file.
+    /// The SQLite dead letter stores by the name of their pipeline.
     let deadLetters: [String: SQLiteDeadLetters]
 
-    /// Loads files; prints everything that is to be said about them.
+    /// Loads files and prints their diagnostics.
     ///
-    /// - Throws: `ExitCode.badConfiguration` where there is a mistake.
+    /// - Throws: `ExitCode.badConfiguration` if there are errors.
     init(_ files: PipelineArguments, logger: Logger, dryRunSink: (any Sink)? = nil, tap: Tap? = nil) throws {
         let (loaded, report) = Self.load(
             files, registry: HecateCommand.registry, logger: logger, dryRunSink: dryRunSink, tap: tap)
@@ -52,7 +52,7 @@ struct LoadedPipelines {
 
     /// Loads files.
     ///
-    /// - Returns: nil where there is a mistake; and everything that is to be said.
+    /// - Returns: nil if there are errors; and the report.
     static func load(
         _ arguments: PipelineArguments, registry: StageRegistry, logger: Logger, dryRunSink: (any Sink)? = nil,
         tap: Tap? = nil

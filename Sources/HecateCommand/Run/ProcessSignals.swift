@@ -3,14 +3,14 @@ import Glibc
 import Telemetry
 import Locking
 
-/// SIGTERM and SIGINT: the first asks for an orderly end, the second ends the process at once. SIGHUP: read the files again.
+/// Handles SIGTERM and SIGINT (the first stops in order, the second exits at once) and SIGHUP (reload).
 final class ProcessSignals {
     private let sources: [any DispatchSourceSignal]
 
-    /// Begins to listen for signals.
+    /// Starts to handle signals.
     ///
     /// - Parameters:
-    ///   - reload: called at each SIGHUP, which is passed over where this is nil.
+    ///   - reload: called at each SIGHUP; nil to ignore it.
     ///   - stop: called once, at the first signal.
     init(
         logger: Logger, reload: (@Sendable () async -> Void)? = nil, stop: @escaping @Sendable () async -> Void
@@ -21,10 +21,11 @@ final class ProcessSignals {
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
                 guard received.next() == 1 else {
-                    Console.error("a second signal: ending at once")
+                    Console.error("a second signal: exiting at once")
                     _exit(130)
                 }
-                logger.notice("a signal to stop", metadata: ["signal": "\(number == SIGTERM ? "SIGTERM" : "SIGINT")"])
+                logger.notice(
+                    "stopping after a signal", metadata: ["signal": "\(number == SIGTERM ? "SIGTERM" : "SIGINT")"])
                 Task { await stop() }
             }
             source.resume()
@@ -45,13 +46,13 @@ final class ProcessSignals {
         func next() -> Int { count.wrappingAdd(1, ordering: .relaxed).newValue }
     }
 
-    /// Listens no more.
+    /// Stops handling signals.
     func cancel() {
         for source in sources { source.cancel() }
     }
 }
 
-/// Whether a signal has come. May be used from any thread.
+/// Whether a signal has arrived. Thread-safe.
 final class StopFlag: Sendable {
     private let flag = Atomic<Bool>(false)
 

@@ -5,7 +5,7 @@ import Operations
 import PipelineFile
 import PipelineKit
 
-/// `hecate run`: runs pipelines until they end or are told to.
+/// `hecate run`: runs pipelines until they end or a signal arrives.
 struct RunCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run pipelines until they end, or SIGTERM.",
@@ -17,7 +17,7 @@ struct RunCommand: Command {
 
     @OptionGroup var files: PipelineArguments
 
-    @Flag(help: "Take and transform messages, but print what would be written instead of writing it.")
+    @Flag(help: "Receive and transform messages, but print what would be written instead of writing it.")
     var dryRun = false
 
     @OptionGroup var log: LogOptions
@@ -31,7 +31,7 @@ struct RunCommand: Command {
         let loaded = try LoadedPipelines(files, logger: logger, dryRunSink: dryRunSink, tap: tap)
         let supervisor = Supervisor(loaded, files: files, dryRunSink: dryRunSink, tap: tap, logger: logger)
         let tapServer = TapServer(tap, pipelines: loaded.pipelines.map(\.name), logger: logger)
-        // What comes to an end by itself is waited for; what goes on for ever is not.
+        // Finite pipelines are awaited; endless ones are not.
         let isFinite = loaded.files.allSatisfy { !$0.pipeline.isReplaceable }
         let progress = isFinite ? Progress("messages", done: { supervisor.ended }) : nil
         defer { progress?.end() }
@@ -56,7 +56,7 @@ struct RunCommand: Command {
                 guard succeeded else { throw ExitCode.failure }
             }
             do {
-                // Not `waitForAll`, which would wait for the others before it tells of the first that failed.
+                // Not `waitForAll`, which throws only when all have ended.
                 for try await _ in group {}
             } catch {
                 if !(error is ExitCode) { logger.critical("\(error)") }
@@ -68,7 +68,7 @@ struct RunCommand: Command {
         }
     }
 
-    /// Waits until all is ready, half a minute at most, and lets go of what only the start needed.
+    /// Waits until all pipelines are ready, at most half a minute, and unmaps pages that only the start needed.
     private static func waitUntilStarted(_ supervisor: Supervisor) async {
         for _ in 0..<60 {
             let isReady = supervisor.readiness.allSatisfy { if case .notReady = $0.readiness { false } else { true } }
@@ -94,7 +94,7 @@ struct RunCommand: Command {
         guard let text else { return nil }
         guard let address = ListenAddress(text) else {
             Console.error(
-                "\(file.path): error: operations: '\(text)' is no address to listen on; write \":6701\" or \"127.0.0.1:6701\""
+                "\(file.path): error: operations: '\(text)' is no address to listen on; write it like \":6701\" or \"127.0.0.1:6701\""
             )
             throw ExitCode.badConfiguration
         }

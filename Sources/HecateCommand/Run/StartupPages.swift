@@ -1,20 +1,20 @@
 import Glibc
 import Locking
 
-/// Code that only the start needed, which the kernel counts as this process's memory for as long as it is mapped.
+/// Pages with code that only the start needed, which count as this process's memory while they are mapped.
 enum StartupPages {
-    /// Lets go of all code that is mapped now; what is still used comes back, from the page cache, when it is used next. A gateway that
-    /// waits keeps less than half of the memory that it had after its start, at the price of some hundred minor faults.
+    /// Discards all resident pages of code; those still in use are read again from the page cache. A waiting gateway
+    /// then uses less than half of the memory, at the cost of some hundred minor faults.
     ///
-    /// Only mappings that nobody can write and that no page of is this process's own: those are the file's, and lose nothing.
-    /// - Returns: how many bytes are no longer counted; 0 where the kernel does not tell what is mapped.
+    /// Only mappings that are not writable and have no private pages: the file has their content.
+    /// - Returns: how many bytes were discarded; 0 if the kernel does not report mappings.
     @discardableResult
     static func release() -> Int {
         guard let text = try? Files.text("/proc/self/smaps") else { return 0 }
         var released = 0
         for mapping in Self.mappings(text) where mapping.isUnchangedCode {
             guard let start = UnsafeMutableRawPointer(bitPattern: mapping.start) else { continue }
-            // A mapping that is gone by now is no reason to stop.
+            // Ignore mappings that are gone by now.
             if madvise(start, Int(mapping.end - mapping.start), MADV_DONTNEED) == 0 {
                 released += mapping.residentBytes
             }
@@ -34,7 +34,7 @@ enum StartupPages {
         var isUnchangedCode: Bool { permissions == "r-xp" && file.hasPrefix("/") && ownBytes == 0 }
     }
 
-    /// Reads mappings.
+    /// Parses mappings.
     ///
     /// Source of the format: Linux, proc(5), `/proc/PID/smaps`.
     static func mappings(_ text: String) -> [Mapping] {
@@ -46,7 +46,7 @@ enum StartupPages {
                 guard words.count >= 3, let last = mappings.indices.last, let count = Int(words[1]) else { continue }
                 switch first {
                 case "Rss:": mappings[last].residentBytes = count * 1024
-                // Dirty pages may as well be those of a file that was just written; a page of the process's own is anonymous.
+                // Dirty pages may belong to a file that was just written; anonymous ones are private.
                 case "Anonymous:": mappings[last].ownBytes = count * 1024
                 default: break
                 }

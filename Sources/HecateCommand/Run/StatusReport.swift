@@ -5,9 +5,9 @@ import PipelineKit
 import Spool
 import Wire
 
-/// What the status page shows, as JSON. Holds no option's value, and of messages only what errors say of them.
+/// The status page's content as JSON. Holds no option values, and of messages only what error reasons contain.
 final class StatusReport: Sendable {
-    /// How often the dead letters are counted.
+    /// How often dead letters are counted.
     private static let interval = Duration.seconds(2)
 
     private let supervisor: Supervisor
@@ -22,7 +22,7 @@ final class StatusReport: Sendable {
         self.lists = ListSizes(lists, registry: registry)
     }
 
-    /// Keeps up to date what takes time to find out, until it is cancelled.
+    /// Updates the values that take time to compute, until cancelled.
     func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.lists.run() }
@@ -37,15 +37,15 @@ final class StatusReport: Sendable {
 
     private func countDeadLetters() async {
         for (pipeline, store) in supervisor.current.deadLetters {
-            // One that is not open yet, or any more, is counted the next time.
+            // A store that is not open is counted the next time.
             guard let summary = try? await store.summary() else { continue }
             deadLetterSummaries.withLock { $0[pipeline] = summary }
         }
     }
 
-    /// The status in one line of JSON.
+    /// Returns the status as one line of JSON.
     ///
-    /// - Parameter withHistory: whether the sizes of lists are told since the beginning, or only the last.
+    /// - Parameter withHistory: whether to include the history of list sizes, or only the last ones.
     func json(withHistory: Bool) -> [UInt8] {
         let statistics = StageStatistics(registry.samples)
         let loaded = supervisor.current
@@ -162,7 +162,7 @@ final class StatusReport: Sendable {
     }
 }
 
-/// The process's metrics, by the stages they belong to.
+/// The process's metrics by stage.
 private struct StageStatistics {
     struct Stage {
         var outcomes: [String: Double] = [:]
@@ -195,7 +195,7 @@ private struct StageStatistics {
 
     func of(stage: String, in pipeline: String) -> Stage { stages["\(pipeline)/\(stage)"] ?? Stage() }
 
-    /// A source has no figures of its own: what it took has ended in one way or another.
+    /// Returns a source's outcomes, which are those of the messages it submitted.
     func asSource(_ ended: [String: Double]) -> Stage { Stage(outcomes: ended) }
 
     func of(pipeline: String, _ name: String) -> Double? {

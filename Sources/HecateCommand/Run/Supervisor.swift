@@ -4,7 +4,7 @@ import PipelineFile
 import PipelineKit
 import Locking
 
-/// Runs pipelines side by side, replaces them by others while clients go on, and stops them. May be used from any thread.
+/// Runs pipelines concurrently, replaces them without disconnecting clients, and stops them. Thread-safe.
 final class Supervisor: Sendable {
     private struct State {
         var current: LoadedPipelines
@@ -12,13 +12,13 @@ final class Supervisor: Sendable {
         var isStopping = false
     }
 
-    /// How long what is inside may take to end when pipelines are replaced: clients wait for as long.
+    /// How long draining may take when pipelines are replaced, during which clients wait.
     private static let replacementGrace = Duration.seconds(5)
-    /// How long a listener waits for its next user.
+    /// How long a listener waits for its next pipeline.
     private static let handoverTimeout = Duration.seconds(15)
 
     private let files: PipelineArguments
-    /// Kept, because signals arrive outside the task that knows it.
+    /// Stored, because signals arrive outside the task that has the task-local value.
     private let registry = HecateCommand.registry
     private let dryRunSink: (any Sink)?
     private let tap: Tap
@@ -33,22 +33,22 @@ final class Supervisor: Sendable {
         state = Mutex(State(current: loaded))
     }
 
-    /// The pipelines that run.
+    /// The running pipelines.
     var current: LoadedPipelines { state.withLock { $0.current } }
 
-    /// Whether each pipeline can do its work now.
+    /// The readiness of each pipeline.
     var readiness: [(pipeline: String, readiness: Readiness)] {
         state.withLock { $0.current.pipelines }.map { ($0.name, $0.readiness) }
     }
 
-    /// How many messages have ended so far, in whichever way.
+    /// The number of messages that have ended.
     var ended: Int {
         state.withLock { $0.current.pipelines }.reduce(0) { $0 + $1.counts.values.reduce(0, +) }
     }
 
-    /// Runs until all have ended, and none takes their place.
+    /// Runs until all pipelines have ended and are not replaced.
     ///
-    /// - Returns: whether all went well.
+    /// - Returns: whether all succeeded.
     func run() async -> Bool {
         while true {
             let succeeded = await runSideBySide(state.withLock { $0.current.pipelines })
@@ -65,7 +65,7 @@ final class Supervisor: Sendable {
         }
     }
 
-    /// Stops all in order.
+    /// Stops all pipelines in order.
     func stop() async {
         let pipelines = state.withLock { state in
             state.isStopping = true
@@ -74,13 +74,13 @@ final class Supervisor: Sendable {
         for pipeline in pipelines { await pipeline.stop() }
     }
 
-    /// Reads the files again, and replaces the pipelines where they are good.
+    /// Reads the files again, and replaces the pipelines if they are valid.
     func reload() async {
         let (loaded, report) = LoadedPipelines.load(
             files, registry: registry, logger: logger, dryRunSink: dryRunSink, tap: tap)
         guard let loaded else {
             logger.error(
-                "the files are not good; everything goes on as it was",
+                "the files have errors; the pipelines are not replaced",
                 metadata: ["mistakes": "\n\(report.description)"])
             return
         }
@@ -103,18 +103,18 @@ final class Supervisor: Sendable {
         }
         guard let running else {
             logger.warning(
-                "not replaced: a source that is read once, such as a file, would be read again, or the pipelines are being replaced or stopped"
+                "the pipelines are not replaced: a source such as a file would be read again, or they are being replaced or stopped already"
             )
             return
         }
-        logger.notice("the files are good; the pipelines are replaced")
+        logger.notice("the files are valid; replacing the pipelines")
         ListenerPool.shared.beginHandover()
         await withTaskGroup(of: Void.self) { group in
             for pipeline in running { group.addTask { await pipeline.stop(within: Self.replacementGrace) } }
         }
     }
 
-    /// Waits until the new pipelines have taken over the listeners, and closes what they have not.
+    /// Waits until the new pipelines have taken over the listeners, and closes the unclaimed ones.
     private func completeHandover() async {
         let deadline = ContinuousClock.now + Self.handoverTimeout
         while ListenerPool.shared.hasUnclaimedPaths, ContinuousClock.now < deadline {
@@ -123,7 +123,7 @@ final class Supervisor: Sendable {
         await ListenerPool.shared.endHandover()
     }
 
-    /// Runs pipelines side by side. When one fails, the others are stopped in order too.
+    /// Runs pipelines concurrently. If one fails, the others are stopped in order.
     private func runSideBySide(_ pipelines: [Pipeline]) async -> Bool {
         await withTaskGroup(of: Bool.self) { [logger] group in
             for pipeline in pipelines {

@@ -4,22 +4,22 @@ import HTTP
 import PipelineKit
 import Wire
 
-/// `hecate tap`: shows what passes the stages of a running gateway.
+/// `hecate tap`: shows messages as they pass the stages of a running gateway.
 struct TapCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "tap", abstract: "Show live what passes each stage of a running gateway.",
+        commandName: "tap", abstract: "Show messages live as they pass the stages of a running gateway.",
         discussion: """
             Looks into a gateway of the same user on this machine, without holding it up: at most a hundred passages a second are shown, and
             how many were left out is said. The secrets of webhooks are masked. Ctrl-C ends it.
             """)
 
-    @Arguments.Option(help: "The gateway's process; needed where several run.") var pid: Int32?
+    @Arguments.Option(help: "The gateway's process; required if several run.") var pid: Int32?
     @Arguments.Option(help: "Only this pipeline.") var pipeline: String?
     @Arguments.Option(help: "Only this stage, source or sink.") var stage: String?
     @Arguments.Option(help: "Only this outcome: passed, filtered, refused, failed, delivered, transient, ...")
     var outcome: String?
-    @Arguments.Option(help: "End after so many passages.") var count: Int?
-    @Flag(help: "A line of JSON each.") var json = false
+    @Arguments.Option(help: "End after this many events.") var count: Int?
+    @Flag(help: "Print a line of JSON each.") var json = false
 
     func run() async throws {
         let process = try self.process()
@@ -29,7 +29,7 @@ struct TapCommand: Command {
 
     private func show(_ process: Int32, _ gateway: WebURL, _ client: HTTPClient) async throws {
         var last = try await fetch(gateway, client, after: .max).last
-        if isatty(2) == 1 { Console.error("looking into process \(process); Ctrl-C ends it") }
+        if isatty(2) == 1 { Console.error("watching process \(process); press Ctrl-C to end") }
         var shown = 0
         while true {
             try await Task.sleep(for: .milliseconds(200))
@@ -37,7 +37,7 @@ struct TapCommand: Command {
             var expected = last + 1
             for event in events {
                 guard case .number(let text)? = event["number"], let number = Int(text) else { continue }
-                if number > expected { Console.error("… \(number - expected) left out") }
+                if number > expected { Console.error("… \(number - expected) dropped") }
                 expected = number + 1
                 guard matches(event) else { continue }
                 print(json ? event.bytes.text : Self.line(event))
@@ -61,10 +61,10 @@ struct TapCommand: Command {
         switch processes.count {
         case 1: return processes[0]
         case 0:
-            Console.error("no gateway of this user runs here (looked in \(TapSocket.folder))")
+            Console.error("no gateway of this user is running (looked in \(TapSocket.folder))")
         default:
             let all = processes.map { "\($0)" }.joined(separator: ", ")
-            Console.error("several gateways run here: say which with --pid (\(all))")
+            Console.error("several gateways are running: choose one with --pid (\(all))")
         }
         throw ExitCode.failure
     }
@@ -78,7 +78,7 @@ struct TapCommand: Command {
             let tree = try JSONTree(parsing: response.body)
             guard case .number(let text)? = tree["last"], let last = Int(text),
                 case .array(let events)? = tree["passages"]
-            else { throw StageError("an answer that is none") }
+            else { throw StageError("a malformed response") }
             return (last, events)
         } catch {
             Console.error("the gateway does not answer any more: \(error)")

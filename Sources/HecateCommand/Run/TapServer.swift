@@ -5,19 +5,17 @@ import Telemetry
 import PipelineKit
 import Wire
 
-/// Where the sockets are through which running gateways can be looked into: one for each process, in a folder that only its user
-/// may enter.
+/// The sockets through which running gateways are tapped: one per process, in a folder that is private to its user.
 enum TapSocket {
-    /// The folder.
     static var folder: String {
         if let runtime = environment("XDG_RUNTIME_DIR"), !runtime.isEmpty { return "\(runtime)/hecate" }
-        // Not TMPDIR: whoever looks in from another shell has to find it. That it is this user's alone is checked before use.
+        // Not TMPDIR, which differs between shells. Its ownership is checked before use.
         return "/tmp/hecate-\(getuid())"
     }
 
     static func path(of process: Int32) -> String { "\(folder)/\(process).sock" }
 
-    /// The processes that have a socket and live.
+    /// The running processes that have a socket.
     static var processes: [Int32] {
         let names = (try? Files.list(folder)) ?? []
         return names.compactMap { name in
@@ -26,9 +24,9 @@ enum TapSocket {
         }.sorted()
     }
 
-    /// Makes the folder, and removes sockets of processes that have ended.
+    /// Creates the folder, and removes the sockets of processes that have ended.
     ///
-    /// - Throws: where the folder is somebody else's, or open to others.
+    /// - Throws: if the folder belongs to another user or is accessible to others.
     static func prepare() throws {
         mkdir(folder, 0o700)
         var status = stat()
@@ -44,7 +42,8 @@ enum TapSocket {
     }
 }
 
-/// Lets `hecate tap` look into this process, through a socket of its user's alone. Secrets of webhooks are masked before they leave.
+/// Serves the tap of this process to `hecate tap` on a socket that is private to its user. Masks the secrets of
+/// webhooks.
 final class TapServer: Sendable {
     private let listener: HTTPListener
     private let logger: Logger
@@ -73,7 +72,7 @@ final class TapServer: Sendable {
         ServerResponse(status: 200, contentType: "application/json", body: tree.bytes)
     }
 
-    /// The longest payload that is shown, in bytes.
+    /// The maximum size of a payload shown, in bytes.
     private static let maximumPayloadBytes = 4096
 
     private static func tree(_ event: Tap.Event) -> JSONTree {
@@ -90,7 +89,7 @@ final class TapServer: Sendable {
         ])
     }
 
-    /// Serves until `stop`. That nobody can look in is no reason not to run.
+    /// Serves until `stop`. Errors do not stop the gateway.
     func run() async {
         do {
             try TapSocket.prepare()

@@ -2,10 +2,10 @@ import Arguments
 import PipelineFile
 import PipelineKit
 
-/// `hecate describe`: everything about one kind of stage, or about a pipeline file as a whole.
+/// `hecate describe`: documents a kind of stage, or the pipeline file.
 struct DescribeCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "describe", abstract: "Explain a kind of stage with its options, or 'pipeline'.")
+        commandName: "describe", abstract: "Describe a kind of stage with its options, or 'pipeline'.")
 
     @Argument(help: "source, filter, transform, sink, or pipeline.")
     var kind: String
@@ -82,7 +82,7 @@ struct DescribeCommand: Command {
         }
     }
 
-    /// The options of a value that is a map.
+    /// Returns the options of a value that is a map.
     private static func members(of shape: OptionShape) -> [any OptionDeclaration] {
         switch shape {
         case .group(let members), .openGroup(let members, _): members

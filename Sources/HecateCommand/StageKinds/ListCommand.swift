@@ -1,7 +1,7 @@
 import Arguments
 import PipelineKit
 
-/// `hecate list`: the kinds of stages there are.
+/// `hecate list`: lists the kinds of stages.
 struct ListCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the kinds of sources, filters, transforms and sinks.")
@@ -15,7 +15,7 @@ struct ListCommand: Command {
             }
         }
         print(
-            "\n'hecate describe source sns' says more about one of them, 'hecate describe pipeline' about a file as a whole."
+            "\n'hecate describe source sns' describes one of them, 'hecate describe pipeline' the pipeline file."
         )
     }
 }

@@ -2,25 +2,27 @@ import Arguments
 import Locking
 import PipelineKit
 
-/// `hecate new`: the beginning of a stage of one's own.
+/// `hecate new`: generates the source code of a new stage.
 struct NewCommand: Command {
     enum Role: String, CaseIterable, ArgumentValue { case sink }
 
     static let configuration = CommandConfiguration(
         commandName: "new",
-        abstract: "Begin a new kind of sink in a checkout of Hecate: its file, its test, its registry line.",
+        abstract: "Generate a new kind of sink in a checkout of Hecate: its file, its test and its registration.",
         discussion:
-            "It builds and passes its test as it is; what it does is then to be written. Nothing that is there is overwritten."
+            "The sink builds and passes its test; implement it then. Existing files are not overwritten."
     )
 
-    @Argument(help: "What to begin: sink.") var role: Role
-    @Argument(help: "Its name, as it is to be written in pipeline files, such as my-store.") var name: String
-    @Arguments.Option(help: "The checkout; else the one we are in.", completion: .directory) var checkout: String =
-        "."
+    @Argument(help: "What to generate: sink.") var role: Role
+    @Argument(help: "Its name in pipeline files, such as my-store.") var name: String
+    @Arguments.Option(help: "The checkout; by default the current folder.", completion: .directory) var checkout:
+        String =
+            "."
 
     func run() async throws {
         guard Self.isName(name) else {
-            throw ValidationError("'\(name)' is no name such as my-store: small letters, digits, and - between them")
+            throw ValidationError(
+                "'\(name)' is no name such as my-store: use lower-case letters and digits, with - between words")
         }
         let registry = "\(checkout)/Sources/Stages/StandardStages.swift"
         guard let lines = try? Files.text(registry) else {
@@ -55,7 +57,8 @@ struct NewCommand: Command {
             """)
     }
 
-    /// Words of small letters and digits with `-` between them, the first of which begins with a letter.
+    /// Returns whether a name consists of lower-case letters and digits in words with `-` between them, and begins with
+    /// a letter.
     private static func isName(_ name: String) -> Bool {
         let words = name.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
         func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) }
@@ -69,33 +72,32 @@ struct NewCommand: Command {
         import Locking
         public import PipelineKit
 
-        /// Counts messages and keeps nothing: write here what it is to do.
+        /// Counts messages. Implement it here.
         public final class \(type): Sink {
-            private static let address = Option("address", .string, default: "nowhere", help: "where it writes to")
+            private static let address = Option("address", .string, default: "nowhere", help: "where to write")
 
-            /// What it says of itself.
             public static let declaration = StageDeclaration(
                 name: "\(name)",
-                summary: "counts messages and keeps nothing",
+                summary: "counts messages",
                 options: [address],
                 example: \"\"\"
                     sink:
                       \(name): {address: somewhere}
                     \"\"\")
 
-            /// Up to 64 messages in a call, one call at a time: messages stay in order.
+            /// Up to 64 messages in a call and one call at a time, so that messages stay in order.
             public let capabilities = SinkCapabilities(batch: 64, inFlight: 1)
             private let address: String
             private let isOpen = Atomic<Bool>(false)
 
-            /// A sink with options. No I/O here, so that `hecate validate` can make it.
+            /// No I/O here, so that `hecate validate` can make the sink.
             public init(_ options: Options, _ context: StageContext) throws { address = options[Self.address] }
 
-            /// Connect here. What is thrown is logged, and it is tried again after a pause.
+            /// Connect here. If this throws, the error is logged and opening is retried.
             public func open() async throws { isOpen.store(true, ordering: .relaxed) }
 
-            /// Write here, and say of each message in order how it went: `.delivered`, `.transient` where it may succeed later,
-            /// `.permanent` where it never will. Retries, order, metrics and shutdown are the runner's.
+            /// Write here, and return an outcome for each message in order: `.delivered`, `.transient` if it may succeed later,
+            /// `.permanent` if it never will. The runner provides retries, ordering, metrics and shutdown.
             public func write(_ batch: [Message]) async -> [WriteOutcome] {
                 guard isOpen.load(ordering: .relaxed) else {
                     return batch.map { _ in .transient(reason: "\\(address) is not open", retryAfter: nil) }
@@ -103,7 +105,7 @@ struct NewCommand: Command {
                 return batch.map { _ in .delivered }
             }
 
-            /// Let go here; it may be called twice.
+            /// Close here. May be called twice.
             public func close() async { isOpen.store(false, ordering: .relaxed) }
         }
 
@@ -119,8 +121,8 @@ struct NewCommand: Command {
 
         @Suite struct \(type)Tests {
             @Test func conforms() async {
-                let found = await SinkConformance(\(type).self, options: "{address: somewhere}").check()
-                #expect(found == [])
+                let problems = await SinkConformance(\(type).self, options: "{address: somewhere}").check()
+                #expect(problems == [])
             }
         }
 

@@ -4,7 +4,7 @@ import HTTP
 import Telemetry
 import Wire
 
-/// `hecate argus`: a store that speaks Argus's HTTP, for one machine.
+/// `hecate argus`: a store with Argus's HTTP interface, for one machine.
 struct ArgusCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "argus",
@@ -14,18 +14,18 @@ struct ArgusCommand: Command {
     var listen = ":6600"
 
     @Arguments.Option(
-        help: ArgumentHelp("The SQLite file to keep items in; else they are gone when it ends.", valueName: "file"))
+        help: ArgumentHelp("The SQLite file for the items; by default they are in memory only.", valueName: "file"))
     var data: String?
 
     @Arguments.Option(
-        help: ArgumentHelp("The only user, as user:password; else everybody is let in.", valueName: "user:password"))
+        help: ArgumentHelp("The required user:password; by default no authorization.", valueName: "user:password"))
     var auth: String?
 
-    @Arguments.Option(help: ArgumentHelp("What an owner has to look like.", valueName: "regex"))
+    @Arguments.Option(help: ArgumentHelp("The pattern of owners.", valueName: "regex"))
     var ownerPattern = "^.{10,60}$"
 
     @Arguments.Option(
-        help: ArgumentHelp("The longest time to live; what an item without a ttl is given.", valueName: "duration"))
+        help: ArgumentHelp("The maximum and default ttl.", valueName: "duration"))
     var longestTTL = "24h"
 
     @OptionGroup var log: LogOptions
@@ -46,7 +46,7 @@ struct ArgusCommand: Command {
             settings = try ArgusService.Settings(
                 auth: auth, ownerPattern: ownerPattern, maximumTTL: longest.components.seconds)
         } catch {
-            throw ValidationError("--owner-pattern: '\(ownerPattern)' is no regular expression: \(error)")
+            throw ValidationError("--owner-pattern: '\(ownerPattern)' is no valid regular expression: \(error)")
         }
         let store: ItemStore
         do {

@@ -6,23 +6,23 @@ import Spool
 import Locking
 import Wire
 
-/// `hecate dead-letters`: what became of messages that can never succeed as they are.
+/// `hecate dead-letters`: lists, replays or deletes messages that can never succeed.
 struct DeadLettersCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "dead-letters", abstract: "Look at, send again or drop the dead letters of a pipeline.",
+        commandName: "dead-letters", abstract: "List, replay or delete the dead letters of a pipeline.",
         discussion:
-            "Works on the SQLite file that 'deadLetters' names in the pipeline file, also while the pipeline runs.",
+            "Uses the SQLite file of 'deadLetters' in the pipeline file, even while the pipeline runs.",
         subcommands: [ListDeadLetters.self, ShowDeadLetter.self, ReplayDeadLetters.self, DropDeadLetters.self])
 }
 
-/// Which letters of which file.
+/// The arguments that select dead letters.
 private struct DeadLetterSelection: ArgumentGroup {
     @Argument(help: ArgumentHelp("The pipeline file.", valueName: "file")) var file: String
 
     @Arguments.Option(
         name: .customLong("where"),
         help: ArgumentHelp(
-            "Only letters whose id or stage is, or whose key, reason or topic contains a text. Several hold together.",
+            "Select letters with this id or stage, or with this text in key, reason or topic. Several conditions must all match.",
             valueName: "field=text"))
     var conditions: [String] = []
 
@@ -32,7 +32,7 @@ private struct DeadLetterSelection: ArgumentGroup {
         "topic": { $0.message.topic.utf8.contains($1.utf8) },
     ]
 
-    /// The conditions, read.
+    /// Returns the conditions as a predicate.
     func filter() throws -> @Sendable (DeadLetter) -> Bool {
         let tests = try conditions.map { condition in
             let parts = condition.split(separator: "=", maxSplits: 1).map(String.init)
@@ -46,7 +46,7 @@ private struct DeadLetterSelection: ArgumentGroup {
         return { letter in tests.allSatisfy { $0.0(letter, $0.1) } }
     }
 
-    /// The pipeline file, and the store it names, opened.
+    /// Loads the pipeline file and opens its store.
     func open() async throws -> (PipelineFile, SQLiteDeadLetters) { try await Self.open(file) }
 
     static func open(_ file: String) async throws -> (PipelineFile, SQLiteDeadLetters) {
@@ -57,7 +57,7 @@ private struct DeadLetterSelection: ArgumentGroup {
         }
         guard case .sqlite(let path) = file.deadLetters else {
             Console.error(
-                "\(file.path): error: only dead letters in a SQLite file can be looked at: deadLetters: {sqlite: {path: ...}}"
+                "\(file.path): error: only dead letters in a SQLite file can be listed: deadLetters: {sqlite: {path: ...}}"
             )
             throw ExitCode.badConfiguration
         }
@@ -70,7 +70,7 @@ private struct DeadLetterSelection: ArgumentGroup {
         return (file, store)
     }
 
-    /// Walks over the letters that are selected, a page at a time.
+    /// Iterates over the selected dead letters, page by page.
     static func forEach(
         _ store: SQLiteDeadLetters, _ isSelected: (DeadLetter) -> Bool,
         _ body: (SQLiteDeadLetters.StoredDeadLetter) async throws -> Void
@@ -88,7 +88,7 @@ private struct DeadLetterSelection: ArgumentGroup {
 private struct ListDeadLetters: Command {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "List dead letters.")
     @OptionGroup var selection: DeadLetterSelection
-    @Flag(help: "A line of JSON each, with the message; the secrets of webhooks are left out.") var json = false
+    @Flag(help: "Print a line of JSON each, with the message; secrets of webhooks are hidden.") var json = false
 
     func run() async throws {
         let isSelected = try selection.filter()
@@ -114,9 +114,9 @@ private struct ListDeadLetters: Command {
 
 private struct ShowDeadLetter: Command {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Show one dead letter with its message, as it was taken.",
-        discussion: "The message is shown as it is, with the secrets it may hold.")
-    @Argument(help: "The letter's number, as 'list' shows it.") var number: Int64
+        commandName: "show", abstract: "Show one dead letter with its original message.",
+        discussion: "The message is shown unchanged, including secrets.")
+    @Argument(help: "The letter's number in 'list'.") var number: Int64
     @Argument(help: ArgumentHelp("The pipeline file.", valueName: "file")) var file: String
 
     func run() async throws {
@@ -145,10 +145,12 @@ private struct ShowDeadLetter: Command {
 private struct DropDeadLetters: Command {
     static let configuration = CommandConfiguration(commandName: "drop", abstract: "Delete dead letters for good.")
     @OptionGroup var selection: DeadLetterSelection
-    @Flag(help: "Needed to drop all of them, without --where.") var all = false
+    @Flag(help: "Required to delete all letters, without --where.") var all = false
 
     func run() async throws {
-        guard all || !selection.conditions.isEmpty else { throw ValidationError("say which with --where, or --all") }
+        guard all || !selection.conditions.isEmpty else {
+            throw ValidationError("select letters with --where, or all of them with --all")
+        }
         let isSelected = try selection.filter()
         let (_, store) = try await selection.open()
         var count = 0
@@ -163,10 +165,10 @@ private struct DropDeadLetters: Command {
 
 private struct ReplayDeadLetters: Command {
     static let configuration = CommandConfiguration(
-        commandName: "replay", abstract: "Send dead letters through the pipeline again.",
+        commandName: "replay", abstract: "Replay dead letters through the pipeline.",
         discussion: """
-            A letter that succeeds is deleted, one that is refused again stays with its new reason. Whatever happens on the way, a
-            letter is deleted only after it has succeeded, so that replaying can be interrupted and begun again.
+            Letters that succeed are deleted; those that are refused again stay with their new reason. A letter is deleted only after it has
+            succeeded, so replaying can be interrupted and repeated.
             """)
     @OptionGroup var selection: DeadLetterSelection
     @OptionGroup var log: LogOptions
@@ -193,7 +195,7 @@ private struct ReplayDeadLetters: Command {
     }
 }
 
-/// Takes dead letters into their pipeline again.
+/// Emits dead letters into their pipeline.
 private final class DeadLetterSource: Source {
     static let declaration = StageDeclaration(name: "dead-letters", summary: "sends dead letters again", example: "")
 
@@ -210,7 +212,7 @@ private final class DeadLetterSource: Source {
     private let tally = Mutex(Counts())
 
     init(_ options: Options, _ context: StageContext) throws {
-        throw OptionError("this source is made by 'dead-letters replay' only")
+        throw OptionError("this source can only be used by 'dead-letters replay'")
     }
 
     init(store: SQLiteDeadLetters, progress: Progress, isSelected: @escaping @Sendable (DeadLetter) -> Bool) {

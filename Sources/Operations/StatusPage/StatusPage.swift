@@ -1,8 +1,8 @@
 import HTTP
 
-/// The page that draws what the gateway does: three files that are part of the program, without anything from outside.
+/// The status page: three files built into the program, without external resources.
 enum StatusPage {
-    /// The answer at a path; nil where the page has nothing there.
+    /// Returns the file at a path; nil if there is none.
     static func answer(_ path: String) -> ServerResponse? {
         switch path {
         case "/": response("text/html; charset=utf-8", PackageResources.status_html)
@@ -12,7 +12,7 @@ enum StatusPage {
         }
     }
 
-    /// Nothing is loaded from elsewhere, nothing is run that stands in the page, and no other page may frame it.
+    /// Loads nothing from elsewhere, runs no inline scripts, and cannot be framed.
     private static let headers: HeaderFields = [
         "Content-Security-Policy":
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

@@ -1,23 +1,21 @@
 public import Wire
 
-/// A message that can never succeed as it is, with what a person needs to know to decide what becomes of it.
+/// A message that can never succeed as it is, with what a person needs to decide what to do with it.
 public struct DeadLetter: Sendable {
-    /// The message as it was taken, untouched by any stage.
+    /// The message as the source received it, unchanged by any stage.
     public var message: Message
-    /// The pipeline.
     public var pipeline: String
     /// The stage that refused it.
     public var stage: String
-    /// Why.
+    /// Why the stage refused it.
     public var reason: String
-    /// How often it was written, 0 where it was refused before the sink.
+    /// How often the sink was tried; 0 if a stage before the sink refused the message.
     public var attempts: Int
-    /// When it was taken.
+    /// When the message was received.
     public var first: Timestamp
-    /// When it was refused.
+    /// When the message was refused.
     public var last: Timestamp
 
-    /// A dead letter.
     public init(
         message: Message, pipeline: String, stage: String, reason: String, attempts: Int, first: Timestamp,
         last: Timestamp
@@ -31,8 +29,8 @@ public struct DeadLetter: Sendable {
         self.last = last
     }
 
-    /// The letter as JSON, for a sink that keeps dead letters; the payload in `message` as text, or in `messageHex` where it is
-    /// no text.
+    /// The dead letter as JSON, for a sink that stores dead letters. The payload is in `message` if it is UTF-8, else
+    /// in `messageHex`.
     public var json: [UInt8] {
         var output: [UInt8] = []
         func add(_ name: StaticString, _ value: String, first: Bool = false) {
@@ -71,17 +69,17 @@ public struct DeadLetter: Sendable {
     }
 }
 
-/// Where dead letters are kept.
+/// Stores dead letters.
 public protocol DeadLetterStore: Sendable {
-    /// Opens the store. Called once, before anything else.
+    /// Opens the store. The pipeline calls it once, before anything else.
     func open() async throws
-    /// Keeps a letter; returns when it is kept for good.
+    /// Stores a dead letter. Returns when it is stored durably.
     func put(_ letter: DeadLetter) async throws
-    /// Lets go of everything.
+    /// Closes the store.
     func close() async
 }
 
-/// Dead letters in a sink of any kind, one message of JSON each.
+/// Stores dead letters in any sink, one JSON message for each.
 struct SinkDeadLetters: DeadLetterStore {
     let sink: any Sink
 
@@ -93,7 +91,7 @@ struct SinkDeadLetters: DeadLetterStore {
         switch await sink.write([message]).first {
         case .delivered: return
         case .transient(let reason, _), .permanent(let reason): throw StageError(reason)
-        default: throw StageError("the sink of the dead letters did not take it")
+        default: throw StageError("the sink for dead letters did not accept it")
         }
     }
 

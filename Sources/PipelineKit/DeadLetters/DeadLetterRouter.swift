@@ -1,15 +1,15 @@
 import Telemetry
 import Wire
 
-/// Sees a refused message to the dead letters, and says how it ended then. Without dead letters the refusal stands.
+/// Routes refused messages to the dead letter store. Without a store the refusal stands.
 struct DeadLetterRouter: Sendable {
     let pipeline: String
     let store: (any DeadLetterStore)?
     let logger: Logger
     let now: @Sendable () -> Timestamp
 
-    /// Calls `completion` once with the settlement that holds: `deadLettered` where the refused message is kept, `failed` where it could
-    /// not be kept, and anything but a refusal as it came.
+    /// Calls `completion` once with the final settlement: `deadLettered` if the refused message was stored, `failed` if
+    /// it could not be stored, and any other settlement unchanged.
     func route(
         _ receipt: Receipt, _ settlement: Settlement, _ creditBatch: CreditBatch?,
         completion: @escaping Receipt.Completion
@@ -26,12 +26,14 @@ struct DeadLetterRouter: Sendable {
             do {
                 try await store.put(letter)
                 logger.warning(
-                    "a message was put among the dead letters",
+                    "a message was stored as a dead letter",
                     metadata: ["id": "\(message.id)", "refused-by": "\(stage)", "reason": "\(reason)"])
                 completion(receipt, .deadLettered(reason: reason), nil)
             } catch {
-                logger.error("a dead letter could not be kept", metadata: ["id": "\(message.id)", "error": "\(error)"])
-                completion(receipt, .failed(reason: "a dead letter could not be kept: \(error)", retryAfter: nil), nil)
+                logger.error(
+                    "a dead letter could not be stored", metadata: ["id": "\(message.id)", "error": "\(error)"])
+                completion(
+                    receipt, .failed(reason: "a dead letter could not be stored: \(error)", retryAfter: nil), nil)
             }
         }
     }

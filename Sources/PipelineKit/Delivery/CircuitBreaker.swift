@@ -1,17 +1,17 @@
 import Locking
 
-/// When a sink is left alone because most writes fail.
+/// When the circuit breaker opens, and for how long.
 public struct BreakerPolicy: Sendable, Equatable {
-    /// The share of failures, 0 to 1, at which it opens.
+    /// The failure rate, from 0 to 1, at which the breaker opens.
     public var failureRate: Double
-    /// How many writes have to have been seen before a share means anything.
+    /// How many writes must be counted before the failure rate is used.
     public var minimum: Int
-    /// Over how long they are counted.
+    /// The period over which writes are counted.
     public var window: Duration
-    /// How long it stays open before a write is tried; doubles while that fails, up to ten times this.
+    /// How long the breaker stays open before it permits a probe. Doubles with each probe that fails, up to ten times
+    /// this value.
     public var pause: Duration
 
-    /// A policy.
     public init(
         failureRate: Double = 0.5, minimum: Int = 20, window: Duration = .seconds(10), pause: Duration = .seconds(1)
     ) {
@@ -22,18 +22,17 @@ public struct BreakerPolicy: Sendable, Equatable {
     }
 }
 
-/// Keeps writes from a sink that fails anyway: closed while it works, open while it does not, half-open while a single write finds
-/// out. Only first tries are counted, so that one key that fails again and again does not stop the others. May be used from any
-/// thread.
+/// Stops writes to a sink that keeps failing: closed while the sink works, open while it fails, half-open while one
+/// write probes it. Counts only first attempts, so that one key that fails again and again does not stop the others.
+/// Thread-safe.
 final class CircuitBreaker: Sendable {
     enum State: Int, Sendable { case closed, halfOpen, open }
 
-    /// What a lane may do now.
     enum Permission: Equatable {
         case write
-        /// Write one, and tell how it went.
+        /// Write one message as a probe and record its outcome.
         case probe
-        /// Nothing before this time.
+        /// Do not write before this time.
         case wait(until: Duration)
     }
 
@@ -45,7 +44,7 @@ final class CircuitBreaker: Sendable {
         var reopens = Duration.zero
         var pause: Duration
 
-        /// Counts anew where the window has passed.
+        /// Starts a new counting period when the last one has passed.
         mutating func beginWindow(_ now: Duration, _ policy: BreakerPolicy) {
             guard now - windowStart > policy.window else { return }
             (windowStart, total, failed) = (now, 0, 0)
@@ -54,7 +53,7 @@ final class CircuitBreaker: Sendable {
 
     private let policy: BreakerPolicy
     private let counts: Mutex<Counts>
-    /// Whether it is closed, for who need not ask more; written with the lock held.
+    /// Whether the breaker is closed. Read without the lock, written with the lock held.
     private let isClosed = Atomic<Bool>(true)
 
     init(_ policy: BreakerPolicy) {
@@ -64,13 +63,13 @@ final class CircuitBreaker: Sendable {
 
     var state: State { counts.withLock { $0.state } }
 
-    /// What may be done now. A probe that is permitted has to be recorded.
+    /// Returns whether a lane may write now. The outcome of a permitted probe must be recorded.
     func permission(now: Duration) -> Permission {
         if isClosed.load(ordering: .relaxed) { return .write }
         return counts.withLock { counts in
             switch counts.state {
             case .closed: return .write
-            // The lane that probes will wake the others; this is for the case that it never does.
+            // The lane that probes wakes the others. This time is the fallback if it never does.
             case .halfOpen: return .wait(until: now + policy.pause)
             case .open:
                 guard now >= counts.reopens else { return .wait(until: counts.reopens) }
@@ -80,7 +79,7 @@ final class CircuitBreaker: Sendable {
         }
     }
 
-    /// A permitted probe found nothing to write.
+    /// Returns the permission for a probe that found nothing to write.
     func returnProbe(now: Duration) {
         counts.withLock { counts in
             guard counts.state == .halfOpen else { return }
@@ -89,7 +88,7 @@ final class CircuitBreaker: Sendable {
         }
     }
 
-    /// So many first tries succeeded that were no probes: as `record` for each.
+    /// Records `count` first attempts that succeeded and were no probes.
     func recordSuccesses(_ count: Int, now: Duration) {
         guard count > 0 else { return }
         counts.withLock { counts in
@@ -99,9 +98,9 @@ final class CircuitBreaker: Sendable {
         }
     }
 
-    /// A write ended.
+    /// Records the outcome of a write.
     ///
-    /// - Returns: whether the state has changed.
+    /// - Returns: whether the state changed.
     @discardableResult
     func record(succeeded: Bool, isFirstTry: Bool, isProbe: Bool, now: Duration) -> Bool {
         counts.withLock { counts in

@@ -1,22 +1,21 @@
 import Locking
 import Wire
 
-/// What waits between the stages of a lane and the sink: which message may be written next, which waits behind one of
-/// its own key, which waits for its retry.
+/// The messages between a lane's stages and its sink: decides which message is written next, which waits for an earlier
+/// one of its key, and which waits for a retry.
 ///
-/// Without queues, threads or clocks: the lane that owns it, alone, tells it the time. Guarantees: never two messages
-/// of one key are out at once; messages of one key go out in the order in which they came, except that into an upsert
-/// sink only the newest of those that wait goes; every receipt handed in is settled exactly once.
+/// Has no queue, thread or clock: only the lane that owns it uses it and passes the time. Guarantees that there is
+/// never more than one write of a key in flight, that messages of one key are written in the order of their arrival (an
+/// upsert sink gets only the newest of the waiting ones), and that every receipt is settled exactly once.
 struct Delivery {
-    /// A message on its way to the sink.
+    /// A message that waits for the sink or is being written.
     struct Entry {
         let message: Message
         let receipt: Receipt
         var attempts = 0
-        /// The receipts of older messages of the same key in whose place this one is written.
+        /// The receipts of older messages of the same key that this message supersedes.
         var superseded: [Receipt] = []
 
-        /// A message made from the one that a receipt was given for.
         init(_ message: Message, _ receipt: Receipt) {
             self.message = message
             self.receipt = receipt
@@ -25,8 +24,8 @@ struct Delivery {
 
     private enum Phase { case ready, inFlight, backingOff }
 
-    /// What there is of one key: the message that goes next or is out, and those behind it. An object, so that a key is looked up
-    /// once and not with each step.
+    /// The messages of one key: the one that is written next or in flight, and those queued behind it. A class, so that
+    /// a key is looked up once.
     private final class Slot {
         let key: String
         var phase = Phase.ready
@@ -66,16 +65,16 @@ struct Delivery {
         self.retry = retry
     }
 
-    /// Whether nothing waits and nothing is out.
+    /// Whether no message waits and none is in flight.
     var isEmpty: Bool { slots.isEmpty }
 
-    /// Whether something may be written now.
+    /// Whether a message can be written now.
     var hasReady: Bool { !ready.isEmpty }
 
     /// When the next retry is due.
     var nextRetry: Duration? { timers.min?.due }
 
-    /// Takes in a message.
+    /// Queues a message.
     mutating func enqueue(_ entry: Entry) {
         let key = entry.message.key
         if isUpsert, let last = written[key], WrittenVersions.Version(entry.message) < last {
@@ -91,7 +90,8 @@ struct Delivery {
         if isUpsert { coalesce(entry, into: slot) } else { slot.waiting.append(entry) }
     }
 
-    /// The next messages to write, at most `limit`, each of another key. What has expired is settled instead.
+    /// Returns the next messages to write, at most `limit`, each of a different key. Settles expired messages instead
+    /// of returning them.
     mutating func nextBatch(atMost limit: Int, now: Timestamp) -> [Entry] {
         var batch: [Entry] = []
         while batch.count < limit, let slot = ready.popFirst() {
@@ -105,11 +105,11 @@ struct Delivery {
         return batch
     }
 
-    /// Notes how the writing of a key's message ended.
+    /// Records the outcome of the write of a key's message.
     ///
-    /// - Parameter jitter: a random number from 0 to 1, for the pause before a retry; asked for where there is one, because the
-    ///   system is asked for it.
-    /// - Returns: whether it will be tried again.
+    /// - Parameter jitter: a random number from 0 to 1 for the delay before a retry. Evaluated only if there is a
+    ///   retry, because it costs a system call.
+    /// - Returns: whether the message will be retried.
     @discardableResult
     mutating func complete(
         _ key: String, _ outcome: WriteOutcome, now: Duration, jitter: @autoclosure () -> Double
@@ -133,7 +133,7 @@ struct Delivery {
             slot.head.attempts = attempts
             slot.phase = .backingOff
             if isUpsert, let newer = slot.waiting.popFirst() {
-                // What waited behind it takes part in the retry: only the newest of both goes.
+                // The retry takes the newest of the failed message and those queued behind it.
                 slot.head = Self.merge(slot.head, newer)
             }
             timers.insert(Timer(due: now + pause, slot: slot))
@@ -142,7 +142,7 @@ struct Delivery {
         return false
     }
 
-    /// Makes ready what has waited long enough for its retry.
+    /// Makes messages ready whose retry is due.
     mutating func wake(now: Duration) {
         while let timer = timers.min, timer.due <= now {
             _ = timers.popMin()
@@ -152,7 +152,7 @@ struct Delivery {
         }
     }
 
-    /// Settles everything as failed: there is no more time.
+    /// Settles all messages as failed.
     mutating func abandon(reason: String) {
         let everything = slots.values
         slots = [:]
@@ -165,8 +165,8 @@ struct Delivery {
         }
     }
 
-    /// Puts a message beside one of its key that has not gone out yet: the newer by publication is kept, and answers
-    /// for the older. One that is older than what is out just now is not written after it either.
+    /// Merges a message with one of the same key that is not written yet: the one that was published later is kept and
+    /// supersedes the other. A message that is older than the one in flight is not written after it.
     private func coalesce(_ entry: Entry, into slot: Slot) {
         if slot.phase != .inFlight {
             slot.head = Self.merge(slot.head, entry)
@@ -204,8 +204,8 @@ struct Delivery {
         settle(ended, settlement)
     }
 
-    /// Settles a message and those in whose place it stood. They share its success; if it failed, however, they failed
-    /// too and are sent again, since nothing of their key was written.
+    /// Settles a message and those that it supersedes. They share its success. If it failed they fail, too, and their
+    /// senders send them again, because nothing of their key was written.
     private func settle(_ entry: Entry, _ settlement: Settlement) {
         let supersededSettlement: Settlement =
             switch settlement {

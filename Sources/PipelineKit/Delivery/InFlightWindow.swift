@@ -1,7 +1,7 @@
 import Locking
 
-/// How many writes may be out at once, over all lanes of a pipeline. A lane that finds none free is called when there is
-/// one. May be used from any thread.
+/// Limits the number of concurrent writes of a pipeline over all its lanes. Wakes a waiting lane when a slot becomes
+/// free. Thread-safe.
 final class InFlightWindow: Sendable {
     private struct State {
         var free: Int
@@ -9,21 +9,20 @@ final class InFlightWindow: Sendable {
     }
 
     private let state: Mutex<State>
-    /// How many writes are out, for who only wants to know it; written with the lock held.
+    /// The number of writes in flight. Read without the lock, written with the lock held.
     private let shownUsed = Atomic<Int>(0)
 
     init(size: Int) { state = Mutex(State(free: max(1, size))) }
 
-    /// How many writes are out.
     var used: Int { shownUsed.load(ordering: .relaxed) }
 
-    /// Takes a place for a write; false where none is free, and the lane is noted as waiting.
+    /// Acquires a slot for a write. Returns false, and remembers the lane as waiting, if none is free.
     func acquire(lane: Int) -> Bool {
         state.withLock { state in
             if state.free > 0 {
                 state.free -= 1
                 shownUsed.add(1, ordering: .relaxed)
-                // It waits no more: a call that it has no use for would be missing where another lane waits.
+                // The lane no longer waits: a wake-up that it does not need would be missed by another lane.
                 if !state.waiting.isEmpty { state.waiting.removeAll { $0 == lane } }
                 return true
             }
@@ -32,12 +31,13 @@ final class InFlightWindow: Sendable {
         }
     }
 
-    /// The lane that has waited longest, where there is a place for it: asked by one that was called and needed none.
+    /// Returns the lane that has waited longest if a slot is free. A lane that was woken and needs no slot calls this
+    /// to pass the wake-up on.
     func nextWaitingLane() -> Int? { state.withLock { $0.free > 0 ? $0.waiting.popFirst() : nil } }
 
-    /// Gives a place back.
+    /// Releases a slot.
     ///
-    /// - Returns: the lane that has waited longest for one, to be woken.
+    /// - Returns: the lane that has waited longest and must be woken.
     func release() -> Int? {
         state.withLock { state in
             state.free += 1

@@ -1,11 +1,11 @@
 import Wire
 
-/// What was written last under each key, as far as is remembered: what tells an update that comes late from a newer one. SNS
-/// redelivers late and out of order.
+/// Remembers the version that was last written under each key, to tell a late update from a newer one: SNS redelivers
+/// late and out of order.
 ///
-/// Bounded: the keys written least recently are forgotten, and an old update of theirs would be written.
+/// Bounded: keys that were not written for long are forgotten; a late update of such a key is written.
 struct WrittenVersions {
-    /// How new a message is: by its publication, then by its payload's own precedence.
+    /// The age of a message's content: its publication time, then the precedence of its payload.
     struct Version: Comparable {
         let published: Timestamp
         let precedence: Timestamp?

@@ -1,10 +1,11 @@
 import Locking
 
-/// The credits that bound what is inside a pipeline. Who finds none free waits in line, in the order of coming.
+/// The credits that limit how many messages are in a pipeline. Callers that find none free wait in first-in, first-out
+/// order.
 ///
-/// May be used from any thread. What is handed in runs on the thread that gives the credit back, outside the lock.
+/// Thread-safe. Waiters are called on the thread that releases a credit, outside the lock.
 final class CreditPool: Sendable {
-    /// Called with true when there is a credit for the caller, with false when there will be none any more.
+    /// Called with true when the caller has a credit, with false when the pool is closed.
     typealias Waiter = @Sendable (Bool) -> Void
 
     private struct State {
@@ -18,7 +19,7 @@ final class CreditPool: Sendable {
 
     private let capacity: Int
     private let state: Mutex<State>
-    /// `free` for who only wants to know it; written with the lock held.
+    /// The number of free credits. Read without the lock, written with the lock held.
     private let shownFree: Atomic<Int>
 
     init(capacity: Int) {
@@ -27,18 +28,18 @@ final class CreditPool: Sendable {
         shownFree = Atomic(max(1, capacity))
     }
 
-    /// How many credits are out.
+    /// The number of credits in use.
     var used: Int { capacity - shownFree.load(ordering: .relaxed) }
 
-    /// With the lock held.
+    /// Requires the lock.
     private func add(_ count: Int, to state: inout State) {
         state.free += count
         shownFree.store(state.free, ordering: .relaxed)
     }
 
-    /// Takes a credit now or in turn.
+    /// Acquires a credit now, or queues the waiter.
     ///
-    /// - Returns: a ticket to withdraw with, where the caller has to wait.
+    /// - Returns: a ticket to cancel the wait with, if the waiter was queued.
     @discardableResult
     func acquire(_ waiter: @escaping Waiter) -> UInt64? {
         enum Outcome { case acquired, refused, queued(UInt64) }
@@ -61,7 +62,7 @@ final class CreditPool: Sendable {
         return nil
     }
 
-    /// Leaves the line; what was handed in is not called any more, unless it has been.
+    /// Cancels a wait. The waiter is not called any more, unless it already was.
     func cancel(_ ticket: UInt64) {
         state.withLock { state in
             state.waiting[ticket] = nil
@@ -71,9 +72,9 @@ final class CreditPool: Sendable {
         }
     }
 
-    /// Takes credits that are free; while there are any, nobody waits for one.
+    /// Acquires free credits without waiting.
     ///
-    /// - Returns: how many there were, at most `limit`.
+    /// - Returns: how many were acquired, at most `limit`.
     func tryAcquire(atMost limit: Int = 1) -> Int {
         state.withLock { state in
             guard !state.isClosed else { return 0 }
@@ -83,13 +84,13 @@ final class CreditPool: Sendable {
         }
     }
 
-    /// Takes a credit, waiting for one; false when there will be none any more.
+    /// Acquires a credit and waits for one if none is free. Returns false if the pool is closed.
     func acquire() async -> Bool {
         if tryAcquire() > 0 { return true }
         return await withCheckedContinuation { continuation in acquire { continuation.resume(returning: $0) } }
     }
 
-    /// Gives credits back.
+    /// Releases credits.
     func release(_ count: Int = 1) {
         guard count > 0 else { return }
         let (next, callbacks): ([Waiter], [@Sendable () -> Void]) = state.withLock { state in
@@ -106,7 +107,7 @@ final class CreditPool: Sendable {
         for callback in callbacks { callback() }
     }
 
-    /// Lets nobody in any more; whoever waits is told so.
+    /// Closes the pool and rejects all waiters.
     func close() {
         let rejected = state.withLock { state in
             state.isClosed = true
@@ -119,7 +120,7 @@ final class CreditPool: Sendable {
         for waiter in rejected { waiter(false) }
     }
 
-    /// Returns when all credits are back.
+    /// Returns when all credits are released.
     func waitUntilEmpty() async {
         await withCheckedContinuation { continuation in
             let isEmpty = state.withLock { state in

@@ -1,7 +1,7 @@
 import Locking
 import Wire
 
-/// The way into a pipeline: what a source hands its messages to. May be used from any thread.
+/// Takes messages from a source into the pipeline. Thread-safe.
 public final class Intake: Sendable {
     let creditPool: CreditPool
     private let lanes: [Lane]
@@ -9,8 +9,8 @@ public final class Intake: Sendable {
     private let metrics: PipelineMetrics
     private let clock: MonotonicClock
     private let spool: SpoolIntake?
-    /// What each receipt of a lane does with its answer. The same for all, but each a closure of its own: lanes that count the
-    /// references to one would hold each other up.
+    /// What each lane's receipts call when they are settled. The closures do the same, but each lane has its own: with
+    /// a shared one the lanes would contend for its reference count.
     private let completions: [Receipt.Completion]
 
     init(
@@ -34,12 +34,12 @@ public final class Intake: Sendable {
         }
     }
 
-    /// Takes a message and says how it ended, for a sender that waits for that.
+    /// Submits a message and reports how it ended, for a sender that waits for the answer.
     ///
     /// - Parameters:
-    ///   - limit: how long it may take at most, to find room and to end together. After that the answer is `failed`; a message that
-    ///     was inside already goes on and may still be delivered.
-    ///   - answer: called exactly once, on any thread, also before this returns; must not block.
+    ///   - limit: how long admission and processing may take in total. After that the answer is `failed`; a message
+    ///     that was already admitted goes on and may still be delivered.
+    ///   - answer: called exactly once, on any thread, possibly before this method returns. Must not block.
     public func submit(
         _ message: Message, within limit: Duration, answer: @escaping @Sendable (Settlement) -> Void
     ) {
@@ -54,17 +54,18 @@ public final class Intake: Sendable {
         if let ticket { pending.onTimeout { [creditPool] in creditPool.cancel(ticket) } }
     }
 
-    /// The same for who waits.
+    /// Submits a message and returns how it ended.
     public func submit(_ message: Message, within limit: Duration) async -> Settlement {
         await withCheckedContinuation { continuation in
             submit(message, within: limit) { continuation.resume(returning: $0) }
         }
     }
 
-    /// Takes a message as soon as there is room: what holds back a source that could go on for ever.
+    /// Sends a message when the pipeline has a free credit. This applies back-pressure to a source that could produce
+    /// without limit.
     ///
-    /// - Parameter settled: called once with how it ended, on a queue of the pipeline; must not block.
-    /// - Throws: `IntakeClosed` where the pipeline takes nothing any more.
+    /// - Parameter settled: called once with how the message ended, on a queue of the pipeline. Must not block.
+    /// - Throws: `IntakeClosed` if the pipeline is shutting down.
     public func send(_ message: Message, settled: @escaping @Sendable (Settlement) -> Void = { _ in }) async throws {
         if let spool {
             guard await spool.submitAll([message], settled) == 0 else { throw IntakeClosed() }
@@ -74,11 +75,14 @@ public final class Intake: Sendable {
         start(message, settled)
     }
 
-    /// Has messages made as there is room for them, for a source that makes them without waiting for anything: each lane makes
-    /// those of its own keys, so that nothing has to be handed from one thread to another. With a spool they go into it.
+    /// Pulls messages from generators as credits become free, for a source that computes its messages without waiting.
+    /// Each lane generates the messages of its own keys, so that none is handed from one thread to another. With a
+    /// spool the messages are appended to it.
     ///
-    /// - Parameter series: makes the series of a lane's share of the keys. Their `next` is called on that lane's queue.
-    /// - Returns: when all series have ended, or the pipeline takes nothing any more. Messages may still be inside then.
+    /// - Parameter generator: makes the generator for a lane's partition of the keys. Its `next` is called on the
+    ///   lane's queue.
+    /// - Returns: when all generators have ended or the pipeline is shutting down. Messages may still be in the
+    ///   pipeline then.
     public func pull(_ generator: (LanePartition) -> MessageGenerator) async {
         if let spool {
             let all = generator(.all)
@@ -99,33 +103,33 @@ public final class Intake: Sendable {
 
     private static let shutdownSettlement = Settlement.failed(reason: "the pipeline is shutting down", retryAfter: nil)
 
-    /// Lets a message in for which a credit is held, and gives that back when it has ended.
+    /// Starts a message for which a credit is held, and releases the credit when the message has ended.
     ///
-    /// - Parameter now: when it was let in; by default at this moment.
+    /// - Parameter now: when the message was admitted; the current time by default.
     func start(_ message: Message, at now: Duration? = nil, _ settled: @escaping @Sendable (Settlement) -> Void) {
         let lane = LanePartition.index(ofHash: stableHash(message.key), count: lanes.count)
         lanes[lane].accept(
             Receipt(message, acceptedAt: now ?? clock.now(), settled: settled, complete: completions[lane]))
     }
 
-    /// Ends a message for which a credit is held, without letting it in: a refused one goes to the dead letters, then its credit is
-    /// given back.
+    /// Settles a message for which a credit is held without running it: a refused message goes to the dead letters;
+    /// then the credit is released.
     func settle(
         _ message: Message, with settlement: Settlement, _ settled: @escaping @Sendable (Settlement) -> Void
     ) { Receipt(message, acceptedAt: clock.now(), settled: settled, complete: completions[0]).settle(settlement) }
 }
 
-/// The way into a pipeline that has a spool: a message counts as taken when it is on the disk.
+/// The intake of a pipeline with a spool: a message is accepted when it is on disk.
 struct SpoolIntake: Sendable {
     let spool: any MessageSpool
     let feeder: SpoolFeeder
     let metrics: PipelineMetrics
     let recentErrors: RecentErrors
 
-    /// How long who can wait rests before a full spool is asked again.
+    /// How long a sender that can wait waits before it retries a full spool.
     private static let retryInterval = Duration.milliseconds(100)
 
-    /// Takes a message for a sender that can be told to come again.
+    /// Submits a message for a sender that can be told to retry.
     func submit(_ message: Message, answer: @escaping @Sendable (Settlement) -> Void) {
         append([message]) { _, result in
             record(result)
@@ -133,16 +137,16 @@ struct SpoolIntake: Sendable {
         }
     }
 
-    /// Takes messages in their order, as soon as there is room for them, from a source that can wait.
+    /// Submits messages in order for a source that can wait, as soon as the spool has free space.
     ///
-    /// - Parameter settled: called for each message that is on the disk, or could not be written.
-    /// - Returns: how many at the end were left, because nothing is carried on any more.
+    /// - Parameter settled: called for each message that was written or could not be written.
+    /// - Returns: how many messages at the end were not submitted because the pipeline shut down.
     func submitAll(_ messages: [Message], _ settled: @escaping @Sendable (Settlement) -> Void) async -> Int {
         var remaining = messages
         var isFirstTry = true
         while !remaining.isEmpty {
             let results = await append(remaining)
-            // That a message found no room is counted once, however long it waits.
+            // A full spool is counted once for each message, however long the message waits.
             for result in results where result != .full || isFirstTry { record(result) }
             for result in results where result != .full { settled(result.settlement) }
             remaining = zip(remaining, results).filter { $1 == .full }.map(\.0)
@@ -173,7 +177,8 @@ struct SpoolIntake: Sendable {
 
     private func append(_ messages: [Message], done: @escaping @Sendable (_ index: Int, SpoolResult) -> Void) {
         spool.append(messages) { index, result in
-            // First, so that a source that ends with its last answer does not end the pipeline before that message has gone on.
+            // Before `done`, so that a source that ends with its last answer does not end the pipeline before that
+            // message was fed into it.
             if case .stored(let number) = result {
                 feeder.stored(SpooledMessage(number: number, message: messages[index]))
             }
@@ -182,8 +187,7 @@ struct SpoolIntake: Sendable {
     }
 }
 
-/// The pipeline takes no more messages.
+/// The error of a pipeline that accepts no more messages.
 public struct IntakeClosed: Error, CustomStringConvertible {
-    /// For people.
-    public var description: String { "the pipeline is shutting down and takes no more messages" }
+    public var description: String { "the pipeline is shutting down and accepts no more messages" }
 }

@@ -1,12 +1,12 @@
 import Dispatch
 import Locking
 
-/// Callers who wait for a settlement, but not for ever. One slow timer looks after all of them, because a timer for each
-/// message would cost more than the message.
+/// Ends submits whose deadline has passed. One coarse timer serves all of them, because a timer for each message would
+/// cost more than the message.
 ///
-/// May be used from any thread.
+/// Thread-safe.
 final class SubmitTimeouts: Sendable {
-    /// One who waits. It is answered exactly once: by whoever takes its answer out.
+    /// A submit that waits for its answer. It is answered exactly once, by whoever takes the answer closure first.
     final class PendingSubmit: Sendable {
         private struct State {
             var answer: (@Sendable (Settlement) -> Void)?
@@ -23,10 +23,10 @@ final class SubmitTimeouts: Sendable {
 
         fileprivate var isWaiting: Bool { state.withLock { $0.answer != nil } }
 
-        /// Answers it, if it still waits.
+        /// Answers the submit, unless it was answered before.
         func answer(_ settlement: Settlement) { take().answer?(settlement) }
 
-        /// Says what to do when its time is up: at once, where it does not wait any more.
+        /// Sets what is called when the deadline passes. Calls it at once if the submit was already answered.
         func onTimeout(_ timeoutHandler: @escaping @Sendable () -> Void) {
             let isWaiting = state.withLock { state in
                 guard state.answer != nil else { return false }
@@ -40,7 +40,7 @@ final class SubmitTimeouts: Sendable {
             let taken = take()
             guard let answer = taken.answer else { return }
             taken.timeoutHandler?()
-            answer(.failed(reason: "no answer within the time the sender is held", retryAfter: nil))
+            answer(.failed(reason: "the message did not end within the time limit of its sender", retryAfter: nil))
         }
 
         private func take() -> State {
@@ -52,7 +52,7 @@ final class SubmitTimeouts: Sendable {
     }
 
     private struct State {
-        /// Those who wait, and some who do not any more since the timer ran last.
+        /// The submits that wait, and some that were answered since the timer last fired.
         var pending: [PendingSubmit] = []
         var isTimerScheduled = false
     }
@@ -63,12 +63,12 @@ final class SubmitTimeouts: Sendable {
 
     init(pipeline: String, clock: MonotonicClock) {
         self.clock = clock
-        queue = DispatchQueue(label: "hecate.\(pipeline).patience", target: .global())
+        queue = DispatchQueue(label: "hecate.\(pipeline).submit-timeouts", target: .global())
     }
 
-    /// Lets somebody wait until a moment, to a tenth of a second.
+    /// Adds a submit with a deadline, which is kept to a tenth of a second.
     ///
-    /// - Parameter answer: called once: by `PendingSubmit.answer`, or when the time is up; must not block.
+    /// - Parameter answer: called once, by `PendingSubmit.answer` or when the deadline has passed. Must not block.
     func add(until deadline: Duration, _ answer: @escaping @Sendable (Settlement) -> Void) -> PendingSubmit {
         let pending = PendingSubmit(deadline: deadline, answer: answer)
         let needsTimer = state.withLock { state in

@@ -1,9 +1,9 @@
 import Locking
 
-/// The way of messages that a filter stopped and that are to be kept all the same: into a sink of their own, beside the
-/// pipeline's. A message is settled as filtered when that sink has it. What fails for now is tried again, in its order.
+/// Writes the messages that a filter stops to a sink of their own (`otherwise`). A message is settled as filtered when
+/// that sink has accepted it. Retries transient failures in order.
 ///
-/// May be used from any thread. What is inside is bounded by the credits that the messages hold.
+/// Thread-safe. The credits of its messages bound its size.
 final class DivertedOutput: Sendable {
     private struct Entry: Sendable {
         let number: Int
@@ -24,7 +24,7 @@ final class DivertedOutput: Sendable {
     private let clock: MonotonicClock
     private let state = Mutex(State())
 
-    /// - Parameter stage: the filter's name.
+    /// - Parameter stage: the name of the filter.
     init(_ sink: any Sink, stage: String, retry: RetryPolicy, clock: MonotonicClock = .system) {
         self.sink = sink
         self.stage = stage
@@ -32,7 +32,7 @@ final class DivertedOutput: Sendable {
         self.clock = clock
     }
 
-    /// Takes a message; `settled` is called once.
+    /// Queues a message. `settled` is called once.
     func enqueue(_ message: Message, settled: @escaping @Sendable (Settlement) -> Void) {
         let startsWriting = state.withLock { state in
             state.nextNumber += 1
@@ -44,7 +44,7 @@ final class DivertedOutput: Sendable {
         if startsWriting { Task { await write() } }
     }
 
-    /// Settles everything that is inside as failed.
+    /// Settles all queued messages as failed.
     func abandon(reason: String) {
         let handlers = state.withLock { state in
             defer { (state.handlers, state.waiting) = ([:], []) }
@@ -89,7 +89,7 @@ final class DivertedOutput: Sendable {
                     }
                 }
             }
-            // What was abandoned meanwhile has no handler any more and need not be written.
+            // Messages that were abandoned meanwhile have no handler and need not be written.
             remaining = state.withLock { state in toRetry.filter { state.handlers[$0.number] != nil } }
             if !remaining.isEmpty { try? await Task.sleep(for: max(pause, .milliseconds(1))) }
         }

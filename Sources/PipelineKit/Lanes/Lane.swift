@@ -2,36 +2,36 @@ import Dispatch
 import Locking
 import Wire
 
-/// One of a pipeline's serial queues. It runs the stages on the messages whose keys fall to it and drives their delivery,
-/// so that messages of one key stay in order without a lock. What arrives is taken in batches: one wake-up, many
-/// messages. Its queue runs on the threads that all of Dispatch shares: with threads of their own lanes would be more than there are
-/// processors.
+/// One of a pipeline's serial queues. Runs the stages on the messages of its keys and drives their delivery, so that
+/// messages of one key stay in order without a lock. Takes what has arrived in batches: one wake-up for many messages.
+/// The queue uses Dispatch's shared threads: threads of their own would be more than there are processors.
 ///
-/// `@unchecked Sendable`, because a serial queue guards what changes: `delivery`, `generator`, `events`, `position`, `mustWakeNext`, `creditBatch`,
-/// `context`, `run`, `postponed` and `timerDue` are touched only by what `drain`, `finish`, `abandon` and the timer run on `queue`. What
-/// other threads call (`accept`, `pull`, `wake`) touches `inbox`, which has a lock. Everything else is constant and `Sendable`.
+/// `@unchecked Sendable`, because a serial queue guards its mutable state: `delivery`, `generator`, `events`,
+/// `position`, `mustWakeNext`, `creditBatch`, `context`, `processedCount`, `postponed` and `timerDue` are used only by
+/// what `drain`, `finish`, `abandon` and the timer run on `queue`. The methods for other threads (`accept`, `pull`,
+/// `wake`) use `inbox`, which has a lock. All else is constant and `Sendable`.
 final class Lane: @unchecked Sendable {
     private enum Event {
         case accepted(Receipt)
         case written([Delivery.Entry], [WriteOutcome], duration: Int64, isProbe: Bool)
         case generator(ActiveGenerator)
-        /// There is a credit for the series; or there will be none any more.
+        /// There is a credit for the generator; false if there will be none any more.
         case credit(Bool)
         case wake
     }
 
-    /// Messages that the lane makes itself.
+    /// A generator that the lane pulls from.
     private struct ActiveGenerator {
         let messages: MessageGenerator
         let complete: Receipt.Completion
         let ended: @Sendable () -> Void
     }
 
-    /// After how many messages, at most, the sink gets what is ready and credits are given back; and how many a series is asked for
-    /// at once.
+    /// The maximum number of messages between two writes to the sink and releases of credits, and the most that a
+    /// generator is asked for at once.
     static let batchLimit = 64
 
-    /// A message on which a stage could not work this time.
+    /// A message for which a stage failed with a transient error.
     private struct Postponed {
         let receipt: Receipt
         let attempts: Int
@@ -40,11 +40,12 @@ final class Lane: @unchecked Sendable {
 
     private struct Inbox {
         var events: [Event] = []
-        /// Whether the lane works, or will, and looks here before it rests.
+        /// Whether the lane is draining or will be, so that it reads the inbox before it stops.
         var isScheduled = false
     }
 
-    /// How long a lane works before others have their turn, in nanoseconds; and how often it looks for more within that at most.
+    /// How long a lane works before it yields its thread, in nanoseconds, and the maximum number of rounds in that
+    /// time.
     private static let turnDuration: Int64 = 2_000_000
     private static let maximumRoundsPerTurn = 1000
 
@@ -53,7 +54,7 @@ final class Lane: @unchecked Sendable {
     private let inbox = Mutex(Inbox())
     private let chain: StageChain
     private let sink: any Sink
-    /// The same sink, where it can be called without a task.
+    /// The same sink, if it can be called without a task.
     private let completingSink: (any CompletingSink)?
     private let sinkName: String
     private let retry: RetryPolicy
@@ -65,23 +66,23 @@ final class Lane: @unchecked Sendable {
     private let metrics: PipelineMetrics
     private let clock: MonotonicClock
     private let now: @Sendable () -> Timestamp
-    /// Calls the lane that may write now.
+    /// Wakes the lane that may write now.
     private let wakeLane: @Sendable (Int) -> Void
-    /// Calls all lanes.
+    /// Wakes all lanes.
     private let wakeAll: @Sendable () -> Void
     private let creditPool: CreditPool
-    /// The credits of what has ended and was not given back yet.
+    /// The credits of ended messages that are not released yet.
     private let creditBatch: CreditBatch
 
     private var delivery: Delivery
     private var generator: ActiveGenerator?
-    /// What was taken from the inbox, and how much of it is handled.
+    /// The events taken from the inbox, and how many of them are handled.
     private var events: [Event] = []
     private var position = 0
-    /// Whether the lane was called because it may write, and has not looked yet whether others may too.
+    /// Whether the lane was woken to write and has not yet passed the wake-up on to other lanes.
     private var mustWakeNext = false
     private var context: StageChain.RunContext
-    /// How many messages were run since the lane's turn began.
+    /// The number of messages processed in this turn.
     private var processedCount = 0
     private var postponed: [Postponed] = []
     private var timerDue: Duration?
@@ -117,23 +118,23 @@ final class Lane: @unchecked Sendable {
         self.wakeAll = wakeAll
     }
 
-    /// Takes a receipt's message. From any thread.
+    /// Accepts a receipt's message. Thread-safe.
     func accept(_ receipt: Receipt) { post(.accepted(receipt)) }
 
-    /// Has the messages of a series made on the lane's queue whenever the lane has credits. From any thread.
+    /// Pulls messages from a generator on the lane's queue whenever the lane has credits. Thread-safe.
     ///
-    /// - Parameter end: gives the messages' answers.
-    /// - Returns: when the series has ended, or none of it can be taken any more.
+    /// - Parameter complete: called with the settlement of each message.
+    /// - Returns: when the generator has ended or the pipeline accepts no more messages.
     func pull(_ generator: MessageGenerator, _ complete: @escaping Receipt.Completion) async {
         await withCheckedContinuation { continuation in
             post(.generator(ActiveGenerator(messages: generator, complete: complete) { continuation.resume() }))
         }
     }
 
-    /// Looks whether there is something to write. From any thread.
+    /// Wakes the lane to write what is ready. Thread-safe.
     func wake() { post(.wake) }
 
-    /// Returns when all that the lane counted has been told. From any thread.
+    /// Returns when the lane has flushed its metrics. Thread-safe.
     func finish() async {
         await withCheckedContinuation { continuation in
             queue.async {
@@ -143,7 +144,7 @@ final class Lane: @unchecked Sendable {
         }
     }
 
-    /// Settles everything that has not ended as failed. From any thread; done when this returns.
+    /// Settles all messages that have not ended as failed. Thread-safe; done on return.
     func abandon(reason: String) {
         queue.sync {
             repeat { handleEvents(until: .max) } while position < events.count || takeEvents(unschedulesIfEmpty: false)
@@ -165,8 +166,8 @@ final class Lane: @unchecked Sendable {
         if needsWakeUp { queue.async { self.drain() } }
     }
 
-    /// Works until there is nothing more to do, or its turn is over: then whatever else waits for one of Dispatch's threads goes first,
-    /// or a lane that never rests would keep one from all others.
+    /// Works until nothing is left to do or its turn is over. Then it yields its Dispatch thread, so that a busy lane
+    /// does not starve others.
     private func drain() {
         processedCount = 0
         let deadline = clock.nanoseconds() + Self.turnDuration
@@ -190,7 +191,7 @@ final class Lane: @unchecked Sendable {
         processPostponed()
         write()
         releaseCredits()
-        // What came of that is written too.
+        // Writes the messages that the released credits admitted.
         write()
         if mustWakeNext {
             mustWakeNext = false
@@ -198,13 +199,14 @@ final class Lane: @unchecked Sendable {
         }
     }
 
-    /// Takes what has arrived, when all that was taken before is handled.
+    /// Takes the events that have arrived. Requires that all earlier events are handled.
     ///
-    /// - Parameter resting: whether the lane ends its work where nothing has; it is called for what comes then.
-    /// - Returns: whether anything has arrived.
+    /// - Parameter unschedulesIfEmpty: whether the lane stops if nothing has arrived; the next event then schedules it
+    ///   again.
+    /// - Returns: whether any events have arrived.
     private func takeEvents(unschedulesIfEmpty: Bool) -> Bool {
         position = 0
-        // Filled again and again, so that it grows once.
+        // Reused, so that its capacity grows only once.
         events.removeAll(keepingCapacity: events.count <= 4 * Self.batchLimit)
         return inbox.withLock { inbox in
             if inbox.events.isEmpty {
@@ -216,7 +218,8 @@ final class Lane: @unchecked Sendable {
         }
     }
 
-    /// Handles what was taken in its order: no more at once than the sink, and who waits for a credit, should wait for.
+    /// Handles the next events in order, at most one batch, because the sink and callers that wait for credits should
+    /// not wait longer.
     private func handleEvents(until deadline: Int64) {
         dispatchPrecondition(condition: .onQueue(queue))
         let stop = min(position + Self.batchLimit, events.count)
@@ -237,17 +240,18 @@ final class Lane: @unchecked Sendable {
             case .credit(false): endGenerator()
             case .wake: mustWakeNext = true
             }
-            // Stages may take their time.
+            // Stages may be slow.
             if position % 16 == 0, clock.nanoseconds() > deadline { break }
         }
     }
 
     // MARK: - Credits
 
-    /// Gives back the credits of what has ended: to the lane's own series first.
+    /// Releases the credits of ended messages, to the lane's own generator first.
     private func releaseCredits() { feed(creditBatch.drain()) }
 
-    /// Has messages of the series made for credits that the lane holds, and runs them; what is not needed goes to the gate.
+    /// Pulls messages from the generator for credits that the lane holds, and processes them. Releases the credits that
+    /// are not needed.
     private func feed(_ credits: Int) {
         guard credits > 0 else { return }
         guard let generator else { return creditPool.release(credits) }
@@ -261,7 +265,7 @@ final class Lane: @unchecked Sendable {
         creditPool.release(credits - (messages?.count ?? 0))
     }
 
-    /// Waits in line for a credit beside those that come back to the lane by themselves.
+    /// Waits for a credit from the pool, in addition to those that the lane gets back.
     private func waitForCredit() {
         guard generator != nil else { return }
         creditPool.acquire { [self] in post(.credit($0)) }
@@ -275,8 +279,8 @@ final class Lane: @unchecked Sendable {
     // MARK: - Messages
 
     private func process(_ receipt: Receipt, attempts: Int = 0) {
-        // Under load the clocks and counters would cost more than short stages do: of many messages at once, every sixteenth is
-        // timed, and what is counted is told then.
+        // Under load, reading clocks and counting would cost more than short stages: only every sixteenth message of a
+        // batch is timed, and counts are flushed then.
         context.isTimed = processedCount % 16 == 0
         processedCount += 1
         let outcome = chain.run(receipt.message, context: &context)
@@ -312,10 +316,11 @@ final class Lane: @unchecked Sendable {
         for message in messages { delivery.enqueue(.init(message, receipt)) }
     }
 
-    /// Lets a message rest on which a stage could not work, or gives it up where it was tried long enough.
+    /// Postpones a message for which a stage failed with a transient error, or fails it when its retries have taken too
+    /// long.
     private func postpone(_ receipt: Receipt, _ attempts: Int, _ reason: String, _ retryAfter: Duration?) {
         let now = clock.now()
-        // A stage can be asked again at little cost, so never much later than it may say yes.
+        // Running a stage again is cheap, so the delay is short.
         let pause = max(
             min(retry.pause(after: attempts, retryAfter: nil, jitter: .random(in: 0...1)), .seconds(1)),
             retryAfter ?? .zero)
@@ -325,7 +330,7 @@ final class Lane: @unchecked Sendable {
         postponed.append(Postponed(receipt: receipt, attempts: attempts, due: now + pause))
     }
 
-    /// Looks again at what has rested long enough.
+    /// Processes the postponed messages that are due.
     private func processPostponed() {
         guard !postponed.isEmpty else { return }
         let now = clock.now()
@@ -356,12 +361,13 @@ final class Lane: @unchecked Sendable {
                 completingSink.write(messages) { [self] in written(batch, $0, since: started, isProbe) }
                 continue
             }
-            // Begun here: most sinks hand the messages on without waiting, and another thread would only have to be woken for that.
+            // Starts on this thread: most sinks hand the messages on without waiting, so another thread would be woken
+            // for nothing.
             Task.immediate { [self] in written(batch, await sink.write(messages), since: started, isProbe) }
         }
     }
 
-    /// The sink answered. From any thread.
+    /// Handles the sink's answer. Thread-safe.
     private func written(_ batch: [Delivery.Entry], _ outcomes: [WriteOutcome], since started: Int64, _ isProbe: Bool) {
         post(.written(batch, outcomes, duration: clock.nanoseconds() - started, isProbe: isProbe))
     }
@@ -374,7 +380,7 @@ final class Lane: @unchecked Sendable {
         for (index, entry) in entries.enumerated() {
             let outcome =
                 index < outcomes.count
-                ? outcomes[index] : .transient(reason: "the sink gave no answer for this message", retryAfter: nil)
+                ? outcomes[index] : .transient(reason: "the sink returned no outcome for this message", retryAfter: nil)
             if let tap, tap.isActive { tap.record(outcome, of: entry.message, at: sinkName) }
             switch outcome {
             case .transient(let reason, _), .permanent(let reason):
@@ -402,18 +408,18 @@ final class Lane: @unchecked Sendable {
         guard hasChanged else { return }
         let state = breaker.state
         metrics.recordBreakerState(state)
-        // A probe that fails leaves everything as it was.
+        // A failed probe does not change the state that was reported.
         if state == .closed || !isProbe { recentErrors.breakerDidChange(to: state, at: sinkName) }
         if state == .closed { wakeAll() }
     }
 
-    /// Gives back a place in the window. The lane itself need not be called: it looks for something to write before it rests.
+    /// Releases a slot of the window. The lane itself needs no wake-up: it writes before it stops.
     private func release() {
         guard let waiting = window.release() else { return }
         if waiting == index { mustWakeNext = true } else { wakeLane(waiting) }
     }
 
-    /// Sees to it that the lane is woken when the next retry is due.
+    /// Schedules the timer that wakes the lane for the next retry.
     private func armTimer() {
         let nextPostponed = postponed.lazy.map(\.due).min()
         if let due = delivery.nextRetry { wake(at: due) }

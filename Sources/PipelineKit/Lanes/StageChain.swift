@@ -1,8 +1,7 @@
 import Wire
 
-/// The filters and transforms of a pipeline in order, run on one message without a hop between them.
+/// The filters and transforms of a pipeline, run on one message in order without a thread change.
 struct StageChain: Sendable {
-    /// One stage.
     struct Step: Sendable {
         enum Operation: Sendable {
             case filter(any Filter)
@@ -11,47 +10,47 @@ struct StageChain: Sendable {
 
         let name: String
         let operation: Operation
-        /// Where what the filter stops goes.
+        /// Where messages go that the filter stops.
         var otherwise: DivertedOutput?
     }
 
-    /// What became of a message.
+    /// How the stages left a message.
     enum Outcome {
-        /// These go to the sink.
+        /// The messages that go to the sink.
         case passed([Message])
-        /// It ended here.
+        /// The message ended.
         case ended(Settlement)
-        /// A filter stopped it, and it goes another way.
+        /// A filter stopped the message, and it goes to another output.
         case diverted(Message, DivertedOutput)
-        /// It became several, not all of which go to the sink.
+        /// The message was split, and not all parts go to the sink.
         case parts(Parts)
-        /// A stage could not work on it this time.
+        /// A stage failed with a transient error.
         case failed(stage: String, reason: String, retryAfter: Duration?)
     }
 
-    /// What became of the several messages that one became.
+    /// What became of the parts of a message.
     struct Parts {
         var passed: [Message] = []
         var diverted: [(Message, DivertedOutput)] = []
         var ended: [Settlement] = []
     }
 
-    /// A filter that wants to know how a message ended.
+    /// A filter that observes how a message ends.
     struct Observation {
         let filter: any OutcomeObserver
         let message: Message
     }
 
-    /// What one lane notes while it runs messages, between two `flushMetrics`s.
+    /// A lane's state for its runs: counts that the next `flushMetrics` records.
     struct RunContext {
-        /// The filters that want to know how the message ends; the lane takes them away with the message.
+        /// The filters that observe how the message ends. The lane takes them over with the message.
         var observations: [Observation] = []
         /// Whether the stages are timed.
         var isTimed = true
         fileprivate var tallies: [StageMetrics.Tally]
     }
 
-    /// One step or several as they are run: what can be told of them beforehand is.
+    /// One or several steps that run together, with what can be decided in advance.
     private struct Invocation: Sendable {
         enum Operation: Sendable {
             case group(any FilterGroup)
@@ -62,7 +61,7 @@ struct StageChain: Sendable {
         }
 
         let operation: Operation
-        /// The number of the first step.
+        /// The index of the first step.
         let first: Int
         let count: Int
     }
@@ -92,15 +91,16 @@ struct StageChain: Sendable {
         self.tap = tap
     }
 
-    /// The same chain for one lane: with lists of its own, since lanes that count the references to one list hold each other up.
+    /// Returns a copy of the chain for one lane. It has arrays of its own, because lanes would contend for the
+    /// reference counts of shared ones.
     func forLane(tap: PipelineTap?) -> StageChain {
         StageChain(steps.map { $0 }, invocations.map { $0 }, metrics.map { $0 }, clock, now, tap: tap)
     }
 
-    /// Notes for a lane to hand in with each message.
+    /// Makes the state that a lane passes with each message.
     func makeContext() -> RunContext { RunContext(tallies: Array(repeating: StageMetrics.Tally(), count: steps.count)) }
 
-    /// Tells the metrics what was counted.
+    /// Records the counts in the metrics.
     func flushMetrics(_ context: inout RunContext) {
         for index in metrics.indices { metrics[index].record(&context.tallies[index]) }
     }
@@ -127,7 +127,7 @@ struct StageChain: Sendable {
         return filter as? any RecordFilter
     }
 
-    /// Those at the beginning that are of one kind, together where that gains something.
+    /// Groups the leading filters of one kind, if the kind gains from it.
     private static func invocations<Kind: RecordFilter>(
         _ first: Kind, _ filters: [any RecordFilter], at index: Int
     ) -> [Invocation] {
@@ -148,9 +148,9 @@ struct StageChain: Sendable {
 
     // MARK: - Running
 
-    /// Runs the stages on a message. Messages that a transform made are run separately from there on.
+    /// Runs the stages on a message. The parts that a transform makes of it run separately from there on.
     ///
-    /// - Parameter first: the number of the call to begin with.
+    /// - Parameter first: the index of the invocation to start with.
     func run(_ message: Message, from first: Int = 0, context: inout RunContext) -> Outcome {
         var message = message
         var record: RecordView?
@@ -162,7 +162,7 @@ struct StageChain: Sendable {
             context.tallies[stop].add(outcome)
             if context.isTimed {
                 let ended = clock.nanoseconds()
-                // What is asked together shares its time.
+                // Filters that run together share the time.
                 let share = (ended - started) / Int64(stop - invocation.first + 1)
                 for asked in invocation.first...stop { metrics[asked].recordDuration(nanoseconds: share) }
                 started = ended
@@ -186,7 +186,7 @@ struct StageChain: Sendable {
         return .passed([message])
     }
 
-    /// - Returns: how the last step that was asked left the message, and which that is.
+    /// - Returns: how the last step that ran left the message, and the index of that step.
     private func run(
         _ invocation: Invocation, on message: inout Message, _ record: inout RecordView?, context: inout RunContext
     ) -> (StageMetrics.Outcome, step: Int) {
@@ -230,8 +230,8 @@ struct StageChain: Sendable {
         return .refused("\(error)")
     }
 
-    /// All that several messages become. If one of them is refused, all are: the sender can only be told one thing, and
-    /// what is refused has to be seen. If one has to be tried again, so have all.
+    /// Runs the remaining stages on all parts of a message. If one part is refused, all are: the sender gets one
+    /// answer, and a refusal must be seen. If one part must be retried, all are.
     private func runAll(
         _ messages: [Message], from first: Int, after stage: String, context: inout RunContext
     ) -> Outcome {

@@ -1,14 +1,14 @@
 import Locking
 import Wire
 
-/// Where in a message something stands, as it is written in a pipeline file: `config.url`, `attributes.NAME`, `metadata.key`.
+/// A reference to a part of a message, as pipeline files write it: `config.url`, `attributes.NAME`, `metadata.key`.
 public final class FieldReference: Sendable, Hashable {
     enum Target: Sendable {
-        /// A field of what it carries.
+        /// A field of the payload.
         case field(FieldPath)
         /// One of the publisher's attributes.
         case attribute(String)
-        /// What is known of it beside that.
+        /// A property of the message, such as its key.
         case metadata(Metadata)
     }
 
@@ -27,13 +27,13 @@ public final class FieldReference: Sendable, Hashable {
     }
 
     let target: Target
-    /// The same for all references of one text in this process: what they are told apart by on the path of a message.
+    /// The same for all references with the same text in this process. Comparing it is cheap.
     let id: Int
 
-    /// Every text that was made into a reference; as many as pipeline files name.
+    /// The ids of all references, by their text. Bounded by what the pipeline files name.
     private static let ids = Mutex<[String: Int]>([:])
 
-    /// Reads a reference; nil where the text is none.
+    /// Parses a reference. Returns nil if the text is none.
     public init?(_ text: String) {
         if text.hasPrefix("attributes."), text.count > 11 {
             target = .attribute(String(text.dropFirst(11)))
@@ -51,19 +51,17 @@ public final class FieldReference: Sendable, Hashable {
         }
     }
 
-    /// Whether they were written alike.
     public static func == (left: FieldReference, right: FieldReference) -> Bool { left.id == right.id }
 
-    /// By how it was written.
     public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 }
 
 extension OptionType where Value == FieldReference {
-    /// Where in a message something stands.
+    /// A reference to a part of a message.
     public static let reference = OptionType<String>.string.map(named: "field") { text in
         guard let reference = FieldReference(text) else {
             throw OptionError(
-                "'\(text)' is none of a field such as config.url or events[*], attributes.NAME, and metadata.id, key, topic, publishedAt or receivedAt"
+                "'\(text)' is no reference: write a field such as config.url or events[*], attributes.NAME, or metadata.id, key, topic, publishedAt or receivedAt"
             )
         }
         return reference

@@ -1,23 +1,23 @@
 import Wire
 
-/// A host taken apart once, for many sets to look it up.
+/// A host name, split into its parent domains once for many lookups.
 public final class HostName: Sendable {
-    /// A domain in which a host lies.
+    /// A domain that contains the host.
     public struct Parent: Sendable {
         package let fingerprint: UInt64
-        /// Where in the host's name it begins, in bytes.
+        /// The offset of the domain in the host's name, in bytes.
         fileprivate let offset: Int
     }
 
-    /// The longest name there is (RFC 1035, 2.3.4: 255 octets with their lengths). A longer one, which nobody can connect to, lies
-    /// in no domain: to look for each of a hundred thousand would take seconds.
+    /// The maximum length of a name (RFC 1035, 2.3.4: 255 octets with their lengths). A longer name, which nobody can
+    /// connect to, has no parents: looking up a hundred thousand of them would take seconds.
     private static let maximumLength = 253
 
-    /// In lower case.
+    /// The name in lower case.
     public let name: String
-    /// A number for the name, which other names may share: it spares look-ups.
+    /// A hash of the name, for fast lookups. Other names may have the same.
     package let fingerprint: UInt64
-    /// The domains it lies in, the nearest first.
+    /// The parent domains, nearest first.
     public let parents: [Parent]
 
     /// - Parameter name: in lower case.
@@ -33,16 +33,16 @@ public final class HostName: Sendable {
         self.name = name
     }
 
-    /// The fingerprint that a host of this name has.
+    /// Returns the fingerprint of a host name.
     package static func fingerprint(of name: String) -> UInt64 { stableHash(name) }
 
-    /// The host of a URL; nil where it has none.
+    /// Takes the host of a URL. Returns nil if it has none.
     public convenience init?(url: String) {
         guard let host = URLHost.of(url) else { return nil }
         self.init(host)
     }
 
-    /// A parent domain's name.
+    /// Returns the name of a parent domain.
     public func text(of parent: Parent) -> String {
         String(decoding: name.utf8.dropFirst(parent.offset), as: UTF8.self)
     }

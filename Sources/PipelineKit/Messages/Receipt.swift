@@ -1,25 +1,25 @@
 import Locking
 
-/// How a message ended. Every message that was taken in ends in exactly one of these.
+/// How a message ended. Every message that was accepted ends in exactly one way.
 public enum Settlement: Sendable, Equatable {
-    /// The sink has it.
+    /// The sink has accepted it.
     case delivered
-    /// It is on the disk and will be carried on from there: an answer to the sender, not an end.
+    /// The message is on disk and is processed from there. An answer to the sender, not an end.
     case spooled
-    /// A filter, named here, stopped it on purpose.
+    /// The named filter stopped the message on purpose.
     case filtered(stage: String)
-    /// It lost its meaning on the way and was not written.
+    /// The content expired and was not written.
     case expired
     /// A newer message of the same key was written instead.
     case superseded
-    /// It can never succeed as it is and was put aside, where a person can see it.
+    /// The message can never succeed and was stored as a dead letter, where a person can see it.
     case deadLettered(reason: String)
-    /// It can never succeed as it is: the sender is told so. `attempts` is how often it was written.
+    /// The message can never succeed, and the sender is told so. `attempts` is how often the sink was tried.
     case refused(stage: String, reason: String, attempts: Int)
-    /// It did not succeed this time: the sender should send it again, not before `retryAfter`.
+    /// The message failed this time: the sender should send it again, not before `retryAfter`.
     case failed(reason: String, retryAfter: Duration?)
 
-    /// Whether the sender may forget the message.
+    /// Whether the sender need not send the message again.
     public var isSuccess: Bool {
         switch self {
         case .delivered, .spooled, .filtered, .expired, .superseded, .deadLettered: true
@@ -27,10 +27,10 @@ public enum Settlement: Sendable, Equatable {
         }
     }
 
-    /// The outcome as metrics and logs name it.
+    /// The name in metrics and logs.
     public var name: String { kind.name }
 
-    /// The outcome without its reasons; as a number, the place in a list of all.
+    /// The settlement without its details. The raw value is the index in `allCases`.
     enum Kind: Int, CaseIterable {
         case delivered, spooled, filtered, expired, superseded, deadLettered, refused, failed
 
@@ -61,7 +61,7 @@ public enum Settlement: Sendable, Equatable {
         }
     }
 
-    /// Of several messages made from one, the ending that the sender has to hear.
+    /// How severe the settlement is. Of the parts of a message the most severe settlement is reported.
     var severity: Int {
         switch self {
         case .filtered: 0
@@ -75,10 +75,10 @@ public enum Settlement: Sendable, Equatable {
     }
 }
 
-/// The answer that is owed for one message taken in. It is given exactly once, when all that was made from the message
-/// has ended; what comes after that is ignored.
+/// The obligation to answer for one accepted message. It is settled exactly once, when all parts of the message have
+/// ended; later calls are ignored.
 ///
-/// May be used from any thread. The answer is given on the thread that settles the last part.
+/// Thread-safe. Observers and the completion are called on the thread that settles the last part.
 final class Receipt: Sendable {
     private struct State {
         var parts = 1
@@ -87,21 +87,22 @@ final class Receipt: Sendable {
         var observers: [@Sendable (Settlement) -> Void] = []
     }
 
-    /// The message as it was taken in.
+    /// The message as it was accepted.
     let message: Message
-    /// When it was let in, by the pipeline's clock.
+    /// When the message was admitted, by the pipeline's clock.
     let acceptedAt: Duration
-    /// What whoever handed the message in wants to be told.
+    /// The callback of whoever submitted the message.
     let settled: @Sendable (Settlement) -> Void
     private let state = Mutex(State())
     private let complete: Completion
 
-    /// Gives an answer and the message's credit back; the credit into the till, where there is one.
+    /// Reports a settlement and releases the message's credit, into the batch if there is one.
     typealias Completion = @Sendable (Receipt, Settlement, CreditBatch?) -> Void
 
     /// - Parameters:
-    ///   - settled: only kept here, for `complete` to call.
-    ///   - end: gives the answer. The same for all messages of a pipeline, so that a receipt costs one allocation.
+    ///   - settled: stored for `complete` to call.
+    ///   - complete: reports the settlement. One closure for all messages of a lane, so that a receipt costs one
+    ///     allocation.
     init(
         _ message: Message, acceptedAt: Duration, settled: @escaping @Sendable (Settlement) -> Void,
         complete: @escaping Completion
@@ -112,17 +113,20 @@ final class Receipt: Sendable {
         self.complete = complete
     }
 
-    /// The message became several: each of them owes a settlement now. Called before any of them is settled.
+    /// Splits the obligation: the message became several parts, each of which must be settled. Call it before any of
+    /// them is settled.
     func split(into parts: Int) { state.withLock { $0.parts += parts - 1 } }
 
-    /// Calls `observer` with the answer, before it is given. Called before the receipt is settled.
+    /// Adds an observer that is called with the settlement before it is reported. Call it before the receipt is
+    /// settled.
     func observe(_ observer: @escaping @Sendable (Settlement) -> Void) {
         state.withLock { $0.observers.append(observer) }
     }
 
     /// Settles one part.
     ///
-    /// - Parameter till: where the credit is put, by who gives back several at once; without it, it is given back here.
+    /// - Parameter creditBatch: takes the credit, if the caller releases several at once. Without it the credit is
+    ///   released here.
     func settle(_ settlement: Settlement, _ creditBatch: CreditBatch? = nil) {
         let answer: (Settlement, [@Sendable (Settlement) -> Void])? = state.withLock { state in
             guard !state.isSettled else { return nil }
@@ -139,7 +143,7 @@ final class Receipt: Sendable {
     }
 }
 
-/// Credits that one lane gives back together: whoever waits for one is woken once for many. Belongs to the lane's queue.
+/// Credits that a lane releases together, so that waiters are woken once for many. Used on the lane's queue only.
 final class CreditBatch {
     private var count = 0
 
@@ -147,7 +151,7 @@ final class CreditBatch {
 
     func add() { count += 1 }
 
-    /// Takes out what is in it.
+    /// Removes all credits and returns how many there were.
     func drain() -> Int {
         defer { count = 0 }
         return count

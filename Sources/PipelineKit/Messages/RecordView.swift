@@ -1,23 +1,21 @@
 public import Wire
 
-/// A message as conditions and templates look at it: its bytes are made once, and a field is looked for once, however many ask for
-/// it. Belongs to one message, on one thread. An object, so that a stage hands on nothing but a pointer.
+/// A message as conditions and templates read it. Makes the bytes once and looks each field up once, however many ask
+/// for it. Used for one message, on one thread. A class, so that stages pass on only a pointer.
 public final class RecordView {
-    /// The message.
     public let message: Message
-    /// The time that ages are measured at.
+    /// The time at which ages are measured.
     public let now: Timestamp
     private var cachedBytes: [UInt8]?
     private var fields: [(id: Int, value: FieldPath.Value?)] = []
     private var hosts: [(id: Int, hosts: [HostName?])] = []
 
-    /// A view of a message, into which nobody has looked.
     public init(_ message: Message, now: Timestamp) {
         self.message = message
         self.now = now
     }
 
-    /// What the message carries, as bytes.
+    /// The payload as bytes.
     public var bytes: [UInt8] {
         if let cachedBytes { return cachedBytes }
         let bytes = message.payload.bytes(at: now)
@@ -25,9 +23,10 @@ public final class RecordView {
         return bytes
     }
 
-    /// The hosts of the URLs that a reference points to, one for each value; nil for a value that is no URL. Taken apart once.
+    /// Returns the hosts of the URLs that a reference points to, one for each value; nil for a value that is no URL.
+    /// The result is cached.
     ///
-    /// - Throws: `StageError` where the message would have to be JSON and is not.
+    /// - Throws: `StageError` if the payload has to be JSON and is not.
     public func hosts(of reference: FieldReference) throws -> [HostName?] {
         for cached in hosts where cached.id == reference.id { return cached.hosts }
         let found: [HostName?] =
@@ -40,9 +39,9 @@ public final class RecordView {
         return found
     }
 
-    /// What a reference points to; nil where there is nothing.
+    /// Returns the value that a reference points to; nil if there is none.
     ///
-    /// - Throws: `StageError` where the message would have to be JSON and is not.
+    /// - Throws: `StageError` if the payload has to be JSON and is not.
     public func value(of reference: FieldReference) throws -> FieldPath.Value? {
         switch reference.target {
         case .field(let path):
@@ -52,7 +51,7 @@ public final class RecordView {
                 fields.append((reference.id, value))
                 return value
             } catch {
-                throw StageError("the message cannot be looked into: \(error)")
+                throw StageError("the message cannot be parsed: \(error)")
             }
         case .attribute(let name): return message.attributes[name].map { .text($0) }
         case .metadata(let metadata): return metadata.text(of: message).map { .text($0) }

@@ -1,7 +1,7 @@
-/// The host of a URL, found without building a URL: what rules about partners are written in. Goes by bytes, as the programs do
-/// that will connect to it.
+/// Finds the host of a URL without building a URL, for rules about partners. Works on bytes, like the programs that
+/// will connect to the host.
 public enum URLHost {
-    /// The host in lower case, without user, port and brackets; nil where there is none.
+    /// Returns the host in lower case, without user, port and brackets; nil if there is none.
     public static func of(_ url: String) -> String? {
         var url = url
         return url.withUTF8 { bytes in
@@ -11,13 +11,13 @@ public enum URLHost {
         }
     }
 
-    /// The host of what stands between `//` and the path.
+    /// Returns the host of an authority, the part between `//` and the path.
     public static func of(authority: Substring) -> String? {
         var authority = authority
         return authority.withUTF8 { host($0) }
     }
 
-    /// Where `://` ends.
+    /// Returns the index behind `://`.
     private static func afterScheme(_ bytes: UnsafeBufferPointer<UInt8>) -> Int? {
         var index = 0
         while index + 2 < bytes.count {

@@ -2,10 +2,10 @@ import Locking
 import Telemetry
 import Wire
 
-/// What a pipeline says of itself. The names and their help are in Telemetry/MetricCatalog.swift. Everything is made once;
-/// nothing is made on the path of a message.
+/// The metrics of a pipeline. Their names and help texts are in Telemetry/MetricCatalog.swift. All handles are made at
+/// the start, none while messages are processed.
 final class PipelineMetrics: Sendable {
-    /// By the kind of settlement; none for what does not end a message.
+    /// The counters by kind of settlement; nil for a settlement that does not end a message.
     private let settlementCounters: [SettlementCounter?]
     private let total: Timer
     private let sink: SinkMetrics
@@ -41,21 +41,21 @@ final class PipelineMetrics: Sendable {
         self.depth = depth
     }
 
-    /// The circuit breaker is in another state.
+    /// Records the state of the circuit breaker.
     func recordBreakerState(_ state: CircuitBreaker.State) { breakerState.record(state.rawValue) }
 
-    /// A message ended.
+    /// Records how a message ended.
     func recordSettlement(_ settlement: Settlement, duration nanoseconds: Int64) {
         settlementCounters[settlement.kind.rawValue]?.add()
         total.recordNanoseconds(nanoseconds)
     }
 
-    /// The sink answered.
+    /// Records the outcomes of a write.
     func recordWrites(_ outcomes: [WriteOutcome], duration nanoseconds: Int64) {
         sink.recordWrites(outcomes, duration: nanoseconds)
     }
 
-    /// A message was to be written to the spool.
+    /// Records the result of an append to the spool.
     func recordSpoolResult(_ result: SpoolResult) {
         let name =
             switch result {
@@ -67,16 +67,16 @@ final class PipelineMetrics: Sendable {
         spoolResults[name]?.increment()
     }
 
-    /// A message will be written again.
+    /// Records that a message will be retried.
     func recordRetry() { retries.increment() }
 
-    /// How many writes are out; notes with it how many messages are inside.
+    /// Records how many writes are in flight, and with it how many messages are in the pipeline.
     func recordInFlight(_ count: Int) {
         inFlightGauge.record(count)
         queueDepth.record(depth())
     }
 
-    /// How many messages ended in which way, by the settlement's name.
+    /// The number of messages by the name of their settlement.
     var counts: [String: Int] {
         var counts: [String: Int] = [:]
         for (kind, settlementCounter) in zip(Settlement.Kind.allCases, settlementCounters) {
@@ -86,7 +86,7 @@ final class PipelineMetrics: Sendable {
     }
 }
 
-/// How many messages ended in one way.
+/// Counts the messages with one settlement.
 private final class SettlementCounter: Sendable {
     private let counter: Counter
     private let total = StripedCounter()
@@ -101,9 +101,9 @@ private final class SettlementCounter: Sendable {
     }
 }
 
-/// What one sink says of itself.
+/// The metrics of one sink.
 final class SinkMetrics: Sendable {
-    /// By the kind of outcome.
+    /// The counters by kind of outcome.
     private let outcomes: [Counter]
     private let seconds: Timer
 
@@ -113,7 +113,7 @@ final class SinkMetrics: Sendable {
         seconds = Timer(label: "xmidt_hecate_stage_seconds", dimensions: dimensions, factory: factory)
     }
 
-    /// The sink answered.
+    /// Records the outcomes of a write.
     func recordWrites(_ outcomes: [WriteOutcome], duration nanoseconds: Int64) {
         seconds.recordNanoseconds(nanoseconds)
         if outcomes.count == 1 { return self.outcomes[outcomes[0].kind.rawValue].increment() }
@@ -124,7 +124,7 @@ final class SinkMetrics: Sendable {
     }
 }
 
-/// What one filter or transform says of itself.
+/// The metrics of one filter or transform.
 final class StageMetrics: Sendable {
     /// How a stage left a message.
     enum Outcome {
@@ -135,7 +135,7 @@ final class StageMetrics: Sendable {
         case failed(reason: String, retryAfter: Duration?)
     }
 
-    /// How often a stage left a message in which way, not yet told.
+    /// Counts of outcomes that are not recorded yet.
     struct Tally {
         fileprivate var passed = 0
         fileprivate var filtered = 0
@@ -166,7 +166,7 @@ final class StageMetrics: Sendable {
         seconds = Timer(label: "xmidt_hecate_stage_seconds", dimensions: dimensions, factory: factory)
     }
 
-    /// Tells what was counted and empties it.
+    /// Records the counts and clears them.
     func record(_ tally: inout Tally) {
         if tally.passed > 0 { passed.increment(by: tally.passed) }
         if tally.filtered > 0 { filtered.increment(by: tally.filtered) }
@@ -175,7 +175,7 @@ final class StageMetrics: Sendable {
         tally = Tally()
     }
 
-    /// The stage worked so long on a message.
+    /// Records how long the stage took for a message.
     func recordDuration(nanoseconds: Int64) { seconds.recordNanoseconds(nanoseconds) }
 
     static func counters(

@@ -2,19 +2,19 @@ import Locking
 import Telemetry
 public import Wire
 
-/// What went wrong of late, each kind once with how often: for people who look on, and for the log, which is not filled by it. Bounded. May
-/// be used from any thread; nothing is noted on the way of a message that goes well.
+/// The recent errors of a pipeline, each kind once with its count: for the status page, and for the log, which it does
+/// not flood. Bounded. Thread-safe; costs nothing for a message that succeeds.
 final class RecentErrors: Sendable {
-    /// The most kinds that are kept; the one that was last seen longest ago gives way.
+    /// The maximum number of kinds. The one that was seen least recently is dropped.
     static let maximumCount = 20
-    /// The longest reason that is kept.
+    /// The maximum length of a stored reason.
     private static let maximumReasonLength = 300
-    /// How long the log is silent about a stage after it was told what it does.
+    /// The time between two log entries for a stage.
     private static let logInterval = Duration.seconds(60)
 
     private struct State {
         var errors: [RecentError] = []
-        /// When the log was told of a stage.
+        /// When each stage was last logged.
         var lastLogged: [String: Timestamp] = [:]
     }
 
@@ -27,11 +27,11 @@ final class RecentErrors: Sendable {
         self.now = now
     }
 
-    /// The latest first.
+    /// The errors, latest first.
     var all: [RecentError] { state.withLock { $0.errors } }
 
-    /// Notes what went wrong. What will be tried again is told to the log as well, once a minute for each stage: of what will not, the
-    /// dead letters or the source tell.
+    /// Records an error. Logs it, at most once a minute for each stage, if the message will be retried; other failures
+    /// are logged by the dead letters or the source.
     func record(_ outcome: String, at stage: String, _ reason: String) {
         let reason = String(reason.prefix(Self.maximumReasonLength))
         let time = now()
@@ -56,7 +56,7 @@ final class RecentErrors: Sendable {
             "messages have to wait and are tried again", metadata: ["stage": "\(stage)", "reason": "\(reason)"])
     }
 
-    /// Tells the log that a sink is left alone, or works again.
+    /// Logs that the circuit breaker opened or closed.
     func breakerDidChange(to state: CircuitBreaker.State, at sink: String) {
         switch state {
         case .open:
@@ -70,18 +70,16 @@ final class RecentErrors: Sendable {
     }
 }
 
-/// Something that went wrong, and how often.
+/// An error, and how often it occurred.
 public struct RecentError: Sendable, Equatable {
-    /// The stage.
     public var stage: String
-    /// How it went: `transient`, `permanent`, `refused`, `failed`, `full`.
+    /// The outcome: `transient`, `permanent`, `refused`, `failed` or `full`.
     public var outcome: String
-    /// Why.
     public var reason: String
-    /// How often.
+    /// How often it occurred.
     public var count: Int
-    /// When it was first seen.
+    /// When it first occurred.
     public var first: Timestamp
-    /// When it was last seen.
+    /// When it last occurred.
     public var last: Timestamp
 }

@@ -1,24 +1,21 @@
 import Locking
 public import Wire
 
-/// What somebody who looks on sees of messages on their way, without holding them up: a bounded number of passages, noted only
-/// while somebody looks, and no more than so many a second. May be used from any thread.
+/// Shows messages as they pass the stages, without slowing them down: a bounded number of events, recorded only while
+/// somebody reads them, with a limit per second. Thread-safe.
 public final class Tap: Sendable {
-    /// A message at a stage.
+    /// A message that passed a stage.
     public struct Event: Sendable {
-        /// Counts up; what is missing between two was not noted because there was too much.
+        /// The sequence number. Numbers between two events are missing if the rate limit dropped some.
         public var number: Int
-        /// When.
         public var time: Timestamp
-        /// The pipeline.
         public var pipeline: String
-        /// The stage.
         public var stage: String
-        /// What the stage did with it: `passed`, `filtered`, `refused`, `failed`, or how the sink's write ended.
+        /// The outcome: `passed`, `filtered`, `refused`, `failed`, or the outcome of the write.
         public var outcome: String
-        /// Why, where there is a reason.
+        /// The reason, if there is one.
         public var reason: String?
-        /// The message as it left the stage. It may hold secrets.
+        /// The message as it left the stage. May hold secrets.
         public var message: Message
     }
 
@@ -30,27 +27,28 @@ public final class Tap: Sendable {
         var lastReadAt = ContinuousClock.now
     }
 
-    /// The most passages that wait for somebody to look.
+    /// The maximum number of events that wait to be read.
     public static let capacity = 256
-    /// The most passages noted in one second.
+    /// The maximum number of events recorded per second.
     public static let perSecond = 100
-    /// How long after the last look nothing is noted any more.
+    /// How long after the last read events are still recorded.
     private let idleTimeout: Duration
 
     private let isObserved = Atomic<Bool>(false)
     private let state = Mutex(State())
 
-    /// A tap at which nobody looks.
+    /// Makes a tap that nobody reads yet.
     public convenience init() { self.init(idleTimeout: .seconds(5)) }
 
     init(idleTimeout: Duration) { self.idleTimeout = idleTimeout }
 
-    /// Whether somebody looks.
+    /// Whether events are recorded.
     var isActive: Bool { isObserved.load(ordering: .relaxed) }
 
-    /// What passed since a number, oldest first; from now on it is noted for some seconds.
+    /// Returns the events after a sequence number, oldest first. Events are recorded for some seconds from now on.
     ///
-    /// - Returns: the passages, and the number to ask with next; what was missed lies between it and the passages' numbers.
+    /// - Returns: the events, and the number to pass next time. Events that were dropped lie between that number and
+    ///   those of the events.
     public func events(after number: Int) -> (events: [Event], last: Int) {
         isObserved.store(true, ordering: .relaxed)
         return state.withLock { state in
@@ -82,7 +80,7 @@ public final class Tap: Sendable {
     }
 }
 
-/// The tap as one lane of a pipeline uses it.
+/// One lane's view of the tap.
 final class PipelineTap: Sendable {
     private let tap: Tap
     private let pipeline: String
@@ -92,7 +90,7 @@ final class PipelineTap: Sendable {
         self.pipeline = pipeline
     }
 
-    /// Whether somebody looks.
+    /// Whether events are recorded.
     var isActive: Bool { tap.isActive }
 
     func record(_ outcome: StageMetrics.Outcome, of message: Message, at stage: String) {

@@ -1,21 +1,17 @@
-/// Something to say about a configuration, at a place where that is known.
+/// An error or a warning about a configuration, with its location if known.
 public struct Diagnostic: Sendable, Equatable {
-    /// How bad it is.
     public enum Severity: String, Sendable {
         /// The configuration cannot be used.
         case error
-        /// It can be used, but probably not as meant.
+        /// The configuration can be used, but probably not as intended.
         case warning
     }
 
-    /// How bad it is.
     public var severity: Severity
-    /// What is wrong and what to do, without a full stop. Never holds the value of a secret.
+    /// What is wrong and how to fix it, without a full stop. Never holds the value of a secret.
     public var message: String
-    /// Where.
     public var location: SourceLocation?
 
-    /// A diagnostic.
     public init(_ severity: Severity = .error, _ message: String, at location: SourceLocation?) {
         self.severity = severity
         self.message = message
@@ -23,34 +19,33 @@ public struct Diagnostic: Sendable, Equatable {
     }
 }
 
-/// The diagnostics of one pass, collected so that all mistakes are reported at once.
+/// Collects the diagnostics of a pass, so that all mistakes are reported at once.
 public struct Diagnostics: Sendable {
-    /// In the order they were found.
+    /// The diagnostics in the order of their occurrence.
     public private(set) var all: [Diagnostic] = []
-    /// The kinds of stages that may be named where options hold stages.
+    /// The kinds of stages that options may name.
     public let registry: StageRegistry
 
-    /// None yet.
     public init(registry: StageRegistry = StageRegistry()) { self.registry = registry }
 
-    /// Notes an error.
+    /// Adds an error.
     public mutating func error(_ message: String, at location: SourceLocation?) {
         all.append(Diagnostic(.error, message, at: location))
     }
 
-    /// Notes a warning.
+    /// Adds a warning.
     public mutating func warning(_ message: String, at location: SourceLocation?) {
         all.append(Diagnostic(.warning, message, at: location))
     }
 
-    /// Takes over what another pass found.
+    /// Adds the diagnostics of another pass.
     public mutating func append(contentsOf other: [Diagnostic]) { all += other }
 
-    /// Whether there is an error among them.
     public var hasErrors: Bool { all.contains { $0.severity == .error } }
 }
 
-/// The candidate nearest to a misspelt word, if one is near enough to be meant: `; did you mean 'x'?`, else nothing.
+/// Returns `; did you mean 'x'?` with the candidate nearest to a misspelt word, or an empty text if none is near
+/// enough.
 public func suggestion(for word: String, among candidates: some Sequence<String>) -> String {
     let limit = max(1, word.count / 3)
     let nearest =
@@ -61,7 +56,7 @@ public func suggestion(for word: String, among candidates: some Sequence<String>
     return nearest.map { "; did you mean '\($0.name)'?" } ?? ""
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours that lead from one word to the other (optimal string
+/// Returns the number of insertions, deletions, replacements and swaps of neighbours between two words (optimal string
 /// alignment). Words over 64 characters are not compared.
 private func editDistance(_ left: String, _ right: String) -> Int {
     let left = Array(left), right = Array(right)

@@ -1,29 +1,29 @@
-/// The declaration of one option of a stage: its name, type, default and one line of help. Everything that is known
-/// about an option is read from here: validation with suggestions, `hecate describe`, redaction.
+/// An option of a stage: its name, type, default and a line of help. Validation with suggestions, `hecate describe` and
+/// redaction are derived from it.
 public struct Option<Value: Sendable>: OptionDeclaration {
-    /// The name as it is written in a pipeline file.
+    /// The name in pipeline files.
     public let name: String
-    /// How its value is written.
+    /// The type of the value.
     public let type: OptionType<Value>
-    /// One line for the reader of `hecate describe`.
+    /// The help of `hecate describe`, one line.
     public let help: String
-    /// What holds where the option is left out; nil where it may not be.
+    /// The default; nil for a required option.
     public let defaultValue: Value?
-    /// The default as documentation shows it; nil where there is nothing to show.
+    /// The default as the documentation shows it; nil to show none.
     public let defaultText: String?
 
-    /// An option that has to be given.
+    /// Makes a required option.
     public init(_ name: String, _ type: OptionType<Value>, help: String) {
         (self.name, self.type, self.help, defaultValue, defaultText) = (name, type, help, nil, nil)
     }
 
-    /// An option with a default. `shown` is the default as documentation gives it, where `\(value)` would not do.
+    /// Makes an option with a default. `shown` is the default as the documentation shows it, if `\(value)` does not do.
     public init(_ name: String, _ type: OptionType<Value>, default value: Value, shown: String? = nil, help: String) {
         (self.name, self.type, self.help, defaultValue) = (name, type, help, value)
         defaultText = shown ?? "\(value)"
     }
 
-    /// An option that may be left out, and is nil then.
+    /// Makes an optional option, which is nil by default.
     public init<Wrapped>(optional name: String, _ type: OptionType<Wrapped>, help: String) where Value == Wrapped? {
         self.name = name
         self.type = type.map { Optional($0) }
@@ -32,74 +32,67 @@ public struct Option<Value: Sendable>: OptionDeclaration {
         defaultText = nil
     }
 
-    /// The type's name.
     public var typeName: String { type.name }
-    /// Whether it has to be given.
     public var isRequired: Bool { defaultValue == nil }
-    /// Whether its value must never be shown.
+    /// Whether the value must never be shown.
     public var isSecret: Bool { type.isSecret }
-    /// The options inside.
+    /// The members of a group.
     public var members: [any OptionDeclaration] { type.members }
 
-    /// What the value looks like.
+    /// The shape of the value.
     public var shape: OptionShape { type.shape }
 
-    /// Reads the value, as `OptionDeclaration` says.
     public func read(_ node: ConfigNode, _ diagnostics: inout Diagnostics) -> (any Sendable)? {
         type.read(node, &diagnostics)
     }
 
-    /// The default, as `OptionDeclaration` says.
     public var fallback: (any Sendable)? { defaultValue }
 }
 
-/// An option's declaration whatever the type of its value.
+/// An option without the type of its value.
 public protocol OptionDeclaration: Sendable {
-    /// The name as it is written in a pipeline file.
+    /// The name in pipeline files.
     var name: String { get }
-    /// The type's name.
     var typeName: String { get }
-    /// One line of help.
+    /// The help, one line.
     var help: String { get }
-    /// The default as documentation shows it.
+    /// The default as the documentation shows it.
     var defaultText: String? { get }
-    /// Whether it has to be given.
     var isRequired: Bool { get }
-    /// Whether its value must never be shown.
+    /// Whether the value must never be shown.
     var isSecret: Bool { get }
-    /// The options inside, where the value is a map of declared options.
+    /// The members, if the value is a group of options.
     var members: [any OptionDeclaration] { get }
-    /// What the value looks like, for the schema that editors check files with.
+    /// The shape of the value, for the JSON Schema.
     var shape: OptionShape { get }
-    /// Reads a value; returns nil after noting why not.
+    /// Parses a value. Returns nil after adding a diagnostic.
     func read(_ node: ConfigNode, _ diagnostics: inout Diagnostics) -> (any Sendable)?
-    /// What holds where the option is left out; nil where it may not be.
+    /// The default; nil for a required option.
     var fallback: (any Sendable)? { get }
 }
 
-/// The checked options of one stage.
+/// The validated options of a stage.
 public struct Options: Sendable {
     private var values: [String: any Sendable] = [:]
     private var locations: [String: SourceLocation] = [:]
 
-    /// No option was written: all have their defaults.
+    /// Makes options that all have their defaults.
     public init() {}
 
-    /// The value of an option: what was written, else its default.
+    /// Returns the value of an option: the one in the file, else the default.
     ///
-    /// The option has to be among those the options were read with; asking for another is a mistake in the program.
+    /// The option must be one of those that the options were read with; anything else is a programming error.
     public subscript<Value>(option: Option<Value>) -> Value {
         guard let value = values[option.name] as? Value ?? option.defaultValue else {
-            preconditionFailure("the option '\(option.name)' is not among the declared ones")
+            preconditionFailure("the option '\(option.name)' is not declared")
         }
         return value
     }
 
-    /// Where an option was written; nil where it was not.
+    /// Returns the location of an option in the file; nil if it is not given.
     public func location<Value>(of option: Option<Value>) -> SourceLocation? { locations[option.name] }
 
-    /// The stages that stand inside, as those of a `fan-out` do, however deep in maps and lists of options, in the order of the
-    /// file.
+    /// All stages nested in the options, such as the sinks of a `fan-out`, in the order of the file.
     public var nestedStages: [PipelineSpec.StageSpec] {
         locations.sorted { ($0.value, $0.key) < ($1.value, $1.key) }
             .compactMap { values[$0.key] }.flatMap(Self.stages)
@@ -115,11 +108,11 @@ public struct Options: Sendable {
         }
     }
 
-    /// Checks a map against declarations: unknown keys, missing options and wrong values are noted, all of them.
+    /// Validates a map against declarations. Reports all unknown keys, missing options and wrong values.
     ///
-    /// Nothing (`null`) counts as an empty map. `owner` names the stage in messages, as in `source sns`; what is missing
-    /// is reported at `missingAt`, else at the map.
-    /// - Returns: nil where there was an error.
+    /// `null` counts as an empty map. `owner` names the stage in messages, as in `source sns`. Missing options are
+    /// reported at `missingAt`, by default at the map.
+    /// - Returns: nil if there was an error.
     public static func read(
         _ node: ConfigNode, declarations: [any OptionDeclaration], owner: String, missingAt: SourceLocation? = nil,
         _ diagnostics: inout Diagnostics
@@ -129,7 +122,7 @@ public struct Options: Sendable {
         case .map(let found): entries = found
         case .null: entries = []
         default:
-            diagnostics.error("a map with the options of \(owner) is expected here", at: node.location)
+            diagnostics.error("expected a map with the options of \(owner)", at: node.location)
             return nil
         }
         var options = Options()
@@ -158,18 +151,17 @@ public struct Options: Sendable {
     }
 }
 
-/// Text that no log, error or rendering shows.
+/// A text that logs, errors and renderings never show.
 public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// The text itself, to be handed to whoever needs it and to nobody else.
+    /// The text. Pass it on only to what needs it.
     public let revealed: String
 
-    /// Hides a text.
     public init(_ text: String) { revealed = text }
 
-    /// Never the text.
+    /// The text is redacted.
     public var description: String { "[redacted]" }
-    /// Never the text.
+    /// The text is redacted.
     public var debugDescription: String { description }
-    /// Never the text.
+    /// The text is redacted.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }

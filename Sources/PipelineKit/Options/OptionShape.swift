@@ -1,32 +1,30 @@
-/// What an option's value looks like in a file: enough for a JSON Schema. Reading is what decides; a shape may be wider, never
-/// narrower, than what is read.
+/// The shape of an option's value, for the JSON Schema. Validation decides; a shape may allow more than validation
+/// does, never less.
 public indirect enum OptionShape: Sendable {
-    /// Anything.
+    /// Any value.
     case any
-    /// Text.
     case text
-    /// Text that fits a regular expression (ECMA 262).
+    /// Text that matches a regular expression (ECMA 262).
     case pattern(String)
-    /// `true` or `false`.
     case boolean
-    /// An integer within limits.
+    /// An integer in a range.
     case integer(ClosedRange<Int>)
-    /// A number within limits.
+    /// A number in a range.
     case number(ClosedRange<Double>)
-    /// One of some texts.
+    /// One of these texts.
     case choice([String])
-    /// A list, or a single value that stands for a list of one.
+    /// A list, or a single value in place of a list of one.
     case list(OptionShape)
-    /// A map from any name.
+    /// A map with any keys.
     case map(OptionShape)
-    /// A map of declared options.
+    /// A map with declared options.
     case group([any OptionDeclaration])
-    /// A map of declared options, in which any other name has a value of a shape.
+    /// A map with declared options; any other key has a value of shape `others`.
     case openGroup([any OptionDeclaration], others: OptionShape)
-    /// One of several shapes.
+    /// One of these shapes.
     case oneOf([OptionShape])
-    /// A stage: one kind of a role with its options.
+    /// A stage of a role with its options.
     case stage(StageRegistry.Role)
-    /// A shape that is written out once, under a name of its own, because it occurs in itself.
+    /// A recursive shape, which the schema defines under a name.
     case named(String, @Sendable () -> OptionShape)
 }

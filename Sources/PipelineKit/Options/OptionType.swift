@@ -1,20 +1,19 @@
 import Wire
 
-/// How an option's value is written and read: the one declaration from which validation, documentation and redaction
-/// come.
+/// The type of an option: parses its value and describes it for documentation and redaction.
 public struct OptionType<Value: Sendable>: Sendable {
-    /// The type as documentation and messages name it, such as `duration`.
+    /// The name in documentation and messages, such as `duration`.
     public let name: String
     /// Whether the value must never be shown.
     public let isSecret: Bool
-    /// The options inside, where the value is a map of declared options.
+    /// The members, if the value is a group of options.
     public let members: [any OptionDeclaration]
-    /// What the value looks like, for the schema that editors check files with.
+    /// The shape of the value, for the JSON Schema.
     public let shape: OptionShape
-    /// Reads a value. Returns nil after noting why not.
+    /// Parses a value. Returns nil after adding a diagnostic.
     let read: @Sendable (ConfigNode, inout Diagnostics) -> Value?
 
-    /// A type of one's own. `read` returns nil after noting in the diagnostics, at the node's place, what is wrong.
+    /// Makes a custom type. `read` returns nil after adding a diagnostic at the node's location.
     public init(
         _ name: String, isSecret: Bool = false, members: [any OptionDeclaration] = [], shape: OptionShape = .any,
         read: @escaping @Sendable (ConfigNode, inout Diagnostics) -> Value?
@@ -23,14 +22,14 @@ public struct OptionType<Value: Sendable>: Sendable {
         self.isSecret = isSecret
         self.members = members
         self.shape = shape
-        // A value that could not be completed was noted when its file was read.
+        // The reader of the file has already reported a value with a problem.
         self.read = { node, diagnostics in node.problem == nil ? read(node, &diagnostics) : nil }
     }
 
-    /// Reads a value; returns nil after noting why not.
+    /// Parses a value. Returns nil after adding a diagnostic.
     public func value(of node: ConfigNode, _ diagnostics: inout Diagnostics) -> Value? { read(node, &diagnostics) }
 
-    /// A type read from another's value; `convert` throws an `OptionError` where the value does not fit.
+    /// Derives a type. `convert` throws an `OptionError` for a value that does not fit.
     public func map<Other>(
         named name: String? = nil, shape: OptionShape? = nil, _ convert: @escaping @Sendable (Value) throws -> Other
     ) -> OptionType<Other> {
@@ -48,14 +47,13 @@ public struct OptionType<Value: Sendable>: Sendable {
     }
 }
 
-/// What is wrong with an option's value, for people.
+/// What is wrong with the value of an option.
 public struct OptionError: Error, CustomStringConvertible {
-    /// The message, without a full stop.
+    /// The message without a full stop.
     public let description: String
-    /// Where in the configuration, where that is known better than by whoever reports it.
+    /// The location in the configuration, if it is more precise than the option's.
     public let location: SourceLocation?
 
-    /// An error with a message.
     public init(_ message: String, at location: SourceLocation? = nil) {
         description = message
         self.location = location
@@ -64,13 +62,13 @@ public struct OptionError: Error, CustomStringConvertible {
 
 extension OptionType {
     private static func mismatch(_ expected: String, _ node: ConfigNode, _ diagnostics: inout Diagnostics) -> Value? {
-        diagnostics.error("\(expected) is expected here, \(node.kindName) stands here", at: node.location)
+        diagnostics.error("expected \(expected), found \(node.kindName)", at: node.location)
         return nil
     }
 }
 
 extension OptionType where Value == String {
-    /// Text that is not empty. Numbers and booleans have to be quoted to be text.
+    /// Text that is not empty. Numbers and booleans must be quoted.
     public static let string = OptionType("string", shape: .text) { node, diagnostics in
         guard case .string(let text) = node.content else {
             let hint: String
@@ -90,7 +88,7 @@ extension OptionType where Value == String {
         return text
     }
 
-    /// The path of a file, relative to where the program was started.
+    /// The path of a file, relative to the working directory.
     public static let path = OptionType<String>.string.map(named: "path") { $0 }
 }
 
@@ -99,7 +97,7 @@ extension OptionType where Value == Secret {
     public static let secret = OptionType("secret", isSecret: true, shape: .text) { node, diagnostics in
         guard case .string(let text) = node.content, !text.isEmpty else {
             diagnostics.error(
-                "a secret is expected here: text that is not empty, in quotation marks", at: node.location)
+                "expected a secret: text that is not empty, in quotation marks", at: node.location)
             return nil
         }
         return Secret(text)
@@ -107,7 +105,6 @@ extension OptionType where Value == Secret {
 }
 
 extension OptionType where Value == Bool {
-    /// `true` or `false`.
     public static let bool = OptionType("boolean", shape: .boolean) { node, diagnostics in
         guard case .bool(let value) = node.content else { return mismatch("true or false", node, &diagnostics) }
         return value
@@ -115,7 +112,7 @@ extension OptionType where Value == Bool {
 }
 
 extension OptionType where Value == Int {
-    /// An integer within limits.
+    /// An integer in a range.
     public static func int(_ range: ClosedRange<Int> = .min ... .max) -> OptionType {
         OptionType("integer", shape: .integer(range)) { node, diagnostics in
             guard case .int(let value) = node.content else { return mismatch("an integer", node, &diagnostics) }
@@ -149,7 +146,7 @@ extension OptionType where Value == Int {
 }
 
 extension OptionType where Value == Double {
-    /// A number within limits.
+    /// A number in a range.
     public static func number(_ range: ClosedRange<Double>) -> OptionType {
         OptionType("number", shape: .number(range)) { node, diagnostics in
             let value: Double
@@ -170,7 +167,7 @@ extension OptionType where Value == Double {
 }
 
 extension OptionType where Value == Duration {
-    /// A span of time with its unit: `250ms`, `10s`, `1h30m`. Never negative.
+    /// A duration with a unit: `250ms`, `10s`, `1h30m`. Never negative.
     public static let duration = OptionType(
         "duration",
         shape: .oneOf([.integer(0...0), .pattern(#"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)"#)])
@@ -186,7 +183,7 @@ extension OptionType where Value == Duration {
 }
 
 extension OptionType where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
-    /// One of the cases of an enumeration, by its raw value.
+    /// A case of an enumeration, by its raw value.
     public static var choice: OptionType {
         let names = Value.allCases.map(\.rawValue)
         return OptionType(names.joined(separator: " | "), shape: .choice(names)) { node, diagnostics in
@@ -203,7 +200,7 @@ extension OptionType where Value: RawRepresentable & CaseIterable, Value.RawValu
 }
 
 extension OptionType {
-    /// A list, or a single value that stands for a list of one.
+    /// A list, or a single value in place of a list of one.
     public static func list<Element>(of element: OptionType<Element>) -> OptionType where Value == [Element] {
         OptionType(
             "list of \(element.name)", isSecret: element.isSecret, members: element.members,
@@ -217,7 +214,7 @@ extension OptionType {
         }
     }
 
-    /// A map from any name to values of one type.
+    /// A map from any key to values of one type.
     public static func dictionary<Element>(
         of element: OptionType<Element>
     ) -> OptionType where Value == [String: Element] {
@@ -236,7 +233,7 @@ extension OptionType {
 }
 
 extension OptionType where Value == Options {
-    /// A map of declared options. `owner` names the whole in messages, as in `ttl of argus-item`.
+    /// A map of declared options. `owner` names it in messages, as in `ttl of argus-item`.
     public static func group(_ owner: String, _ members: [any OptionDeclaration]) -> OptionType {
         OptionType("map", members: members, shape: .group(members)) { node, diagnostics in
             Options.read(node, declarations: members, owner: owner, &diagnostics)
@@ -245,7 +242,7 @@ extension OptionType where Value == Options {
 }
 
 extension OptionType where Value == PipelineSpec.StageSpec {
-    /// A sink inside a stage: one kind with its options, as `sink` of a pipeline is written, and a `name` if one likes.
+    /// A nested sink: a kind with its options, as `sink` of a pipeline is written, and an optional `name`.
     /// `StageContext.makeSink` makes it.
     public static let sink = OptionType("sink", shape: .stage(.sink)) { node, diagnostics in
         PipelineSpec.StageSpec.read(.sink, node, &diagnostics)

@@ -1,15 +1,14 @@
 import Glibc
 
-/// How long ago something was, whatever happens to the wall clock: the time since an arbitrary moment. A parameter, so
-/// that a simulation can run the delivery on a clock of its own.
+/// A monotonic clock. A parameter, so that a simulation can use a clock of its own.
 struct MonotonicClock: Sendable {
-    /// The time passed, in nanoseconds.
+    /// The nanoseconds since an arbitrary moment.
     let nanoseconds: @Sendable () -> Int64
 
-    /// The time passed.
+    /// Returns the time since an arbitrary moment.
     func now() -> Duration { .nanoseconds(nanoseconds()) }
 
-    /// The system's clock. Asked directly, since stages of a fraction of a microsecond are timed with it.
+    /// The system's clock. Calls `clock_gettime` directly, because it times stages of a fraction of a microsecond.
     static let system = MonotonicClock {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

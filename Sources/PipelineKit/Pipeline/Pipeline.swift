@@ -2,11 +2,10 @@ import Locking
 import Telemetry
 import Wire
 
-/// A running pipeline: one source, its lanes, one sink. `run` is called once; everything else from any thread.
+/// A running pipeline: a source, lanes and a sink. `run` is called once. All other methods are thread-safe.
 public final class Pipeline: Sendable {
     private enum Phase: Equatable { case idle, opening, running, stopping }
 
-    /// The pipeline's name.
     public let name: String
     private let source: any Source
     private let sink: any Sink
@@ -84,16 +83,16 @@ public final class Pipeline: Sendable {
         intake = makeIntake(SpoolIntake(spool: spool, feeder: feeder, metrics: metrics, recentErrors: recentErrors))
     }
 
-    /// How many messages ended in which way so far, by the settlement's name (`delivered`, `filtered`, ...).
+    /// The number of messages by the name of their settlement (`delivered`, `filtered`, ...).
     public var counts: [String: Int] { metrics.counts }
 
-    /// How many messages are inside, of how many that may be.
+    /// How many messages are in the pipeline, and how many are allowed.
     public var occupancy: (count: Int, capacity: Int) { (creditPool.used, settings.capacity) }
 
-    /// What went wrong of late, the latest first. Reasons hold no secrets, but may hold URLs of webhooks.
+    /// The recent errors, latest first. Reasons hold no secrets, but may hold URLs of webhooks.
     public var recentErrors: [RecentError] { errorLog.all }
 
-    /// Whether messages can arrive and are taken.
+    /// Whether the pipeline receives messages.
     public var readiness: Readiness {
         switch phase.withLock({ $0 }) {
         case .idle, .opening: .notReady("the sink is not open yet")
@@ -103,7 +102,7 @@ public final class Pipeline: Sendable {
         }
     }
 
-    /// With a spool messages are taken whatever the sink does; without one they would only be sent back.
+    /// With a spool messages are accepted whatever the sink does. Without one they would only be sent back.
     private var readinessWithOpenBreaker: Readiness {
         let reason = "the sink fails: its circuit breaker is \(breaker.state == .open ? "open" : "half-open")"
         guard spool != nil else { return .notReady(reason) }
@@ -111,14 +110,14 @@ public final class Pipeline: Sendable {
         return .degraded(reason)
     }
 
-    /// Checks what `run` will need, and changes nothing: for who wants to replace a pipeline that runs by this one.
+    /// Checks what `run` needs without changing anything. Called before this pipeline replaces a running one.
     ///
-    /// - Throws: what would make `run` fail.
+    /// - Throws: the error that would make `run` fail.
     public func prepare() async throws { try await source.prepare() }
 
-    /// Opens the sink, runs the source to its end, waits for what is inside, closes the sink.
+    /// Opens the sink, runs the source to its end, waits for the messages in the pipeline, and closes the sink.
     ///
-    /// - Throws: what ended the source before its time.
+    /// - Throws: the error that ended the source early.
     public func run() async throws {
         guard advance(to: .opening) else { return }
         try await deadLetters?.open()
@@ -150,10 +149,10 @@ public final class Pipeline: Sendable {
         try result.get()
     }
 
-    /// Takes nothing more and lets what is inside end, within the grace period; what has not ended by then is told to its
-    /// sender as failed. Returns when the source has been told; `run` returns when all has ended.
+    /// Stops the source and drains the pipeline within the grace period. Messages that have not ended by then fail.
+    /// Returns when the source has stopped; `run` returns when everything has ended.
     ///
-    /// - Parameter grace: a shorter grace period than the pipeline's own.
+    /// - Parameter grace: a shorter grace period than the pipeline's.
     public func stop(within grace: Duration? = nil) async {
         guard advance(to: .stopping) else { return }
         logger.info("stopping", metadata: ["inside": "\(creditPool.used)"])
@@ -171,18 +170,20 @@ public final class Pipeline: Sendable {
         await deadLetters?.close()
     }
 
-    /// Settles everything that is still inside as failed, at once.
+    /// Settles all messages in the pipeline as failed, at once.
     public func abandon() {
         let unfinished = creditPool.used
         creditPool.close()
         if unfinished > 0 {
-            logger.warning("out of time: messages are left unfinished", metadata: ["inside": "\(unfinished)"])
+            logger.warning(
+                "the grace period has passed: the remaining messages fail and have to be sent again",
+                metadata: ["inside": "\(unfinished)"])
         }
         for lane in lanes { lane.abandon(reason: "the pipeline is shutting down") }
         for output in divertedOutputs { output.abandon(reason: "the pipeline is shutting down") }
     }
 
-    /// Goes on to a later phase; false where a stop came before.
+    /// Advances to a later phase. Returns false if the pipeline was stopped before.
     private func advance(to next: Phase) -> Bool {
         phase.withLock { phase in
             guard phase != .stopping else { return false }
@@ -200,7 +201,7 @@ public final class Pipeline: Sendable {
         for sink in divertedOutputs.map(\.sink) + [sink] { await sink.close() }
     }
 
-    /// Opens a sink, with back-off for as long as it takes; false where a stop came before.
+    /// Opens a sink and retries with backoff. Returns false if the pipeline was stopped before.
     private func open(_ sink: any Sink) async -> Bool {
         var attempts = 0
         while phase.withLock({ $0 != .stopping }) {
@@ -212,7 +213,7 @@ public final class Pipeline: Sendable {
                 let pause = max(
                     .milliseconds(50),
                     settings.retry.pause(after: attempts, retryAfter: nil, jitter: .random(in: 0...1)))
-                logger.error("the sink cannot be opened; it is tried again", metadata: ["error": "\(error)"])
+                logger.error("the sink cannot be opened; retrying", metadata: ["error": "\(error)"])
                 try? await Task.sleep(for: pause)
             }
         }
@@ -220,16 +221,15 @@ public final class Pipeline: Sendable {
     }
 }
 
-/// What of a pipeline outlives its process.
+/// What of a pipeline survives its process.
 public struct Durability: Sendable {
-    /// Where messages wait on disk.
+    /// The spool, where messages wait on disk.
     public var spool: (any MessageSpool)?
-    /// How long a message may wait there; one that waited longer goes to the dead letters.
+    /// How long a message may wait in the spool. An older one goes to the dead letters.
     public var maxAge: Duration?
-    /// Where messages go that can never succeed.
+    /// The store for messages that can never succeed.
     public var deadLetters: (any DeadLetterStore)?
 
-    /// Nothing, unless said otherwise.
     public init(
         spool: (any MessageSpool)? = nil, maxAge: Duration? = nil, deadLetters: (any DeadLetterStore)? = nil
     ) {
@@ -241,8 +241,8 @@ public struct Durability: Sendable {
 
 /// The lanes of a pipeline, for the lanes themselves.
 ///
-/// `@unchecked Sendable`: it is filled once, by the initializer of the pipeline, before any lane has something to do; from then on
-/// it is only read. A lock would be one that all lanes meet at.
+/// `@unchecked Sendable`: set once by the pipeline's initializer, before any lane works, and only read from then on.
+/// All lanes would contend for a lock.
 private final class LaneRegistry: @unchecked Sendable {
     private struct WeakLane { weak let lane: Lane? }
     private var lanes: [WeakLane] = []

@@ -1,21 +1,21 @@
 public import Telemetry
 
 extension PipelineSpec {
-    /// What was seen of one part of a pipeline.
+    /// The result of checking one connection of a pipeline.
     public struct ConnectionCheck: Sendable {
-        /// The part, such as `source sns` or `sink argus`.
+        /// The stage, such as `source sns` or `sink argus`.
         public var title: String
-        /// What was seen, or why it could not be used.
+        /// What was found, or why the connection cannot be used.
         public var result: Result<String, StageError>
     }
 
-    /// How long one part may take to be looked at.
+    /// The maximum duration of one check.
     private static let timeout = Duration.seconds(20)
 
-    /// Looks at everything outside that the pipeline's parts use, without changing anything: the source, the sink, the sinks of
-    /// filters, and a sink of dead letters, one after the other.
+    /// Checks the connections of a pipeline without changing anything: of the source, the sink, the sinks of filters
+    /// and a sink for dead letters, one after the other.
     ///
-    /// - Returns: what was seen of each, in order; nil where a part cannot be made, which is noted.
+    /// - Returns: the results in order; nil, with a diagnostic, if a stage cannot be made.
     public func checkConnections(
         deadLetters: StageSpec? = nil, logger: Logger, _ diagnostics: inout Diagnostics
     ) async -> [ConnectionCheck]? {

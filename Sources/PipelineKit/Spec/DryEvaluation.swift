@@ -1,16 +1,16 @@
 public import Telemetry
 public import Wire
 
-/// The filters and transforms of a pipeline on their own, at a time of one's choosing: to see what would become of a message,
-/// without a source, a sink, or anything outside.
+/// The filters and transforms of a pipeline, at a given time: shows what they do with a message, without a source, a
+/// sink or any connection.
 public struct DryEvaluation: Sendable {
-    /// What would become of a message.
+    /// What the stages do with a message.
     public enum Outcome: Sendable {
-        /// It would go to the sink as these.
+        /// These messages go to the sink.
         case passes([Message])
-        /// A filter would stop it, or nothing would be left of it.
+        /// A filter stops it, or nothing is left of it.
         case filtered(stage: String)
-        /// A stage would refuse it.
+        /// A stage refuses it.
         case refused(stage: String, reason: String)
     }
 
@@ -18,7 +18,7 @@ public struct DryEvaluation: Sendable {
 
     init(_ chain: StageChain) { self.chain = chain }
 
-    /// Runs a message through all stages, for its time as the stages see it.
+    /// Runs all stages on a message.
     public func evaluate(_ message: Message) -> Outcome {
         var context = chain.makeContext()
         let outcome = chain.run(message, context: &context)
@@ -41,9 +41,9 @@ public struct DryEvaluation: Sendable {
 }
 
 extension PipelineSpec {
-    /// Makes the filters and transforms for a trial; nothing outside is touched or measured.
+    /// Makes the filters and transforms for a dry evaluation, without connections and metrics.
     ///
-    /// - Returns: nil where a stage cannot be made, which is noted.
+    /// - Returns: nil, with a diagnostic, if a stage cannot be made.
     public func makeDryEvaluation(
         logger: Logger, now: @escaping @Sendable () -> Timestamp, _ diagnostics: inout Diagnostics
     ) -> DryEvaluation? {

@@ -1,27 +1,24 @@
 public import Telemetry
 public import Wire
 
-/// A pipeline as somebody wants it: checked, but not made yet.
+/// The description of a pipeline: validated, but not built.
 public struct PipelineSpec: Sendable {
-    /// A stage with its checked options.
+    /// A stage with its validated options.
     public struct StageSpec: Sendable {
-        /// Its name in the pipeline, unique there.
+        /// The name, unique in the pipeline.
         public var name: String
-        /// What it is.
         public var kind: StageRegistry.Kind
-        /// Its options.
         public var options: Options
-        /// Where it is written.
+        /// The location in the file.
         public var location: SourceLocation?
-        /// For a filter: the sink that takes what it stops; nil where that ends there.
+        /// The sink for what a filter stops; nil if it ends there.
         public var otherwise: StageSpec? {
             get { otherwiseStorage.first }
             set { otherwiseStorage = newValue.map { [$0] } ?? [] }
         }
-        /// A list because a value cannot hold itself.
+        /// An array, because a struct cannot contain itself.
         private var otherwiseStorage: [StageSpec] = []
 
-        /// A stage.
         public init(name: String, kind: StageRegistry.Kind, options: Options, location: SourceLocation?) {
             self.name = name
             self.kind = kind
@@ -30,18 +27,13 @@ public struct PipelineSpec: Sendable {
         }
     }
 
-    /// Its name.
     public var name: String
-    /// Where messages come from.
     public var source: StageSpec
-    /// Filters and transforms in order.
+    /// The filters and transforms in order.
     public var stages: [StageSpec]
-    /// Where messages go.
     public var sink: StageSpec
-    /// How the runner works.
     public var settings: RunnerSettings
 
-    /// A pipeline.
     public init(
         name: String, source: StageSpec, stages: [StageSpec], sink: StageSpec,
         settings: RunnerSettings = RunnerSettings()
@@ -53,17 +45,17 @@ public struct PipelineSpec: Sendable {
         self.settings = settings
     }
 
-    /// Whether the source's sender sends again what failed, so that the pipeline can be replaced while it runs.
+    /// Whether the source's sender redelivers failed messages, so that the pipeline can be replaced while it runs.
     public var isReplaceable: Bool { source.kind.redelivers }
 
-    /// Makes the stages, without I/O, and notes what does not go together.
+    /// Makes the stages without I/O, and reports what does not fit together.
     ///
     /// - Parameters:
-    ///   - dryRunSink: takes the place of the sink in a trial run, and of those of filters.
-    ///   - other: takes the place of the source.
-    ///   - durability: what outlives the process.
-    ///   - tap: where what passes can be looked at.
-    /// - Returns: nil where there was an error.
+    ///   - dryRunSink: replaces the sink and the sinks of filters in a dry run.
+    ///   - replacement: replaces the source.
+    ///   - durability: what survives the process.
+    ///   - tap: shows messages as they pass.
+    /// - Returns: nil if there was an error.
     public func build(
         logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory,
         now: @escaping @Sendable () -> Timestamp = { .now() }, dryRunSink: (any Sink)? = nil,
@@ -85,7 +77,7 @@ public struct PipelineSpec: Sendable {
             settings: settings, logger: logger, metrics: metrics, now: now, durability: durability, tap: tap)
     }
 
-    /// Makes the filters and transforms; nil where one of them cannot be made, which is noted.
+    /// Makes the filters and transforms. Returns nil, with a diagnostic, if one cannot be made.
     func makeSteps(
         _ context: StageContext, dryRunSink: (any Sink)?, retry: RetryPolicy, _ diagnostics: inout Diagnostics
     ) -> [StageChain.Step]? {
@@ -113,7 +105,7 @@ public struct PipelineSpec: Sendable {
 }
 
 extension PipelineSpec.StageSpec {
-    /// The context of a stage of a pipeline.
+    /// Returns the context of a stage.
     func context(in pipeline: StageContext) -> StageContext {
         var context = pipeline
         context.stage = name
@@ -122,7 +114,7 @@ extension PipelineSpec.StageSpec {
         return context
     }
 
-    /// Makes the stage in a pipeline; nil after noting why not.
+    /// Makes the stage. Returns nil after adding a diagnostic.
     func make(_ pipeline: StageContext, _ diagnostics: inout Diagnostics) -> AnyStage? {
         do {
             return try kind.make(options, context(in: pipeline))
@@ -132,16 +124,16 @@ extension PipelineSpec.StageSpec {
         }
     }
 
-    /// Notes why the stage cannot be made.
+    /// Reports why the stage cannot be made.
     func report(_ error: any Error, _ diagnostics: inout Diagnostics) {
         diagnostics.error("\(kind.title): \(error)", at: (error as? OptionError)?.location ?? location)
     }
 }
 
 extension PipelineSpec.StageSpec {
-    /// Makes a store of dead letters of a sink, without I/O.
+    /// Makes a dead letter store of a sink, without I/O.
     ///
-    /// - Returns: nil where this is no sink, or its options do not go together, which is noted.
+    /// - Returns: nil, with a diagnostic, if the stage is no sink or cannot be made.
     public func makeDeadLetters(
         pipeline: String, logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory,
         _ diagnostics: inout Diagnostics
@@ -156,20 +148,20 @@ extension PipelineSpec.StageSpec {
     }
 }
 
-/// How a runner works.
+/// The settings of a pipeline's runner.
 public struct RunnerSettings: Sendable {
-    /// How many lanes run filters and transforms side by side.
+    /// How many lanes run filters and transforms in parallel.
     public var lanes: Int
-    /// The most messages inside at once.
+    /// The maximum number of messages in the pipeline.
     public var capacity: Int
-    /// What is done about transient failures.
+    /// How transient failures are retried.
     public var retry: RetryPolicy
-    /// When the sink is left alone.
+    /// When the circuit breaker opens.
     public var breaker: BreakerPolicy
-    /// How long messages inside may take to end once a stop was asked for.
+    /// How long messages may take to end after the pipeline is stopped.
     public var shutdownGrace: Duration
 
-    /// Settings; by default as many lanes as there are processors.
+    /// Makes settings, by default with one lane per processor.
     public init(
         lanes: Int = availableProcessors(), capacity: Int = 1024, retry: RetryPolicy = RetryPolicy(),
         breaker: BreakerPolicy = BreakerPolicy(), shutdownGrace: Duration = .seconds(20)

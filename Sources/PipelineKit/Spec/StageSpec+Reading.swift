@@ -1,9 +1,9 @@
-/// Reading a stage as it is written wherever one may stand: `KIND`, or `{KIND: {options}}`.
+/// Parsing of a stage, wherever one may be written: `KIND`, or `{KIND: {options}}`.
 extension PipelineSpec.StageSpec {
-    /// Reads `{KIND: {...}}` or, where a kind needs no options, `KIND`; the map may hold a `name` too. The kinds are those of
-    /// the diagnostics' registry.
+    /// Parses `{KIND: {...}}`, or `KIND` for a kind without required options. The map may also hold a `name`. The kinds
+    /// are those of the diagnostics' registry.
     ///
-    /// - Returns: nil after noting why not.
+    /// - Returns: nil after adding a diagnostic.
     public static func read(
         _ role: StageRegistry.Role, _ node: ConfigNode, _ diagnostics: inout Diagnostics
     ) -> Self? {
@@ -23,7 +23,7 @@ extension PipelineSpec.StageSpec {
         }
         let example = diagnostics.registry.kinds(role).first?.declaration.name ?? "KIND"
         diagnostics.error(
-            "one kind of \(role.rawValue) with its options is expected here, as in '\(role.rawValue): {\(example): {...}}'",
+            "expected one kind of \(role.rawValue) with its options, as in '\(role.rawValue): {\(example): {...}}'",
             at: node.location)
         return nil
     }
@@ -52,7 +52,7 @@ extension PipelineSpec.StageSpec {
                 options = ConfigNode(.map([entry]), at: options.location)
             }
         }
-        // What is missing is missing of the stage, so that is the place to point at.
+        // Missing options are reported at the stage.
         if case .null = options.content { options.location = location }
         let read = Options.read(
             options, declarations: kind.declaration.options, owner: kind.title, missingAt: location, &diagnostics)
@@ -61,14 +61,15 @@ extension PipelineSpec.StageSpec {
 }
 
 extension PipelineSpec.StageSpec {
-    /// What the stage takes and the sinks inside it take, where that is not what comes: each with its place and advice.
+    /// Reports the stage and its nested sinks, with their locations and advice, if they do not accept the payload that
+    /// arrives.
     func checkPayload(_ incoming: PayloadKind, _ diagnostics: inout Diagnostics) {
         if let expected = kind.declaration.accepts, expected != incoming {
             let producers = diagnostics.registry.kinds(.transform)
                 .filter { $0.declaration.produces == expected }.map { "'\($0.title)'" }
             let advice = producers.isEmpty ? "" : "; put \(producers.joined(separator: " or ")) in front of it"
             diagnostics.error(
-                "\(kind.title) takes \(expected), but what comes here is \(incoming)\(advice)", at: location)
+                "\(kind.title) accepts \(expected), but gets \(incoming)\(advice)", at: location)
         }
         for nested in options.nestedStages + (otherwise.map { [$0] } ?? []) {
             nested.checkPayload(incoming, &diagnostics)
@@ -77,7 +78,7 @@ extension PipelineSpec.StageSpec {
 }
 
 extension PipelineSpec {
-    /// Notes every stage that does not take what the one before it makes, and names that are not unique.
+    /// Reports every stage that does not accept what the one before it produces, and names that are not unique.
     public func check(_ diagnostics: inout Diagnostics) {
         var incoming = source.kind.declaration.produces ?? .bytes
         for stage in stages + [sink] {
@@ -87,7 +88,7 @@ extension PipelineSpec {
         var seen: Set<String> = [sink.name]
         for stage in stages where !seen.insert(stage.name).inserted {
             diagnostics.error(
-                "another stage is called '\(stage.name)' too; give this one a 'name' of its own", at: stage.location)
+                "another stage has the name '\(stage.name)', too; give this one a 'name'", at: stage.location)
         }
     }
 }

@@ -1,60 +1,58 @@
-/// A durable queue in front of a pipeline: what is in it survives a crash. A message that is in it counts as taken, and is
-/// carried on from there until it has ended.
+/// A durable queue in front of a pipeline: its messages survive a crash. A message in it counts as accepted and is
+/// processed until it has ended.
 public protocol MessageSpool: Sendable {
-    /// Opens the queue. Called once, before anything else.
+    /// Opens the queue. The pipeline calls it once, before anything else.
     ///
-    /// - Throws: where it cannot be opened, such as where another process has it open.
-    /// - Returns: the number of the newest message in it, 0 where it is empty.
+    /// - Throws: if it cannot be opened, for example because another process uses it.
+    /// - Returns: the number of the newest message, 0 if the queue is empty.
     func open() async throws -> Int64
 
-    /// Writes messages, all at the same moment. Where there is no room for one, those behind it are not stored either, so that what
-    /// is sent again comes in order.
+    /// Appends messages in one transaction. If there is no space for one, those behind it are not stored either, so
+    /// that they are sent again in order.
     ///
-    /// - Parameter done: called for each, in their order, when it is on the disk or cannot be; for stored messages in the order of
-    ///   their numbers, whoever appended them. One call after the other, on a queue of the spool's.
+    /// - Parameter done: called for each message in order when it is on disk or has failed; for stored messages in the
+    ///   order of their numbers. Calls do not overlap; they run on the spool's queue.
     func append(_ messages: [Message], done: @escaping @Sendable (_ index: Int, SpoolResult) -> Void)
 
-    /// The oldest messages with a number above `number`, in order, at most `limit`.
+    /// Returns the oldest messages with a number above `number`, in order, at most `limit`.
     func read(after number: Int64, limit: Int) async throws -> [SpooledMessage]
 
-    /// Takes a message out: it has ended. What is not on the disk yet at a crash comes again.
+    /// Removes a message that has ended. After a crash, messages whose removal is not on disk are processed again.
     func remove(_ number: Int64)
 
-    /// Writes what is left to be written and lets go of the file.
+    /// Writes everything pending and closes the file.
     func close() async
 }
 
-/// A message in a spool.
+/// A message in the spool.
 public struct SpooledMessage: Sendable {
-    /// Its number: later messages have higher ones.
+    /// The number. Later messages have higher numbers.
     public var number: Int64
-    /// The message.
     public var message: Message
 
-    /// A message with its number.
     public init(number: Int64, message: Message) {
         self.number = number
         self.message = message
     }
 }
 
-/// What became of a message that was to be written to a spool.
+/// The result of appending a message to the spool.
 public enum SpoolResult: Sendable, Equatable {
-    /// It is on the disk, under this number.
+    /// The message is on disk under this number.
     case stored(Int64)
-    /// A message of this id was stored a short while ago; this one was not stored again.
+    /// A message with this id was stored recently; this one was not stored again.
     case duplicate
-    /// There is no room: it is to come again later.
+    /// The spool is full: the sender should send the message again later.
     case full
-    /// It could not be written.
+    /// The message could not be written.
     case failed(String)
 
-    /// What a sender is told.
+    /// The settlement to tell the sender.
     var settlement: Settlement {
         switch self {
         case .stored, .duplicate: .spooled
         case .full: .failed(reason: "the spool is full", retryAfter: .seconds(30))
-        case .failed(let reason): .failed(reason: "the spool cannot take it: \(reason)", retryAfter: nil)
+        case .failed(let reason): .failed(reason: "the spool cannot store it: \(reason)", retryAfter: nil)
         }
     }
 }

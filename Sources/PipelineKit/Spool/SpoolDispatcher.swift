@@ -1,21 +1,23 @@
 import Wire
 
-/// The way of a message out of the spool: through the pipeline, and then out of the file, or into the pipeline again.
+/// Dispatches messages from the spool into the pipeline, and removes them from the spool when they have ended. A
+/// message that failed is dispatched again.
 struct SpoolDispatcher: Sendable {
-    /// How long a message rests that failed, though it was tried for as long as it takes: its dead letter could not be kept, or
-    /// the one that took its place was refused.
+    /// The delay before a failed message is dispatched again. It had all its retries: its dead letter could not be
+    /// stored, or the message that superseded it was refused.
     private static let retryDelay = Duration.seconds(2)
 
     let spool: any MessageSpool
-    /// The pipeline behind the spool.
+    /// The intake of the pipeline behind the spool.
     let intake: Intake
     let maxAge: Duration?
     let now: @Sendable () -> Timestamp
 
-    /// Carries a message through, for which a credit is held.
+    /// Dispatches a message for which a credit is held.
     func dispatch(_ spooled: SpooledMessage) {
         if let maxAge, now() - spooled.message.receivedAt > maxAge {
-            let tooOld = Settlement.refused(stage: "spool", reason: "it waited longer than maxAge", attempts: 0)
+            let tooOld = Settlement.refused(
+                stage: "spool", reason: "it waited in the spool longer than maxAge", attempts: 0)
             intake.settle(spooled.message, with: tooOld) { settle(spooled, $0) }
         } else {
             intake.start(spooled.message) { settle(spooled, $0) }
@@ -26,7 +28,7 @@ struct SpoolDispatcher: Sendable {
         guard !settlement.isSuccess else { return spool.remove(spooled.number) }
         Task {
             try? await Task.sleep(for: Self.retryDelay)
-            // At a shutdown there is no credit any more, and it stays where it is for the next process.
+            // During a shutdown there is no credit any more; the message stays in the spool for the next process.
             if await intake.creditPool.acquire() { dispatch(spooled) }
         }
     }

@@ -3,14 +3,14 @@ import Locking
 import Telemetry
 import Wire
 
-/// Carries messages from a spool into a pipeline, in the order of their numbers. One that was stored just now goes on from memory
-/// when all before it have gone on and there is room; otherwise it is read again when its turn comes, so that memory stays
-/// bounded however many wait. May be used from any thread.
+/// Feeds messages from a spool into a pipeline in the order of their numbers. A message that was just stored is fed
+/// from memory if all before it were fed and a credit is free. Otherwise it is read from disk later, so that memory
+/// stays bounded. Thread-safe.
 final class SpoolFeeder: Sendable {
     private struct State {
-        /// The newest number on the disk.
+        /// The newest number on disk.
         var stored: Int64 = 0
-        /// The newest number that has gone on.
+        /// The newest number that was fed.
         var lastFed: Int64 = 0
         var isReading = false
         var isClosed = false
@@ -26,7 +26,7 @@ final class SpoolFeeder: Sendable {
     private let feed: @Sendable (SpooledMessage) -> Void
     private let state = Mutex(State())
 
-    /// - Parameter feed: carries a message on; a credit is held for it.
+    /// - Parameter feed: dispatches a message for which a credit is held.
     init(
         spool: any MessageSpool, creditPool: CreditPool, logger: Logger,
         feed: @escaping @Sendable (SpooledMessage) -> Void
@@ -37,16 +37,16 @@ final class SpoolFeeder: Sendable {
         self.feed = feed
     }
 
-    /// Whether nothing is carried on any more.
+    /// Whether feeding has stopped.
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
-    /// Begins with what a former process left.
+    /// Starts with the messages of the last process.
     func start(newest: Int64) {
         state.withLock { $0.stored = newest }
         readIfNeeded()
     }
 
-    /// A message is on the disk. Called in the order of the numbers.
+    /// Feeds a message that was stored, or schedules reading it. Called in the order of the numbers.
     func stored(_ message: SpooledMessage) {
         let feedsDirectly = state.withLock { state in
             let isNext = state.lastFed == state.stored && !state.isReading && !state.isClosed
@@ -58,7 +58,7 @@ final class SpoolFeeder: Sendable {
         if feedsDirectly { feed(message) } else { readIfNeeded() }
     }
 
-    /// Carries nothing more on. What has not gone on stays in the spool.
+    /// Stops feeding. Messages that were not fed stay in the spool.
     func close() {
         let callbacks = state.withLock { state in
             state.isClosed = true
@@ -68,7 +68,7 @@ final class SpoolFeeder: Sendable {
         for callback in callbacks { callback() }
     }
 
-    /// Returns when everything on the disk has gone on, or when it is closed.
+    /// Returns when all messages on disk were fed, or when the feeder is closed.
     func waitUntilDrained() async {
         await withCheckedContinuation { continuation in
             let isDone = state.withLock { state in
@@ -92,7 +92,7 @@ final class SpoolFeeder: Sendable {
     private func readLoop() async {
         while let after = next() {
             do {
-                // Up to here everything is on the disk, so where nothing is found there is nothing: it was taken out before.
+                // Everything up to this number is on disk. If nothing is found, all of it was removed before.
                 let newest = state.withLock { $0.stored }
                 let messages = try await spool.read(after: after, limit: Self.batch)
                 for message in messages {
@@ -102,13 +102,13 @@ final class SpoolFeeder: Sendable {
                 }
                 if messages.isEmpty { state.withLock { $0.lastFed = newest } }
             } catch {
-                logger.error("the spool cannot be read; it is tried again", metadata: ["error": "\(error)"])
+                logger.error("the spool cannot be read; retrying", metadata: ["error": "\(error)"])
                 try? await Task.sleep(for: Self.failureDelay)
             }
         }
     }
 
-    /// The number to read on after; nil where there is nothing more to read, and the reading has ended with it.
+    /// Returns the number to continue reading after. Returns nil, and ends reading, if there is nothing to read.
     private func next() -> Int64? {
         let (after, callbacks): (Int64?, [@Sendable () -> Void]) = state.withLock { state in
             if state.lastFed < state.stored, !state.isClosed { return (state.lastFed, []) }

@@ -1,48 +1,50 @@
-/// Decides which messages go on.
+/// Decides which messages pass.
 ///
-/// A pure function of message and options. It is called on a lane's queue, for one message at a time there, but on
-/// several lanes at once.
+/// Must be a pure function of message and options. Called on the lanes' queues: for one message at a time on each,
+/// concurrently on several.
 public protocol Filter: Stage {
-    /// Whether the message goes on. One that does not is settled as `filtered`, which counts as success.
+    /// Returns whether the message passes. A message that does not is settled as `filtered`, which counts as success.
     ///
-    /// - Throws: `StageError` where no answer can be given: the message is refused to the sender, or, where the error says that
-    ///   it may pass, looked at again after a pause.
+    /// - Throws: `StageError` if the filter cannot decide. The message is refused, or postponed if the error is
+    ///   transient.
     func admits(_ message: Message) throws -> Bool
 }
 
-/// A filter that goes by what stands in the record. Those that follow each other in a pipeline are handed the same view, so that
-/// the second finds what the first has looked for.
+/// A filter that reads fields of the record. Consecutive filters of a pipeline share a view, so that each field is
+/// looked up once.
 public protocol RecordFilter: Filter {
-    /// As `admits(_:)`, which answers the same.
+    /// Returns the same as `admits(_:)`.
     func admits(_ record: RecordView) throws -> Bool
 
-    /// What answers for several of this kind that stand in a row, at less cost than each on its own; nil where nothing is gained.
+    /// Makes a group that evaluates consecutive filters of this kind at less cost than one by one; nil if nothing is
+    /// gained.
     static func group(of filters: [Self]) -> (any FilterGroup)?
 }
 
 extension RecordFilter {
-    /// Each is asked on its own.
+    /// The filters are evaluated one by one.
     public static func group(of filters: [Self]) -> (any FilterGroup)? { nil }
 }
 
-/// Several filters in a row, asked together.
+/// Several consecutive filters that are evaluated together.
 public protocol FilterGroup: Sendable {
-    /// Runs a message through the row. It answers what the filters would, asked one after the other.
+    /// Runs a message through the group. The result is that of the filters one after the other.
     func run(_ record: RecordView) -> FilterGroupResult
 }
 
-/// How far a message comes in a row of filters. Filters are numbered from 0.
+/// How far a message got in a group of filters, which are numbered from 0.
 public enum FilterGroupResult {
-    /// All let it through.
+    /// All filters passed it.
     case passed
-    /// This one stopped it, those before let it through.
+    /// This filter stopped it, those before passed it.
     case stopped(by: Int)
-    /// This one threw an error, those before let it through.
+    /// This filter threw an error, those before passed the message.
     case failed(by: Int, any Error)
 }
 
-/// A filter that wants to know how what it let through ended, such as one that leaves out what was written before.
+/// A filter that observes how the messages it passed ended, for example to skip what was written before.
 public protocol OutcomeObserver: Filter {
-    /// A message that was let through has ended. Called once for each, as the filter saw it, on any thread.
+    /// Handles the end of a message that the filter passed. Called once for each, with the message as the filter saw
+    /// it, on any thread.
     func ended(_ message: Message, _ settlement: Settlement)
 }

@@ -2,12 +2,12 @@ import Locking
 import Telemetry
 
 extension StageContext {
-    /// Makes a sink that stands inside this stage, as those of a `fan-out` do.
+    /// Makes a sink that is nested in this stage, such as those of a `fan-out`.
     ///
-    /// What is returned keeps to what the sink says of itself, whatever it is given: no more messages in a call than its batch,
-    /// no more calls at once than its `inFlight`, open once. It counts under the name `STAGE.SINK`.
-    /// - Parameter name: another name to count and log under.
-    /// - Throws: `OptionError` where the sink's options do not go together, at their place in the file.
+    /// The result enforces the sink's capabilities, whatever it is given: the batch size, the number of concurrent
+    /// calls, one `open`. Its metrics carry the name `STAGE.SINK`.
+    /// - Parameter name: another name for metrics and logs.
+    /// - Throws: `OptionError`, with its location, if the sink's options do not fit together.
     public func makeSink(_ spec: PipelineSpec.StageSpec, named name: String? = nil) throws -> any Sink {
         var nested = self
         nested.stage = name ?? "\(stage).\(spec.name)"
@@ -24,9 +24,9 @@ extension StageContext {
     }
 }
 
-/// A sink inside another stage. May be used from any thread.
+/// A sink nested in another stage. Thread-safe.
 final class NestedSink: Sink {
-    static let declaration = StageDeclaration(name: "nested", summary: "a sink inside another stage", example: "")
+    static let declaration = StageDeclaration(name: "nested", summary: "a sink nested in another stage", example: "")
 
     private struct State {
         var isOpen = false
@@ -41,7 +41,7 @@ final class NestedSink: Sink {
     private let state: Mutex<State>
 
     init(_ options: Options, _ context: StageContext) throws {
-        throw OptionError("this sink is made inside other stages only")
+        throw OptionError("this sink can only be nested in other stages")
     }
 
     init(_ sink: any Sink, _ context: StageContext) {
@@ -67,7 +67,8 @@ final class NestedSink: Sink {
             var partOutcomes = await sink.write(part)
             release()
             while partOutcomes.count < part.count {
-                partOutcomes.append(.transient(reason: "the sink gave no answer for this message", retryAfter: nil))
+                partOutcomes.append(
+                    .transient(reason: "the sink returned no outcome for this message", retryAfter: nil))
             }
             metrics.recordWrites(partOutcomes, duration: clock.nanoseconds() - started)
             outcomes += partOutcomes.prefix(part.count)

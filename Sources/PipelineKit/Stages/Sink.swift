@@ -1,38 +1,38 @@
-/// Where messages go.
+/// Writes messages.
 ///
-/// An author writes nothing of retries, ordering, metrics or shutdown: those are the runner's. The runner never has
-/// two messages of one key inside `write` at once.
+/// The runner provides retries, ordering, metrics and shutdown. It never has two messages of one key in `write` at
+/// once.
 public protocol Sink: Stage {
     /// How the runner may call `write`.
     var capabilities: SinkCapabilities { get }
 
-    /// Makes ready to write. Called once before the first `write`; called again after a pause if it threw.
+    /// Prepares the sink for writing. Called once before the first `write`; called again after a delay if it threw.
     ///
-    /// - Throws: why it cannot be written to now.
+    /// - Throws: why the sink cannot be written to now.
     func open() async throws
 
-    /// Writes messages and says for each of them, in the same order, how that went. Returns within a time that is
-    /// bounded by the sink's own time-outs. What depends on time is worked out for the moment of the write. It begins on a
-    /// lane's queue, so up to its first `await` it must not block.
+    /// Writes messages and returns an outcome for each, in the same order. Must return within a bounded time by
+    /// timeouts of its own. What depends on the time is computed when it is written. It starts on a lane's queue, so it
+    /// must not block before its first `await`.
     func write(_ batch: [Message]) async -> [WriteOutcome]
 
-    /// Lets go of everything. Called once, after the last `write` has returned; more calls do nothing.
+    /// Closes the sink. Called once after the last `write` has returned; further calls have no effect.
     func close() async
 
-    /// Looks whether what is written to is there and lets itself be written to, without changing anything in it: for
-    /// `hecate validate --connect`. Called instead of `open`; ends closed.
+    /// Checks the connection without changing anything, for `hecate validate --connect`. Called instead of `open`;
+    /// closes the sink.
     ///
-    /// - Returns: what was seen, in a few words.
-    /// - Throws: why it could not be written to now.
+    /// - Returns: a short description of what was found.
+    /// - Throws: why the sink cannot be written to now.
     func probe() async throws -> String
 }
 
 extension Sink {
-    /// Nothing to prepare.
+    /// Does nothing.
     public func open() async throws {}
-    /// Nothing to let go of.
+    /// Does nothing.
     public func close() async {}
-    /// Opens and closes.
+    /// Opens and closes the sink.
     public func probe() async throws -> String {
         try await open()
         await close()
@@ -40,17 +40,16 @@ extension Sink {
     }
 }
 
-/// How a runner may use a sink.
+/// How the runner may use a sink.
 public struct SinkCapabilities: Sendable {
-    /// The most messages in one call of `write`.
+    /// The maximum number of messages in a call of `write`.
     public var batch: Int
-    /// The most calls of `write` at once.
+    /// The maximum number of concurrent calls of `write`.
     public var inFlight: Int
-    /// Whether a message replaces what was written before under its key, so that one that still waits may be left out
-    /// when a newer one of its key has come.
+    /// Whether a message replaces what was written under its key, so that of several waiting messages of a key only the
+    /// newest is written.
     public var isUpsert: Bool
 
-    /// One message at a time unless said otherwise.
     public init(batch: Int = 1, inFlight: Int = 1, isUpsert: Bool = false) {
         self.batch = batch
         self.inFlight = inFlight
@@ -58,20 +57,20 @@ public struct SinkCapabilities: Sendable {
     }
 }
 
-/// How the writing of one message ended.
+/// The outcome of writing a message.
 public enum WriteOutcome: Sendable, Equatable {
     /// It is written.
     case delivered
-    /// It had lost its meaning when its turn came and was not written.
+    /// The content had expired; it was not written.
     case expired
-    /// What is there already is newer; it was not written.
+    /// The stored version is newer; the message was not written.
     case superseded
-    /// It failed this time and may succeed later, not before `retryAfter`.
+    /// The write failed and may succeed later, not before `retryAfter`.
     case transient(reason: String, retryAfter: Duration?)
-    /// It can never succeed as it is.
+    /// The message can never be written.
     case permanent(reason: String)
 
-    /// The outcome without its reasons; as a number, the place in a list of all.
+    /// The outcome without its details. The raw value is the index in `allCases`.
     enum Kind: Int, CaseIterable {
         case delivered, expired, superseded, transient, permanent
     }
@@ -86,6 +85,6 @@ public enum WriteOutcome: Sendable, Equatable {
         }
     }
 
-    /// The outcome as metrics and logs name it.
+    /// The name in metrics and logs.
     var name: String { "\(kind)" }
 }

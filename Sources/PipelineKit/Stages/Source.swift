@@ -1,55 +1,54 @@
-/// Where messages come from.
+/// Receives messages.
 ///
-/// The runner calls `run` once. Retries, ordering, metrics of what follows and shutdown are the runner's.
+/// The runner calls `run` once, and provides retries, ordering, the metrics of later stages and shutdown.
 public protocol Source: Stage {
-    /// Whether the sender sends a message again when it is told that it failed. Where it does not, the runner retries a
-    /// transient failure for as long as it takes.
+    /// Whether the sender redelivers a message that failed. If not, the runner retries transient failures without a
+    /// limit.
     static var redelivers: Bool { get }
 
-    /// Takes messages and hands them to the intake, until there are no more or `stop` was called. Every message that
-    /// was handed over must have been answered to the outside when this returns.
+    /// Receives messages and passes them to the intake until the source ends or `stop` is called. Every message that
+    /// was passed on must be answered when this returns.
     ///
-    /// - Throws: what makes it impossible to go on; the pipeline is shut down in order and the process ends with 1.
+    /// - Throws: why the source cannot go on. The pipeline is then shut down in order, and the process exits with
+    ///   status 1.
     func run(into intake: Intake) async throws
 
-    /// Checks what `run` will need, such as the files of a certificate, and changes nothing. Called before a running pipeline is replaced
-    /// by this one, so that a mistake leaves that as it is.
+    /// Checks what `run` needs, such as certificate files, without changing anything. Called before this pipeline
+    /// replaces a running one, which an error leaves running.
     ///
-    /// - Throws: what would make `run` fail.
+    /// - Throws: the error that would make `run` fail.
     func prepare() async throws
 
-    /// Asks `run` to take nothing more and to return as soon as what it took is answered. Called at most once, from
-    /// any thread, also before or after `run`.
+    /// Stops `run`: it receives nothing more and returns when everything it received is answered. Called at most once,
+    /// from any thread, possibly before or after `run`.
     func stop() async
 
-    /// Whether messages can arrive now: what `/ready` says.
+    /// Whether messages can arrive, as reported by `/ready`.
     var readiness: Readiness { get }
 
-    /// Looks whether what is read from is there and lets itself be read, without taking anything: for
-    /// `hecate validate --connect`. Called instead of `run`.
+    /// Checks the connection without receiving anything, for `hecate validate --connect`. Called instead of `run`.
     ///
-    /// - Returns: what was seen, in a few words.
-    /// - Throws: why nothing could be read now.
+    /// - Returns: a short description of what was found.
+    /// - Throws: why nothing can be received now.
     func probe() async throws -> String
 }
 
 extension Source {
-    /// No: a file is read once.
+    /// False, as for a file, which is read once.
     public static var redelivers: Bool { false }
-    /// Nothing to check.
+    /// Does nothing.
     public func prepare() async throws {}
-    /// Ready.
     public var readiness: Readiness { .ready }
-    /// Nothing outside to look at.
-    public func probe() async throws -> String { "there is nothing to look at" }
+    /// There is no connection to check.
+    public func probe() async throws -> String { "there is no connection to check" }
 }
 
-/// Whether a part is able to do its work.
+/// Whether a part of the program can do its work.
 public enum Readiness: Sendable, Equatable {
-    /// It is.
+    /// It can.
     case ready
-    /// It is, but something is wrong that a person should know.
+    /// It can, but something needs attention.
     case degraded(String)
-    /// It is not, for a reason.
+    /// It cannot, for this reason.
     case notReady(String)
 }

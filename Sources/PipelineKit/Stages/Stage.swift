@@ -1,42 +1,41 @@
 public import Telemetry
 public import Wire
 
-/// What a pipeline is built of. An author writes one of the four kinds: `Source`, `Filter`, `Transform` or `Sink`.
+/// A part of a pipeline. Conform to one of the four protocols `Source`, `Filter`, `Transform` or `Sink`.
 ///
-/// A stage is made once per pipeline, from options that were checked against its declaration. Making it does no I/O,
-/// so that `hecate validate` can make every stage of a file.
+/// A stage is made once for each pipeline, from options that were validated against its declaration. Its initializer
+/// performs no I/O, so that `hecate validate` can make every stage of a file.
 public protocol Stage: Sendable {
-    /// Everything there is to know about the kind: name, help, options, examples.
+    /// The name, help, options and examples of the kind.
     static var declaration: StageDeclaration { get }
 
-    /// Makes a stage of checked options.
+    /// Makes a stage from validated options.
     ///
-    /// - Throws: `OptionError` where the options do not go together; it is reported at the option's place in the file.
+    /// - Throws: `OptionError` if the options do not fit together. It is reported at the option's location.
     init(_ options: Options, _ context: StageContext) throws
 }
 
-/// What a kind of stage says of itself: validation, `hecate list` and `hecate describe` are made from it.
+/// The declaration of a kind of stage: the source of validation, `hecate list` and `hecate describe`.
 public struct StageDeclaration: Sendable {
-    /// The kind as it is written in a pipeline file, such as `argus-item`.
+    /// The kind in pipeline files, such as `argus-item`.
     public let name: String
-    /// One line.
+    /// A summary of one line.
     public let summary: String
-    /// What a user has to know beyond the summary and the options' help; may be empty.
+    /// What users need to know beyond the summary and the options' help; may be empty.
     public let details: String
-    /// The options, in the order in which they are explained.
+    /// The options in the order of the documentation.
     public let options: [any OptionDeclaration]
-    /// An option that may be written without its name, as the whole value (`sample: 10`), where that is no map.
+    /// The option that may be written as the whole value, without its name (`sample: 10`), if the value is no map.
     public let shorthand: String?
-    /// Whether the one option there is always is the whole value, also where that is a map (`match: {field: ...}`).
+    /// Whether the only option is always the whole value, even if that is a map (`match: {field: ...}`).
     public let hasInlineOption: Bool
-    /// What a message has to carry to be taken; nil for anything.
+    /// The payload that the stage accepts; nil for any.
     public let accepts: PayloadKind?
-    /// What a message carries afterwards; nil where it is left as it is.
+    /// The payload that the stage produces; nil if it does not change it.
     public let produces: PayloadKind?
-    /// A piece of a pipeline file that shows the stage at work.
+    /// An example: a piece of a pipeline file.
     public let example: String
 
-    /// A declaration.
     public init(
         name: String, summary: String, details: String = "", options: [any OptionDeclaration] = [],
         shorthand: String? = nil, hasInlineOption: Bool = false, accepts: PayloadKind? = nil,
@@ -54,7 +53,7 @@ public struct StageDeclaration: Sendable {
         self.example = example
     }
 
-    /// What stands behind the kind's name looks like.
+    /// The shape of the value behind the kind's name.
     public var shape: OptionShape {
         if hasInlineOption, let option = options.first { return option.shape }
         guard let short = options.first(where: { $0.name == shorthand }) else { return .group(options) }
@@ -62,22 +61,21 @@ public struct StageDeclaration: Sendable {
     }
 }
 
-/// What a stage is given beside its options.
+/// The environment of a stage, beside its options.
 public struct StageContext: Sendable {
-    /// The pipeline's name.
     public var pipeline: String
-    /// The stage's name in the pipeline: the one it was given, else its kind.
+    /// The stage's name in the pipeline, by default its kind.
     public var stage: String
-    /// Where to log; carries the pipeline's and the stage's names.
+    /// The logger, which carries the names of the pipeline and the stage.
     public var logger: Logger
-    /// Where to make metrics. They are made once, in `init`, never on the path of a message.
+    /// The factory for metrics. Make them in `init`, never while messages are processed.
     public var metrics: any MetricsFactory
     /// The wall clock.
     public var now: @Sendable () -> Timestamp
-    /// Whether this is a trial: nothing outside may be changed for good.
+    /// Whether this is a dry run, which must not change anything outside.
     public var isDryRun: Bool
 
-    /// A context; by default with the process's own metrics and clock.
+    /// Makes a context, by default with the process's metrics and clock.
     public init(
         pipeline: String, stage: String, logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory,
         now: @escaping @Sendable () -> Timestamp = { .now() }, isDryRun: Bool = false
@@ -91,19 +89,20 @@ public struct StageContext: Sendable {
     }
 }
 
-/// Why a filter or a transform cannot work on a message.
+/// Why a filter or a transform cannot process a message.
 public struct StageError: Error, CustomStringConvertible {
-    /// The reason for people: what is wrong.
+    /// The reason, for people.
     public let description: String
-    /// Whether it may work later on the same message, as where a rate is exceeded; otherwise the message is refused.
+    /// Whether the stage may succeed later with the same message, as with a rate limit. Otherwise the message is
+    /// refused.
     public let isTransient: Bool
-    /// Where it may work later: not before this has passed.
+    /// The minimum delay of a transient error.
     public let retryAfter: Duration?
 
-    /// The message is such that it never will work.
+    /// Makes a permanent error.
     public init(_ reason: String) { (description, isTransient, retryAfter) = (reason, false, nil) }
 
-    /// It may work later.
+    /// Makes a transient error.
     public init(transient reason: String, retryAfter: Duration? = nil) {
         (description, isTransient, self.retryAfter) = (reason, true, retryAfter)
     }

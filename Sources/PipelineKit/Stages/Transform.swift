@@ -1,11 +1,11 @@
 /// Turns a message into others.
 ///
-/// A pure function of message and options. It is called on a lane's queue, for one message at a time there, but on
-/// several lanes at once.
+/// Must be a pure function of message and options. Called on the lanes' queues: for one message at a time on each,
+/// concurrently on several.
 public protocol Transform: Stage {
-    /// What becomes of the message: usually one, possibly several, none where nothing is left to do. The sender is
-    /// answered when all of them have ended. A changed key holds from here on, for the order in front of the sink.
+    /// Returns the messages that replace this one: usually one, possibly several, or none. The sender is answered when
+    /// all of them have ended. A changed key determines the order from here on.
     ///
-    /// - Throws: `StageError` where the message can never be transformed; it is refused to the sender.
+    /// - Throws: `StageError` if the message can never be transformed. It is refused.
     func transform(_ message: Message) throws -> [Message]
 }

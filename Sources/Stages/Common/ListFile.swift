@@ -2,15 +2,15 @@ import Glibc
 import Locking
 import PipelineKit
 
-/// Lists and tables that are kept in files beside a pipeline's. They are read when the pipeline file is, so also at SIGHUP.
+/// Reads lists and tables from files next to a pipeline file. They are read with the pipeline file, so also at SIGHUP.
 enum ListFile {
-    /// The largest file that is read.
+    /// The maximum size of a file.
     private static let maximumBytes = 64 << 20
 
-    /// The lines of a file: blank ones and those that begin with `#` left out, white space at both ends too.
+    /// Returns the lines of a file without blank lines, lines that begin with `#`, and white space at both ends.
     ///
-    /// - Parameter node: the path as it is written; a relative one is seen from the file in which it stands.
-    /// - Returns: nil after noting why not.
+    /// - Parameter node: the path; a relative one is resolved against the file in which it is written.
+    /// - Returns: nil after adding a diagnostic.
     static func lines(_ node: ConfigNode, _ diagnostics: inout Diagnostics) -> [Substring]? {
         guard let name = OptionType<String>.path.value(of: node, &diagnostics) else { return nil }
         let path = path(name, relativeTo: node.location.file)
@@ -42,9 +42,9 @@ enum ListFile {
         return file[...slash] + path
     }
 
-    static let file = Option("file", .path, help: "a file with one entry a line, seen from the file that names it")
+    static let file = Option("file", .path, help: "a file with one entry per line; relative to the file that names it")
 
-    /// One or several texts, and `{file: PATH}` for those that stand in a file; numbers and booleans count as they are written.
+    /// One or several texts, or `{file: PATH}` to read them from a file. Numbers and booleans are taken literally.
     static let texts = OptionType<[String]>(
         "texts, {file: ...}",
         shape: .list(.oneOf([.text, .integer(.min ... .max), .boolean, .group([file])]))
@@ -68,7 +68,7 @@ enum ListFile {
             guard read != nil, let path = node["file"] else { return nil }
             return lines(path, &diagnostics)?.map(String.init)
         default:
-            diagnostics.error("text or {file: ...} is expected here, \(node.kindName) stands here", at: node.location)
+            diagnostics.error("expected text or {file: ...}, found \(node.kindName)", at: node.location)
             return nil
         }
     }

@@ -1,10 +1,10 @@
 import PipelineKit
 import Wire
 
-/// A message as JSON, for whoever gets it outside: other programs, and people.
+/// A message as JSON, for other programs and people.
 enum MessageJSON {
-    /// `{"id", "key", "topic", "attributes", "publishedAt", "receivedAt", "payload"}`: the payload as the JSON that it is, as a
-    /// string where it is other text, and in base 64 as `payloadBase64` where it is no text.
+    /// Returns `{"id", "key", "topic", "attributes", "publishedAt", "receivedAt", "payload"}`. The payload is embedded
+    /// if it is JSON, a string if it is other text, and base 64 in `payloadBase64` if it is no text.
     static func tree(of message: Message, at now: Timestamp) -> JSONTree {
         var members: [JSONTree.Member] = [
             .init("id", .string(message.id)), .init("key", .string(message.key)),
@@ -27,7 +27,7 @@ enum MessageJSON {
         return .object(members)
     }
 
-    /// One line, with its end.
+    /// Returns one line with its line end.
     static func line(_ message: Message, at now: Timestamp) -> [UInt8] {
         var line = tree(of: message, at: now).bytes
         line.append(UInt8(ascii: "\n"))

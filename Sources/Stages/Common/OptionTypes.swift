@@ -3,17 +3,17 @@ import PipelineKit
 import Wire
 
 extension OptionType where Value == ListenAddress {
-    /// Where a server listens.
+    /// The address a server listens at.
     static let listenAddress = OptionType<String>.string.map(named: "address") { text in
         guard let address = ListenAddress(text) else {
-            throw OptionError("'\(text)' is no address to listen on; write \":6700\" or \"127.0.0.1:6700\"")
+            throw OptionError("'\(text)' is no address to listen on; write it like \":6700\" or \"127.0.0.1:6700\"")
         }
         return address
     }
 }
 
 extension OptionType where Value == FieldPath {
-    /// The way to a field of a record.
+    /// The path of a field in a record.
     static let fieldPath = OptionType<String>.string.map(named: "field") { text in
         guard let path = FieldPath(text) else { throw OptionError("'\(text)' is no field such as config.url") }
         return path
@@ -30,20 +30,19 @@ extension OptionType where Value == HTTPAddress {
     }
 }
 
-/// The URL of a server: `http` or `https`, a host, perhaps a port and a path.
+/// The URL of a server: `http` or `https`, a host, and an optional port and path.
 struct HTTPAddress: Sendable, Hashable, CustomStringConvertible {
-    /// What is asked for, without a `/` at the end of the path.
+    /// The URL without a `/` at the end of its path.
     let url: WebURL
-    /// The whole as it was written, without a `/` at its end, ready to be continued.
+    /// The URL as it was written, without a `/` at its end, ready to be extended.
     let description: String
 
-    /// `http` or `https`.
     var scheme: String { url.scheme.rawValue }
-    /// The host, for look-ups.
+    /// The host, for lookups.
     var host: String { url.host }
 
     init?(_ text: String) {
-        // A Unix domain socket is no address that a pipeline file names, and what follows a `?` would not be continued.
+        // A Unix domain socket cannot be configured here, and a URL with a query cannot be extended.
         guard let url = try? WebURL(text), url.scheme != .unix, url.query == nil else { return nil }
         var rest = text.utf8.dropFirst(url.scheme.rawValue.utf8.count)
         while rest.last == UInt8(ascii: "/") { rest.removeLast() }
@@ -53,20 +52,20 @@ struct HTTPAddress: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// The certificates of a client's TLS, as options.
+/// The TLS options of a client.
 struct ClientTLS: Sendable {
     private static let ca = Option(
-        optional: "ca", .path, help: "file with the certificates to trust, PEM; else the system's")
+        optional: "ca", .path, help: "PEM file with trusted certificates; by default the system's")
     private static let certificate = Option(
         optional: "certificate", .path, help: "file with the client certificate and its chain, PEM")
     private static let key = Option(optional: "key", .path, help: "file with the client certificate's private key, PEM")
 
-    /// The options under a name.
+    /// Returns the option for them, with a name.
     static func option(_ name: String, help: String) -> Option<Options> {
         Option(name, .group(name, [ca, certificate, key]), default: Options(), shown: "", help: help)
     }
 
-    /// What a connection trusts and shows.
+    /// The files with trusted certificates and the client's own.
     let files: ClientTLSFiles
 
     init(_ options: Options) throws {
@@ -79,9 +78,9 @@ struct ClientTLS: Sendable {
         }
     }
 
-    /// What a client is made with.
+    /// Returns the configuration of the HTTP client.
     ///
-    /// - Parameter connections: the most connections to one host.
+    /// - Parameter connections: the maximum number of connections to one host.
     func configuration(connections: Int = 8) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration()
         configuration.tls = files

@@ -1,8 +1,8 @@
 import Locking
 import PipelineKit
 
-/// Collects the outcomes of a batch whose messages are written at once, each answered on a thread of its own, and passes them on when
-/// the last one is there.
+/// Collects the outcomes of a batch whose messages are written concurrently, and passes them on when the last one has
+/// arrived.
 final class OutcomeCollector: Sendable {
     private struct State {
         var outcomes: [WriteOutcome?]
@@ -12,7 +12,7 @@ final class OutcomeCollector: Sendable {
     private let state: Mutex<State>
     private let done: @Sendable ([WriteOutcome]) -> Void
 
-    /// - Parameter count: how many messages there are; one at least.
+    /// - Parameter count: the number of messages, at least one.
     private init(_ count: Int, _ done: @escaping @Sendable ([WriteOutcome]) -> Void) {
         state = Mutex(State(outcomes: Array(repeating: nil, count: count), missing: count))
         self.done = done
@@ -31,8 +31,8 @@ final class OutcomeCollector: Sendable {
     /// Writes each message of a batch.
     ///
     /// - Parameters:
-    ///   - write: answers once, on any thread, also before it returns.
-    ///   - done: called once with the outcomes in the messages' order.
+    ///   - write: calls back once, on any thread, possibly before it returns.
+    ///   - done: called once with the outcomes in the order of the messages.
     static func write(
         _ batch: [Message], _ write: (Message, @escaping @Sendable (WriteOutcome) -> Void) -> Void,
         done: @escaping @Sendable ([WriteOutcome]) -> Void

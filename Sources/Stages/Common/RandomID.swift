@@ -1,10 +1,10 @@
-/// An id that no other has: a random UUID (RFC 9562, 5.4), in lower case.
+/// Generates random UUIDs (RFC 9562, 5.4) in lower case.
 enum RandomID {
     private static let digits = Array("0123456789abcdef".utf8)
 
     static func make() -> String {
         var generator = SystemRandomNumberGenerator()
-        // The version and the variant stand at fixed places.
+        // The fixed bits of version and variant.
         let high = generator.next() & 0xffff_ffff_ffff_0fff | 0x4000
         let low = generator.next() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000
         return String(unsafeUninitializedCapacity: 36) { text in

@@ -1,8 +1,8 @@
 import PipelineKit
 
-/// What sinks that hold other sinks share.
+/// Shared code of sinks with nested sinks.
 enum SinkGroup {
-    /// Makes the sinks; those of the same name are told apart by their number.
+    /// Makes the sinks. Sinks of the same name are distinguished by their index.
     static func make(_ specs: [PipelineSpec.StageSpec], _ context: StageContext) throws -> [any Sink] {
         var seen: [String: Int] = [:]
         return try specs.map { spec in
@@ -13,21 +13,20 @@ enum SinkGroup {
         }
     }
 
-    /// As large batches and as many calls as the largest of them takes, since each keeps to its own bounds; an upsert where all
-    /// are.
+    /// Returns the largest batch and concurrency of all sinks, because each enforces its own; an upsert if all are.
     static func capabilities(of sinks: [any Sink]) -> SinkCapabilities {
         SinkCapabilities(
             batch: sinks.map(\.capabilities.batch).max() ?? 1, inFlight: sinks.map(\.capabilities.inFlight).max() ?? 1,
             isUpsert: sinks.allSatisfy(\.capabilities.isUpsert))
     }
 
-    /// Opens all; those that are open stay so where another cannot be opened.
+    /// Opens all sinks. If one fails, those before it stay open.
     static func open(_ sinks: [any Sink]) async throws { for sink in sinks { try await sink.open() } }
 
-    /// Closes all.
+    /// Closes all sinks.
     static func close(_ sinks: [any Sink]) async { for sink in sinks { await sink.close() } }
 
-    /// What was seen of each.
+    /// Returns what the probe of each sink found.
     static func probe(_ sinks: [any Sink], _ names: [String]) async throws -> String {
         var seen: [String] = []
         for (name, sink) in zip(names, sinks) {

@@ -2,10 +2,10 @@ import AWS
 import PipelineKit
 import Wire
 
-/// A text with gaps that a message fills: `{config.url}`, `{attributes.NAME}`, `{metadata.key}`; `{config.url|host}` for a part
-/// of a value, `{field:-default}` where it may be missing; `{{` and `}}` for braces.
+/// A text with placeholders that a message fills: `{config.url}`, `{attributes.NAME}`, `{metadata.key}`, with
+/// `{config.url|host}` for a part of a value and `{field:-default}` for a default; `{{` and `}}` are braces.
 struct TemplateText: Sendable {
-    /// What is done to a value before it is put in.
+    /// How a value is transformed.
     enum Modifier: String, CaseIterable, Sendable {
         case host, lower, upper, json, urlencode
     }
@@ -24,9 +24,9 @@ struct TemplateText: Sendable {
 
     private var parts: [Part] = []
 
-    /// Takes a text apart.
+    /// Parses a template.
     ///
-    /// - Throws: `OptionError` where a gap is not as it has to be.
+    /// - Throws: `OptionError` for a malformed placeholder.
     init(_ text: String) throws {
         let (opening, closing) = (UInt8(ascii: "{"), UInt8(ascii: "}"))
         var rest = text.utf8[...]
@@ -65,7 +65,8 @@ struct TemplateText: Sendable {
             .map { String(Substring($0)) }
         guard let reference = FieldReference(pieces[0]) else {
             throw OptionError(
-                "'{\(text)}' is no gap such as {config.url}, {config.url|host}, {attributes.NAME} or {metadata.key}")
+                "'{\(text)}' is no placeholder such as {config.url}, {config.url|host}, {attributes.NAME} or {metadata.key}"
+            )
         }
         let modifiers = try pieces.dropFirst().map { name in
             guard let modifier = Modifier(rawValue: name) else {
@@ -78,10 +79,10 @@ struct TemplateText: Sendable {
         return Placeholder(reference: reference, modifiers: modifiers, fallback: fallback, written: text)
     }
 
-    /// Whether it has no gaps.
+    /// Whether there are no placeholders.
     var isConstant: Bool { constant != nil }
 
-    /// The text where it has no gaps.
+    /// The text, if there are no placeholders.
     var constant: String? {
         switch parts.count {
         case 0: return ""
@@ -91,17 +92,17 @@ struct TemplateText: Sendable {
         return nil
     }
 
-    /// The text with the same in each gap.
+    /// Returns the text with `value` in all placeholders.
     func filled(with value: String) -> String {
         parts.map { if case .text(let text) = $0 { text } else { value } }.joined()
     }
 
-    /// The text in front of the first gap.
+    /// The text before the first placeholder.
     var beginning: String { if case .text(let text)? = parts.first { text } else { "" } }
 
-    /// The text, filled; nil where a value is missing that has no default.
+    /// Fills the template; nil if a value without a default is missing.
     ///
-    /// - Parameter escape: is put around each value.
+    /// - Parameter escape: applied to each value.
     func filled(_ record: RecordView, escape: (String) -> String = { $0 }) throws -> String? {
         if let constant { return constant }
         var output = ""
@@ -116,15 +117,15 @@ struct TemplateText: Sendable {
         return output
     }
 
-    /// The text, filled.
+    /// Fills the template.
     ///
-    /// - Throws: `StageError` where a value is missing that has no default.
+    /// - Throws: `StageError` if a value without a default is missing.
     func text(_ record: RecordView, escape: (String) -> String = { $0 }) throws -> String {
         if let text = try filled(record, escape: escape) { return text }
         for case .placeholder(let placeholder) in parts where try Self.value(of: placeholder, record) == nil {
             throw StageError("the message has no '\(placeholder.written)'")
         }
-        throw StageError("the message has not what a template asks for")
+        throw StageError("the message lacks a value for a template")
     }
 
     private static func value(of placeholder: Placeholder, _ record: RecordView) throws -> String? {
@@ -150,6 +151,6 @@ struct TemplateText: Sendable {
 }
 
 extension OptionType where Value == TemplateText {
-    /// Text that may have gaps.
+    /// Text that may have placeholders.
     static let template = OptionType<String>.text.map(named: "template") { try TemplateText($0) }
 }

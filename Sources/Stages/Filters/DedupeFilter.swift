@@ -2,23 +2,23 @@ import Locking
 public import PipelineKit
 import Wire
 
-/// Leaves out what was written before.
+/// Stops messages that were written before.
 public final class DedupeFilter: OutcomeObserver {
     private static let by = Option(
         optional: "by", .template,
-        help: "what makes two messages the same, as in \"{config.url} {until}\"; else the message's id")
+        help: "what identifies a message, as in \"{config.url} {until}\"; by default its id")
     private static let window = Option(
         "window", .duration, default: .seconds(600), shown: "10m", help: "how long a message is remembered")
     private static let size = Option(
-        "size", .int(1...10_000_000), default: 100_000, help: "how many are remembered; then the oldest is forgotten")
+        "size", .int(1...10_000_000), default: 100_000,
+        help: "how many messages are remembered; then the oldest is forgotten")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "dedupe",
-        summary: "leaves out messages that were written before",
+        summary: "stops messages that were written before",
         details: """
-            A message is remembered when it has succeeded, not before: one that failed and comes again goes on, and so does a second
-            one while the first is still on its way. What is remembered is kept in memory, for this process.
+            A message is remembered when it has succeeded: one that failed passes when it is sent again, and so does a duplicate while the
+            first is being processed. The memory is that of this process.
             """,
         options: [by, window, size],
         example: """
@@ -38,7 +38,6 @@ public final class DedupeFilter: OutcomeObserver {
     private let now: @Sendable () -> Timestamp
     private let memory = Mutex(Memory())
 
-    /// A filter that remembers nothing yet.
     public init(_ options: Options, _ context: StageContext) throws {
         by = options[Self.by]
         window = options[Self.window]
@@ -46,7 +45,7 @@ public final class DedupeFilter: OutcomeObserver {
         now = context.now
     }
 
-    /// Whether the message was not written within the window.
+    /// Returns whether the message was not written within the window.
     public func admits(_ message: Message) throws -> Bool {
         let now = now()
         let record = RecordView(message, now: now)

@@ -2,18 +2,17 @@ public import PipelineKit
 import Webhooks
 import Wire
 
-/// Stops registrations that have ended.
+/// Stops expired registrations.
 public struct ExpiredFilter: Filter {
     private static let margin = Option(
-        "margin", .duration, default: .zero, shown: "0s", help: "stops also what has less than this left")
+        "margin", .duration, default: .zero, shown: "0s", help: "also stops registrations that expire within this time")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "expired",
-        summary: "stops webhook registrations that have ended",
+        summary: "stops expired webhook registrations",
         details: """
-            A registration ends at its until; one without ends its duration after it was published. What is no registration goes on:
-            the transform that needs one will say what is wrong with it.
+            A registration expires at its until, or its duration after it was published. Anything that is no registration passes: the
+            transform that needs one will report the error.
             """,
         options: [margin],
         shorthand: "margin",
@@ -27,13 +26,12 @@ public struct ExpiredFilter: Filter {
     private let margin: Duration
     private let now: @Sendable () -> Timestamp
 
-    /// A filter with a margin.
     public init(_ options: Options, _ context: StageContext) throws {
         margin = options[Self.margin]
         now = context.now
     }
 
-    /// Whether the registration lives on.
+    /// Returns whether the registration has not expired.
     public func admits(_ message: Message) throws -> Bool {
         let webhook = try? Webhook(
             json: message.payload.bytes(at: message.receivedAt), publishedAt: message.originatedAt,

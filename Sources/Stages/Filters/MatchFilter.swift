@@ -1,16 +1,15 @@
 public import PipelineKit
 import Wire
 
-/// Lets through what fulfils a condition.
+/// Passes messages that match a condition.
 public final class MatchFilter: RecordFilter {
     private static let condition = Option("condition", Condition.type, help: "the condition")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "match",
-        summary: "lets messages through that fulfil a condition",
+        summary: "passes messages that match a condition",
         details: """
-            A condition names a 'field' and says what has to be true of it, or joins other conditions with 'all', 'any' or 'not'. A
+            A condition tests a 'field', or combines other conditions with 'all', 'any' or 'not'. A
             field can be written as the key too, and several of them hold together: {config.url: {host: a.example}, until: {after: 1h}}.
 
             A field is one of the record (config.url, events[*], receivers[0].url), of the publisher's attributes
@@ -39,22 +38,21 @@ public final class MatchFilter: RecordFilter {
     private let condition: Condition
     private let now: @Sendable () -> Timestamp
 
-    /// A filter with a condition.
     public init(_ options: Options, _ context: StageContext) throws {
         condition = options[Self.condition]
         now = context.now
     }
 
-    /// Whether the message fulfils the condition.
+    /// Returns whether the message matches the condition.
     public func admits(_ message: Message) throws -> Bool {
         let record = RecordView(message, now: now())
         return try admits(record)
     }
 
-    /// Whether the message fulfils the condition.
+    /// Returns whether the message matches the condition.
     public func admits(_ record: RecordView) throws -> Bool { try condition.holds(for: record) }
 
-    /// Long lists of hosts in many filters are looked up together.
+    /// Groups filters with long lists of hosts, which are then looked up together.
     public static func group(of filters: [MatchFilter]) -> (any FilterGroup)? {
         MatchFilterGroup(filters.map(\.condition))
     }

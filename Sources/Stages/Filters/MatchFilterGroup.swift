@@ -1,15 +1,16 @@
 import PipelineKit
 
-/// `match` filters in a row, of which several ask for the host of the same field: the host is looked up once for all their lists.
+/// Consecutive `match` filters of which several test the host of the same field: the host is looked up once for all
+/// their lists.
 struct MatchFilterGroup: FilterGroup {
-    /// One filter of the row.
+    /// One filter of the group.
     private enum Rule {
-        /// It lets a message through where its list, this number of a column, holds the host, or holds it not.
+        /// Passes a message if a list, by its index for the field, contains the host, or if it does not.
         case host(hostField: Int, list: Int, passesWhereFound: Bool)
         case other(Condition)
     }
 
-    /// The lists that are asked for the host of one field.
+    /// The lists that are tested with the host of one field.
     private struct HostField {
         let reference: FieldReference
         let index: HostIndex
@@ -19,7 +20,7 @@ struct MatchFilterGroup: FilterGroup {
     private let rules: [Rule]
     private let hostFields: [HostField]
 
-    /// - Returns: nil where no two filters ask for the host of the same field.
+    /// - Returns: nil if no two filters test the host of the same field.
     init?(_ conditions: [Condition]) {
         var lists: [(reference: FieldReference, sets: [HostSet])] = []
         rules = conditions.map { condition in
@@ -41,7 +42,7 @@ struct MatchFilterGroup: FilterGroup {
     }
 
     func run(_ record: RecordView) -> FilterGroupResult {
-        // For each column in which a rule was asked, which lists hold the host.
+        // For each field that was looked up, which lists contain the host.
         var found: [[Bool]?] = Array(repeating: nil, count: hostFields.count)
         for number in rules.indices {
             do {

@@ -2,24 +2,24 @@ import Locking
 public import PipelineKit
 import Wire
 
-/// Lets no more than so many messages a second through.
+/// Limits the number of messages per second.
 public final class RateLimitFilter: Filter {
     enum Excess: String, CaseIterable, Sendable { case wait, drop }
 
     private static let rate = Option(
-        "rate", .number(0.001...1_000_000), help: "how many messages a second go on, in the long run")
+        "rate", .number(0.001...1_000_000), help: "how many messages pass per second, on average")
     private static let burst = Option(
-        optional: "burst", .int(1...1_000_000), help: "how many may go on at once after a pause; else a second's worth")
+        optional: "burst", .int(1...1_000_000),
+        help: "how many may pass at once after a pause; by default those of one second")
     private static let excess = Option(
         "excess", OptionType<Excess>.choice, default: .wait, shown: "wait",
         help:
-            "what becomes of more: it waits, and where its sender cannot wait so long is told to come again; or it is stopped for good"
+            "what happens to excess messages: they wait (senders that cannot wait are told to retry), or they are stopped"
     )
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "rate-limit",
-        summary: "lets no more than so many messages a second through",
+        summary: "limits the number of messages per second",
         details: """
             Counts for the pipeline in this process, over all keys. With excess: wait nothing is lost: what waits holds its place inside
             the pipeline, so that sources are held back too.
@@ -44,7 +44,7 @@ public final class RateLimitFilter: Filter {
     private let now: @Sendable () -> ContinuousClock.Instant
     private let bucket: Mutex<Bucket>
 
-    /// A filter with a full bucket.
+    /// Makes a filter with a full bucket.
     public convenience init(_ options: Options, _ context: StageContext) throws {
         try self.init(options, context, now: { .now })
     }
@@ -58,9 +58,9 @@ public final class RateLimitFilter: Filter {
         bucket = Mutex(Bucket(tokens: burst, filledAt: now()))
     }
 
-    /// Whether there is room for the message now.
+    /// Returns whether the rate permits the message now.
     ///
-    /// - Throws: `StageError` that may pass, where there is none and what exceeds the rate is to wait.
+    /// - Throws: a transient `StageError` if it does not and excess messages wait.
     public func admits(_ message: Message) throws -> Bool {
         if isDryRun { return true }
         let now = now()

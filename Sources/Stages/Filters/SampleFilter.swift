@@ -1,17 +1,16 @@
 public import PipelineKit
 import Wire
 
-/// Lets through a share of the keys, always the same ones.
+/// Passes a fixed share of the keys.
 public struct SampleFilter: Filter {
-    private static let percent = Option("percent", .number(0...100), help: "how many of a hundred keys go on")
+    private static let percent = Option("percent", .number(0...100), help: "the percentage of keys that pass")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "sample",
-        summary: "lets a share of the keys through, always the same ones",
+        summary: "passes a fixed share of the keys",
         details: """
-            Whether a key is inside depends on nothing but the key, so a webhook is in or out with all its renewals, on every machine
-            and after every restart. Whoever is inside 10 % is inside 20 %.
+            Whether a key passes depends only on the key, so a webhook passes with all its renewals or not at all, on every machine and
+            after every restart. The keys in 10 % are also in 20 %.
             """,
         options: [percent],
         shorthand: "percent",
@@ -24,12 +23,11 @@ public struct SampleFilter: Filter {
 
     private let limit: Double
 
-    /// A filter with a share.
     public init(_ options: Options, _ context: StageContext) throws { limit = options[Self.percent] / 100 }
 
-    /// Whether the message's key is inside.
+    /// Returns whether the key is in the sample.
     public func admits(_ message: Message) throws -> Bool {
-        // The upper 53 bits as a fraction of 1: the lower ones choose the lane.
+        // The upper 53 bits as a fraction of 1. The lower bits choose the lane.
         Double(stableHash(message.key) >> 11) * 0x1p-53 < limit
     }
 }

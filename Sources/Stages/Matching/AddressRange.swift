@@ -1,11 +1,11 @@
 import Glibc
 
-/// Addresses that share a prefix, as in `192.0.2.0/24` or `2001:db8::/32` (RFC 4632, RFC 4291).
+/// A range of addresses with a common prefix, such as `192.0.2.0/24` or `2001:db8::/32` (RFC 4632, RFC 4291).
 struct AddressRange: Sendable {
     private let bytes: [UInt8]
     private let prefix: Int
 
-    /// Reads a range, or a single address; nil where the text is none.
+    /// Parses a range or a single address. Returns nil if the text is neither.
     init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let bytes = Self.bytes(String(parts[0])) else { return nil }
@@ -17,7 +17,7 @@ struct AddressRange: Sendable {
         self.prefix = prefix
     }
 
-    /// Whether an address lies in it. An IPv4 address in IPv6 form counts as IPv4, and a port behind the address is passed over.
+    /// Returns whether the range contains an address. An IPv4 address in IPv6 form counts as IPv4; a port is ignored.
     func contains(_ address: [UInt8]) -> Bool {
         guard address.count == bytes.count else { return false }
         let whole = prefix / 8
@@ -27,7 +27,7 @@ struct AddressRange: Sendable {
         return (address[whole] ^ bytes[whole]) >> UInt8(8 - rest) == 0
     }
 
-    /// The bytes of an address as records name it: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
+    /// Parses an address as records contain it: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
     static func address(_ text: String) -> [UInt8]? {
         if let bytes = bytes(text) { return bytes }
         if text.hasPrefix("["), let end = text.firstIndex(of: "]") {

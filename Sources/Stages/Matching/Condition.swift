@@ -2,7 +2,7 @@ import Patterns
 import PipelineKit
 import Wire
 
-/// Something that is true or false of a message.
+/// A condition on a message.
 indirect enum Condition: Sendable {
     case host(HostTest)
     case value(FieldReference, Test, Elements)
@@ -10,12 +10,12 @@ indirect enum Condition: Sendable {
     case any([Condition])
     case not(Condition)
 
-    /// Of a list, how many elements have to fit.
+    /// How many elements of a list must match.
     enum Elements: String, CaseIterable, Sendable {
         case any, all
     }
 
-    /// What a value can be tested for.
+    /// A test of a value.
     enum Test: Sendable {
         case oneOf(Set<String>)
         case glob([Glob])
@@ -31,7 +31,7 @@ indirect enum Condition: Sendable {
 
     /// A point in time.
     enum Moment: Sendable {
-        /// So long from the time of looking; before it where negative.
+        /// Relative to the time of the test; negative for the past.
         case fromNow(Duration)
         case at(Timestamp)
     }
@@ -43,7 +43,7 @@ indirect enum Condition: Sendable {
             do {
                 return try Pattern(text)
             } catch {
-                throw OptionError("'\(text)' is no regular expression: \(error)")
+                throw OptionError("'\(text)' is no valid regular expression: \(error)")
             }
         })
     private static let ranges = ListFile.texts.map(named: "ranges of addresses, {file: ...}") { texts in
@@ -62,23 +62,23 @@ indirect enum Condition: Sendable {
             if let time = RFC3339.parse(text) { return .at(time.timestamp) }
         }
         diagnostics.error(
-            "a duration from now such as 1h or -10m, or a date-time such as 2026-01-01T00:00:00Z is expected here",
+            "expected a duration from now such as 1h or -10m, or a date-time such as 2026-01-01T00:00:00Z",
             at: node.location)
         return nil
     }
-    /// A condition inside another.
+    /// A nested condition.
     static let type = OptionType<Condition>(
         "condition", shape: .named("condition") { .openGroup(options, others: .group(tests)) },
         read: { node, diagnostics in read(node, &diagnostics) })
 
     private static let field = Option(
-        optional: "field", .reference, help: "what is looked at, such as config.url, events[*], attributes.scytale.env")
+        optional: "field", .reference, help: "the value to test, such as config.url, events[*], attributes.scytale.env")
     private static let elements = Option(
         "elements", OptionType<Elements>.choice, default: .any, shown: "any",
-        help: "of a list, whether any element has to fit or all; an empty list fits nothing")
+        help: "whether any or all elements of a list must match; an empty list never matches")
     private static let equals = Option(optional: "equals", ListFile.texts, help: "it is this, or one of these")
     private static let isIn = Option(optional: "in", ListFile.texts, help: "it is one of these")
-    private static let glob = Option(optional: "glob", ListFile.texts, help: "it fits a pattern with * and ?")
+    private static let glob = Option(optional: "glob", ListFile.texts, help: "it matches a pattern with * and ?")
     private static let host = Option(
         optional: "host", ListFile.texts,
         help: "it is a URL whose host is one of these; *.example.net for all below example.net")
@@ -88,34 +88,34 @@ indirect enum Condition: Sendable {
     private static let cidr = Option(
         optional: "cidr", ranges, help: "it is an address in one of these ranges, such as 192.0.2.0/24")
     private static let above = Option(optional: "above", anyNumber, help: "it is a number above this")
-    private static let atLeast = Option(optional: "atLeast", anyNumber, help: "it is a number not below this")
+    private static let atLeast = Option(optional: "atLeast", anyNumber, help: "it is a number of at least this")
     private static let below = Option(optional: "below", anyNumber, help: "it is a number below this")
-    private static let atMost = Option(optional: "atMost", anyNumber, help: "it is a number not above this")
+    private static let atMost = Option(optional: "atMost", anyNumber, help: "it is a number of at most this")
     private static let after = Option(
         optional: "after", moment,
         help: "it is a time (a date-time or epoch seconds) later than this: a duration from now, or a date-time")
     private static let before = Option(optional: "before", moment, help: "it is a time earlier than this")
-    private static let exists = Option(optional: "exists", .bool, help: "whether it is there at all, and not null")
+    private static let exists = Option(optional: "exists", .bool, help: "whether it exists and is not null")
     private static let all = Option(optional: "all", .list(of: type), help: "all of these conditions hold")
     private static let any = Option(optional: "any", .list(of: type), help: "one of these conditions holds")
     private static let not = Option(optional: "not", type, help: "this condition does not hold")
 
-    /// What a value can be tested for; several have to hold together.
+    /// The tests of a value. All that are given must match.
     private static let tests: [any OptionDeclaration] = [
         equals, isIn, glob, host, regex, cidr, above, atLeast, below, atMost, after, before, exists, elements,
     ]
     static let options: [any OptionDeclaration] = [field] + tests + [all, any, not]
     private static let testNames = Set(tests.map(\.name))
 
-    /// Reads a condition: `{field: config.url, host: ...}`, or shorter `{config.url: {host: ...}}`, of which one map may hold
-    /// several that all have to hold; or `all`, `any`, `not`.
+    /// Parses a condition: `{field: config.url, host: ...}`, or shorter `{config.url: {host: ...}}`, where one map may
+    /// hold several that must all match; or `all`, `any`, `not`.
     static func read(_ node: ConfigNode, _ diagnostics: inout Diagnostics) -> Condition? {
         guard case .map(let entries) = node.content else {
-            diagnostics.error("a condition is a map, \(node.kindName) stands here", at: node.location)
+            diagnostics.error("a condition is a map, found \(node.kindName)", at: node.location)
             return nil
         }
         let known = Set(options.map(\.name))
-        // A name of no option, nor one that is nearly written like one, under which a map stands, is a field.
+        // A key with a map that is neither an option nor nearly spelled like one is a field.
         let shorts = entries.filter { entry in
             guard !known.contains(entry.key), case .map(let tests) = entry.value.content else { return false }
             return tests.allSatisfy { testNames.contains($0.key) } || suggestion(for: entry.key, among: known).isEmpty
@@ -148,7 +148,7 @@ indirect enum Condition: Sendable {
 
     private init(_ reference: FieldReference, _ tests: [Test], _ hosts: HostSet?, _ elements: Elements) throws {
         guard !tests.isEmpty || hosts != nil else {
-            throw OptionError("a 'field' needs something to be tested for, such as equals, in, glob, host or exists")
+            throw OptionError("a 'field' needs a test such as equals, in, glob, host or exists")
         }
         var conditions = tests.map { Condition.value(reference, $0, elements) }
         if let hosts { conditions.append(.host(HostTest(reference, hosts, elements))) }
@@ -171,8 +171,8 @@ indirect enum Condition: Sendable {
         }
     }
 
-    /// The same alternatives, but lists of hosts or texts for one field, of which any may have the value, are one list: a look-up
-    /// then costs what one costs, however many rules there are.
+    /// Merges alternatives that test one field for lists of hosts or texts into one list. A lookup then costs the same,
+    /// however many rules there are.
     private static func merged(_ conditions: [Condition]) -> [Condition] {
         var hosts: [FieldReference: [HostSet]] = [:]
         var texts: [FieldReference: Set<String>] = [:]
@@ -206,12 +206,12 @@ indirect enum Condition: Sendable {
 
     // MARK: - In use
 
-    /// The longest text a regular expression is tried on.
+    /// The maximum length of a text that regular expressions are applied to.
     private static let maximumRegexText = 4096
 
-    /// Whether it holds for a message.
+    /// Returns whether a message matches.
     ///
-    /// - Throws: `StageError` where a field is asked for and the message is not JSON, or where a text is too long for a regular
+    /// - Throws: `StageError` if a field is tested and the message is not JSON, or if a text is too long for a regular
     ///   expression.
     func holds(for record: RecordView) throws -> Bool {
         switch self {
@@ -276,7 +276,8 @@ indirect enum Condition: Sendable {
     }
 }
 
-/// That a field is a URL whose host is one of many. An object of constants: testing a message takes no references to its parts.
+/// Tests whether a field is a URL with one of many hosts. An immutable class, so that testing a message retains none of
+/// its parts.
 final class HostTest: Sendable {
     let reference: FieldReference
     let hosts: HostSet
@@ -288,14 +289,14 @@ final class HostTest: Sendable {
         self.elements = elements
     }
 
-    /// - Throws: `StageError` where the field is asked for and the message is not JSON.
+    /// - Throws: `StageError` if the message is not JSON.
     func holds(for record: RecordView) throws -> Bool {
         let found = try record.hosts(of: reference)
         for host in found {
             let fits = if let host { hosts.contains(host) } else { false }
             if fits == (elements == .any) { return fits }
         }
-        // None of them fits, or all do; where there is none, nothing does.
+        // None matches, or all do; without elements nothing matches.
         return elements == .all && !found.isEmpty
     }
 }

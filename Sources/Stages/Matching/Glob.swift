@@ -1,5 +1,5 @@
-/// A pattern in which `*` stands for any characters and `?` for one. The time it takes grows with pattern times text, never
-/// faster, whatever the text.
+/// A pattern in which `*` stands for any characters and `?` for one. Matching takes at most time proportional to
+/// pattern times text.
 struct Glob: Sendable {
     private let pattern: [Character]
 
@@ -20,7 +20,7 @@ struct Glob: Sendable {
                 patternIndex += 1
                 textIndex += 1
             } else if let last = star {
-                // The last star takes one character more.
+                // Extend the last star by one character.
                 star = (last.pattern, last.text + 1)
                 patternIndex = last.pattern + 1
                 textIndex = last.text + 1

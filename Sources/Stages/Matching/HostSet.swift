@@ -1,6 +1,7 @@
 import PipelineKit
 
-/// Host names and patterns. A name and `*.name` are looked up, so that a list of ten thousand costs no more than one of ten.
+/// A set of host names and patterns. A name and `*.name` are looked up by hash, so that ten thousand cost no more than
+/// ten.
 final class HostSet: Sendable {
     fileprivate let names: Set<String>
     fileprivate let domains: Set<String>
@@ -22,14 +23,14 @@ final class HostSet: Sendable {
         (self.names, self.domains, self.globs) = (names, domains, globs)
     }
 
-    /// All that is in any of these.
+    /// Makes the union of sets.
     init(union sets: [HostSet]) {
         names = sets.reduce(into: []) { $0.formUnion($1.names) }
         domains = sets.reduce(into: []) { $0.formUnion($1.domains) }
         globs = sets.flatMap(\.globs)
     }
 
-    /// Whether a host is in the set. `*.name` does not include `name` itself.
+    /// Returns whether the set contains a host. `*.name` does not match `name` itself.
     func contains(_ host: HostName) -> Bool {
         if names.contains(host.name) { return true }
         if !domains.isEmpty {
@@ -39,11 +40,10 @@ final class HostSet: Sendable {
     }
 }
 
-/// Which of many sets hold a host, for what one look-up costs, however many sets there are and however long they are.
+/// Finds which of many sets contain a host, at the cost of one lookup.
 ///
-/// What is kept of each entry is a piece of its fingerprint and the number of its set, eight bytes, in the order of the
-/// fingerprints; a directory says where those with the same first bits begin. What is found that way is looked up in the set
-/// itself.
+/// Stores for each entry a part of its fingerprint and the index of its set, eight bytes, sorted by fingerprint and
+/// grouped in buckets by the first bits. Candidates are then looked up in their sets.
 struct HostIndex: Sendable {
     private struct Entry {
         let fingerprintTail: UInt32
@@ -51,15 +51,15 @@ struct HostIndex: Sendable {
     }
 
     private let sets: [HostSet]
-    /// Sets that hold patterns: nothing can be told of them beforehand.
+    /// The sets with patterns, which are always candidates.
     private let setsWithPatterns: [Int]
     private let entries: [Entry]
-    /// Where the entries of a bucket begin; one more than there are buckets.
+    /// The index of the first entry of each bucket, and the end of the last.
     private let bucketStarts: [UInt32]
-    /// How far a fingerprint is shifted for its bucket's number.
+    /// How far a fingerprint is shifted to give its bucket.
     private let shift: UInt64
 
-    /// - Parameter sets: fewer than 2^32 entries in all.
+    /// - Parameter sets: with fewer than 2^32 entries in total.
     init(_ sets: [HostSet]) {
         self.sets = sets
         setsWithPatterns = sets.indices.filter { !sets[$0].globs.isEmpty }
@@ -67,7 +67,7 @@ struct HostIndex: Sendable {
         var bits: UInt64 = 1
         while 1 << bits < count { bits += 1 }
         let shift = 64 - bits
-        // A counting sort: how many entries each bucket has, where each begins, then each entry to its place.
+        // A counting sort: count the entries of each bucket, sum up where each begins, then place the entries.
         var bucketStarts = [UInt32](repeating: 0, count: 1 << bits + 1)
         var found: [(fingerprint: UInt64, set: Int)] = []
         found.reserveCapacity(count)
@@ -89,7 +89,7 @@ struct HostIndex: Sendable {
         (self.shift, self.bucketStarts, self.entries) = (shift, bucketStarts, entries)
     }
 
-    /// Calls `body` with the number of each set that holds a host, with some numbers perhaps twice.
+    /// Calls `body` with the index of each set that contains a host, possibly more than once.
     func sets(holding host: HostName, _ body: (Int) -> Void) {
         find(host.fingerprint, host, body)
         for parent in host.parents { find(parent.fingerprint, host, body) }

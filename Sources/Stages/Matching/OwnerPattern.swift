@@ -1,9 +1,9 @@
 import Patterns
 import PipelineKit
 
-/// The regular expression that an Argus checks owners with.
+/// The pattern that Argus requires owners to match.
 struct OwnerPattern: Sendable, CustomStringConvertible {
-    /// What Argus takes by default (Argus 0.9 and 0.11).
+    /// The default of Argus (0.9 and 0.11).
     static let argus = OwnerPattern(lengths: 10...60)
 
     let description: String
@@ -22,7 +22,7 @@ struct OwnerPattern: Sendable, CustomStringConvertible {
             expression = try Pattern(pattern)
             lengths = nil
         } catch {
-            throw OptionError("'\(pattern)' is no regular expression: \(error)")
+            throw OptionError("'\(pattern)' is no valid regular expression: \(error)")
         }
     }
 

@@ -1,23 +1,22 @@
 import PipelineKit
 import Wire
 
-/// Rules that give a message a value, tried in order: an owner, or partners. A single text or list of texts stands for one rule
-/// that always holds.
+/// Rules that give a message a value, such as an owner or partners, tried in order. A single text or list of texts is a
+/// rule that always matches.
 struct RuleSet: Sendable {
     private indirect enum Rule: Sendable {
-        /// The values, where the condition holds; always where there is none.
+        /// The values if the condition matches, or always without one.
         case values([TemplateText], when: Condition?)
         case lookup(LookupTable)
     }
 
     private let rules: [Rule]
-    /// The values where they are the same for every message.
+    /// The values, if they are the same for every message.
     let constant: [String]?
 
-    /// The values for a message; nil where no rule gives any. A rule whose template asks for what the message has not is passed
-    /// over.
+    /// Returns the values for a message; nil if no rule gives any. Skips a rule whose template needs a missing value.
     ///
-    /// - Throws: `StageError` where the message cannot be looked into.
+    /// - Throws: `StageError` if the message cannot be parsed.
     func values(for record: RecordView) throws -> [String]? {
         if let constant { return constant }
         for rule in rules {
@@ -40,12 +39,13 @@ struct RuleSet: Sendable {
     private static let when = Option(
         optional: "when", Condition.type, help: "the rule holds where this condition does, as in filter match")
     private static let lookup = Option(
-        optional: "lookup", .group("lookup", LookupTable.options), help: "a table; the next rule where nothing is found"
+        optional: "lookup", .group("lookup", LookupTable.options),
+        help: "a table; if it has no entry, the next rule is tried"
     )
     private static let fallback = Option(
-        optional: "default", .list(of: .template), help: "what holds where no rule before gave anything")
+        optional: "default", .list(of: .template), help: "the value if no rule before gave one")
 
-    /// The type of an option of this name.
+    /// Returns the type of an option with this name.
     ///
     /// - Parameter isList: whether a message may have several values.
     static func type(_ name: String, isList: Bool) -> OptionType<RuleSet> {
@@ -62,7 +62,7 @@ struct RuleSet: Sendable {
                 let type = OptionType<[TemplateText]>.list(of: .template)
                 guard let texts = type.value(of: node, &diagnostics) else { return nil }
                 guard isList || texts.count == 1 else {
-                    diagnostics.error("one '\(name)' is expected here, or rules", at: node.location)
+                    diagnostics.error("expected one '\(name)', or rules", at: node.location)
                     return nil
                 }
                 return RuleSet([.values(texts, when: nil)])
@@ -110,7 +110,7 @@ struct RuleSet: Sendable {
     }
 }
 
-/// A table that gives a value for what stands in a field.
+/// A table that maps the value of a field to values.
 struct LookupTable: Sendable {
     private enum KeyKind: String, CaseIterable, Sendable {
         case value, host
@@ -119,12 +119,12 @@ struct LookupTable: Sendable {
     private static let field = Option("field", .reference, help: "what is looked up, such as config.url")
     private static let by = Option(
         "by", OptionType<KeyKind>.choice, default: .value, shown: "value",
-        help: "whether the whole value is looked up, or the host of the URL that it is (*.example.net for all below it)"
+        help: "whether the value is looked up, or the host of the URL in it (*.example.net for all below it)"
     )
     private static let file = Option(
         optional: "file",
         OptionType<[Substring]>("path", shape: .text) { node, diagnostics in ListFile.lines(node, &diagnostics) },
-        help: "a file with KEY,VALUE on each line, seen from the file that names it")
+        help: "a file with KEY,VALUE on each line; relative to the file that names it")
     private static let table = Option(
         optional: "table", .dictionary(of: .list(of: .string)), help: "keys and their values")
     static let options: [any OptionDeclaration] = [field, by, file, table]
@@ -144,7 +144,7 @@ struct LookupTable: Sendable {
             let parts = line.split(separator: ",", maxSplits: 1).map {
                 String($0.trimmingPrefix(while: \.isWhitespace))
             }
-            // An owner may hold a comma, a list of partners is separated by them.
+            // An owner may contain a comma; partners are separated by commas.
             let values = parts.dropFirst().flatMap { text in
                 isList
                     ? text.split(separator: ",", omittingEmptySubsequences: false)
@@ -154,7 +154,7 @@ struct LookupTable: Sendable {
                 throw OptionError("'\(line.prefix(80))' in the lookup's file is no line such as KEY,VALUE")
             }
             let key = parts[0]
-            guard rows[key] == nil else { throw OptionError("'\(key)' stands twice in the lookup") }
+            guard rows[key] == nil else { throw OptionError("'\(key)' is in the lookup twice") }
             rows[key] = values
         }
         if !isList, let bad = rows.first(where: { $0.value.count != 1 }) {
@@ -163,13 +163,13 @@ struct LookupTable: Sendable {
         self.rows = keyKind == .host ? Dictionary(rows.map { ($0.key.lowercased(), $0.value) }) { $1 } : rows
     }
 
-    /// What the table says of a message; nil where that is nothing.
+    /// Looks a message up; nil if the table has no row for it.
     func values(for record: RecordView) throws -> [String]? {
         guard case .text(let text)? = try record.value(of: reference) else { return nil }
         guard keyKind == .host else { return rows[text] }
         guard let host = HostName(url: text) else { return nil }
         if let values = rows[host.name] { return values }
-        // The nearest domain above the host wins.
+        // The nearest parent domain wins.
         for parent in host.parents { if let values = rows["*.\(host.text(of: parent))"] { return values } }
         return rows["*"]
     }

@@ -6,41 +6,41 @@ import Telemetry
 import Webhooks
 import Wire
 
-/// Writes items into Argus: the last station of a webhook on its way.
+/// Writes items to Argus.
 ///
-/// Source of the protocol: Argus 0.9 and 0.11, `PUT /api/v1/store/{bucket}/{id}`.
+/// Protocol: Argus 0.9 and 0.11, `PUT /api/v1/store/{bucket}/{id}`.
 public final class ArgusSink: CompletingSink {
     static let addresses = Option(
         "address", .list(of: .httpAddress),
-        help: "the URL of Argus; of several, the next is used while one does not answer")
+        help: "the URL of Argus; of several, the next is used when one does not answer")
     static let bucket = Option("bucket", bucketType, default: "webhooks", help: "the bucket")
     static let ownerHeaders = Option(
         "ownerHeaders", .list(of: headerName), default: ["X-Midt-Owner", "X-Xmidt-Owner"],
         shown: "[X-Midt-Owner, X-Xmidt-Owner]",
         help: "the headers that name the owner: the first for Argus up to 0.9, the second for newer")
     private static let timeout = Option(
-        "timeout", .duration, default: .seconds(5), shown: "5s", help: "how long one write may take")
-    private static let inFlight = Option("inFlight", .int(1...1024), default: 16, help: "the most writes at once")
+        "timeout", .duration, default: .seconds(5), shown: "5s", help: "the timeout of a write")
+    private static let inFlight = Option(
+        "inFlight", .int(1...1024), default: 16, help: "the maximum number of concurrent writes")
 
     static let tls = ClientTLS.option("tls", help: "certificates for https")
     enum Conflict: String, CaseIterable { case overwrite, newest }
     private static let conflict = Option(
         "conflict", OptionType<Conflict>.choice, default: .overwrite, shown: "overwrite",
-        help: "what is done about an item that is there: written over, or left alone if it ends later than ours")
+        help: "what happens to an existing item: it is overwritten, or kept if it expires later")
 
     private static let journal = Option(
         optional: "journal", .path,
         help:
-            "a SQLite file that keeps which items were written and which of them were new: what 'hecate rollback' goes by"
+            "a SQLite file that records which items were written and which were created, for 'hecate rollback'"
     )
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "argus",
-        summary: "writes items into Argus",
+        summary: "writes items to Argus",
         details: """
-            200 and 201 are delivered. 408, 425, 429, 5xx and failures of the network are tried again, not before a Retry-After. Every
-            other answer is final: the message is refused with what Argus says of it.
+            200 and 201 mean delivered. 408, 425, 429, 5xx and network errors are retried, not before a Retry-After. Every other response
+            is final: the message is refused with the reason that Argus gives.
 
             conflict: newest is for the roll-out, while another Tr1d1um writes to Argus directly: the item is read first, and left alone if
             it ends later than ours. Between the reading and the writing another may still write; Argus has no conditional PUT, so
@@ -61,7 +61,7 @@ public final class ArgusSink: CompletingSink {
                 auth: {basic: "${file:/run/secrets/argus}"}
             """)
 
-    /// Only the newest state of a webhook matters, so one that waits gives way to a newer one.
+    /// An upsert: only the newest state of a webhook matters.
     public let capabilities: SinkCapabilities
 
     private let bucket: ArgusBucket
@@ -70,10 +70,9 @@ public final class ArgusSink: CompletingSink {
     private let liveItems: LiveItems
     private let journal: ItemJournal?
     private let isJournalFailing = Atomic<Bool>(false)
-    /// nil while the sink is closed.
+    /// Nil while the sink is closed.
     private let client = Mutex<ArgusClient?>(nil)
 
-    /// A sink with options; nothing is connected yet.
     public init(_ options: Options, _ context: StageContext) throws {
         bucket = try ArgusBucket(options, timeout: options[Self.timeout], now: context.now)
         conflict = options[Self.conflict]
@@ -83,7 +82,7 @@ public final class ArgusSink: CompletingSink {
         journal = options[Self.journal].map { ItemJournal(path: $0) }
     }
 
-    /// Opens the journal; connections come with the first writes.
+    /// Opens the journal. Connections are made with the first writes.
     public func open() async throws {
         try await journal?.open()
         let opened = try ArgusClient(bucket, connections: capabilities.inFlight)
@@ -95,7 +94,7 @@ public final class ArgusSink: CompletingSink {
         liveItems.startSweeping()
     }
 
-    /// Asks for the items of nobody: that Argus is there, knows the bucket and lets us in.
+    /// Lists the items without an owner, to check that Argus answers, knows the bucket and accepts the credentials.
     public func probe() async throws -> String {
         try await bucket.connected { client in
             for (address, store) in bucket.stores.enumerated() {
@@ -107,10 +106,10 @@ public final class ArgusSink: CompletingSink {
             }
         }
         let count = bucket.stores.count
-        return count == 1 ? "Argus answers and lets us in" : "all \(count) addresses of Argus answer"
+        return count == 1 ? "Argus answers and accepts the credentials" : "all \(count) addresses of Argus answer"
     }
 
-    /// Closes the connections.
+    /// Closes the connections and the journal.
     public func close() async {
         let last = client.withLock { client in
             defer { client = nil }
@@ -123,7 +122,8 @@ public final class ArgusSink: CompletingSink {
 
     // MARK: - Writing
 
-    /// Writes items; the ttl of each is that of the moment when it is sent. `done` is called on a loop, or here.
+    /// Writes items, each with the ttl of the moment it is sent. `done` is called on an event loop, or before this
+    /// returns.
     package func write(_ batch: [Message], done: @escaping @Sendable ([WriteOutcome]) -> Void) {
         guard let client = client.withLock({ $0 }) else {
             let closed = WriteOutcome.transient(reason: "the sink is closed", retryAfter: nil)
@@ -136,11 +136,12 @@ public final class ArgusSink: CompletingSink {
         _ message: Message, _ client: ArgusClient, done: @escaping @Sendable (WriteOutcome) -> Void
     ) {
         guard let item = message.payload as? ArgusItem else {
-            return done(.permanent(reason: "the message is no item of Argus"))
+            return done(
+                .permanent(reason: "the message is no Argus item; put the transform argus-item in front of the sink"))
         }
         guard item.id.utf8.count == 64, item.id.utf8.allSatisfy(Self.isLowerHex) else {
             return done(
-                .permanent(reason: "'\(item.id.prefix(80))' is no id that Argus takes: 64 characters 0-9a-f"))
+                .permanent(reason: "'\(item.id.prefix(80))' is no id that Argus accepts: 64 characters 0-9a-f"))
         }
         let now = context.now()
         if item.isExpired(at: now) { return done(.expired) }
@@ -154,12 +155,12 @@ public final class ArgusSink: CompletingSink {
         }
     }
 
-    /// One item on its way.
+    /// The write of one item.
     private struct ItemWrite: Sendable {
         let item: ArgusItem
         let began: Timestamp
         let client: ArgusClient
-        /// The number of the address that it goes to.
+        /// The index of the address that it is sent to.
         let address: Int
         let done: @Sendable (WriteOutcome) -> Void
     }
@@ -178,7 +179,7 @@ public final class ArgusSink: CompletingSink {
         }
     }
 
-    /// Looks at what is there, and writes unless that decides it: it ends later than ours, or it cannot be read.
+    /// Reads the stored item, and writes unless the stored one expires later or cannot be read.
     private func writeIfNewer(_ write: ItemWrite, _ fields: HeaderFields) {
         write.client.get(write.item.id, fields, at: write.address) { [self] answer in
             if case .success(let response) = answer, response.status == 404 { return put(write, fields) }
@@ -186,10 +187,10 @@ public final class ArgusSink: CompletingSink {
             guard outcome == .delivered, let response = try? answer.get() else { return end(write, outcome) }
             do {
                 let left = try FieldPath("ttl")?.text(in: response.body).flatMap { Int64($0) } ?? 0
-                // What is left is told in whole seconds, so ours, sent a moment ago, may read as one more.
+                // Argus rounds to whole seconds, so an item of ours may read as one second longer.
                 if left > write.item.lifetime.secondsLeft(at: context.now()) + 1 { return end(write, .superseded) }
             } catch {
-                return end(write, .transient(reason: "Argus's answer is no item: \(error)", retryAfter: nil))
+                return end(write, .transient(reason: "Argus returned no valid item: \(error)", retryAfter: nil))
             }
             put(write, fields)
         }
@@ -224,12 +225,12 @@ public final class ArgusSink: CompletingSink {
         } catch {
             guard !isJournalFailing.exchange(true, ordering: .relaxed) else { return }
             context.logger.error(
-                "the journal cannot be written: 'hecate rollback' will not know what is written from now on",
+                "the journal cannot be written: 'hecate rollback' will not know the items written from now on; check the disk",
                 metadata: ["error": "\(error)"])
         }
     }
 
-    /// Where the journal of a sink of this kind is; nil where it keeps none.
+    /// Returns the path of the journal of a sink; nil if it has none.
     public static func journalPath(of sink: PipelineSpec.StageSpec) -> String? { sink.options[journal] }
 
     private static func isLowerHex(_ byte: UInt8) -> Bool {
@@ -243,14 +244,14 @@ public final class ArgusSink: CompletingSink {
             isLowerHex($0) || (UInt8(ascii: "g")...UInt8(ascii: "z")).contains($0) || $0 == UInt8(ascii: "-")
         }
         guard isValid, (3...63).contains(text.utf8.count), text.first != "-", text.last != "-" else {
-            throw OptionError("'\(text)' is no bucket: 3 to 63 characters a-z, 0-9 and -, which stands at neither end")
+            throw OptionError("'\(text)' is no bucket: use 3 to 63 characters a-z, 0-9 and -, without - at either end")
         }
         return text
     }
 
     private static let headerName = OptionType<String>.string.map(named: "header") { text in
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && !":()<>@,;\\\"/[]?={}".utf8.contains($0) }) else {
-            throw OptionError("'\(text)' is no name of a header")
+            throw OptionError("'\(text)' is no header name")
         }
         return text
     }

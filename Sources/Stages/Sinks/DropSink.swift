@@ -1,21 +1,18 @@
 public import PipelineKit
 
-/// Takes everything and keeps nothing.
+/// Discards all messages.
 public struct DropSink: Sink {
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "drop",
-        summary: "takes everything and keeps nothing",
+        summary: "discards all messages",
         example: """
             sink: drop
             """)
 
-    /// Large batches: nothing is done with them.
     public let capabilities = SinkCapabilities(batch: 256, inFlight: 16)
 
-    /// A sink.
     public init(_ options: Options, _ context: StageContext) throws {}
 
-    /// All are delivered.
+    /// Reports all messages as delivered.
     public func write(_ batch: [Message]) async -> [WriteOutcome] { Array(repeating: .delivered, count: batch.count) }
 }

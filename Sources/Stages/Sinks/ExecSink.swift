@@ -2,15 +2,14 @@ import Locking
 public import PipelineKit
 import Wire
 
-/// Hands messages to another program, which speaks JSON Lines.
+/// Passes messages to another program over JSON Lines.
 public final class ExecSink: Sink {
     private static let batch = Option(
-        "batch", .int(1...1000), default: 64, help: "the most messages between two answers")
+        "batch", .int(1...1000), default: 64, help: "the maximum number of messages that wait for answers")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "exec",
-        summary: "hands messages to another program, over JSON Lines",
+        summary: "passes messages to another program over JSON Lines",
         details: """
             The program reads a line for each message, {"id": ..., "key": ..., "attributes": {...}, "payload": ...}, and answers each with
             a line: {"outcome": "delivered"}, or "expired", "superseded"; {"outcome": "transient", "reason": ..., "retryAfter": seconds};
@@ -23,14 +22,13 @@ public final class ExecSink: Sink {
               exec: {command: [/usr/local/bin/store-webhook, --fast]}
             """)
 
-    /// A batch at a time, so that messages stay in order.
+    /// One batch at a time, to keep messages in order.
     public let capabilities: SinkCapabilities
     private let program: JSONLinesProcess.Program
     private let context: StageContext
     private let child = Mutex<JSONLinesProcess?>(nil)
     private let isOpen = Atomic<Bool>(false)
 
-    /// A sink with options; the program is started later.
     public init(_ options: Options, _ context: StageContext) throws {
         program = try JSONLinesProcess.Program(options)
         capabilities = SinkCapabilities(batch: options[Self.batch], inFlight: 1)
@@ -44,7 +42,7 @@ public final class ExecSink: Sink {
         isOpen.store(true, ordering: .relaxed)
     }
 
-    /// Gives the messages to the program and takes its answers.
+    /// Sends the messages to the program and reads its answers.
     public func write(_ batch: [Message]) async -> [WriteOutcome] {
         guard isOpen.load(ordering: .relaxed) else {
             return Array(repeating: .transient(reason: "the sink is closed", retryAfter: nil), count: batch.count)
@@ -86,11 +84,11 @@ public final class ExecSink: Sink {
             let seconds: Double? = if case .number(let text)? = answer["retryAfter"] { Double(text) } else { nil }
             return .transient(
                 reason: reason, retryAfter: seconds.flatMap { $0 >= 0 && $0 <= 3600 ? .seconds($0) : nil })
-        default: return .permanent(reason: "the program's answer has no 'outcome' that is known")
+        default: return .permanent(reason: "the program's answer has no valid 'outcome'")
         }
     }
 
-    /// Ends the program by closing its input.
+    /// Closes the program's input, which ends it.
     public func close() async {
         isOpen.store(false, ordering: .relaxed)
         let last = child.withLock { child in
@@ -100,10 +98,10 @@ public final class ExecSink: Sink {
         last?.end()
     }
 
-    /// Looks whether the program can be started; it is not.
+    /// Checks that the program exists and is executable, without starting it.
     public func probe() async throws -> String {
         guard let path = ChildProcess.find(program.command[0]) else {
-            throw StageError("the program '\(program.command[0])' is not there, or may not be started")
+            throw StageError("the program '\(program.command[0])' does not exist or is not executable")
         }
         return "\(path) can be started"
     }

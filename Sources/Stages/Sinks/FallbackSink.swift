@@ -1,16 +1,15 @@
 public import PipelineKit
 
-/// Writes each message into the first of several sinks that takes it.
+/// Writes each message to the first of several sinks that accepts it.
 public final class FallbackSink: Sink {
     private static let sinks = Option("sinks", .list(of: .sink), help: "the sinks in order, each {KIND: {...}}")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "fallback",
-        summary: "writes each message into the first of several sinks that takes it",
+        summary: "writes each message to the first of several sinks that accepts it",
         details: """
-            The next is tried where one fails, for now or for good. Where all fail, the message is tried again from the first on, unless all
-            refused it for good.
+            The next sink is tried when one fails, with a transient or a permanent error. If all fail, the message is retried from the first
+            on, unless all refused it permanently.
             """,
         options: [sinks],
         shorthand: "sinks",
@@ -21,23 +20,22 @@ public final class FallbackSink: Sink {
                 - file: {path: not-in-argus.jsonl}
             """)
 
-    /// As much as the largest of them takes; each keeps to its own bounds.
+    /// The largest capabilities of the sinks, because each enforces its own.
     public let capabilities: SinkCapabilities
     private let sinks: [any Sink]
     private let names: [String]
 
-    /// A sink of sinks.
     public init(_ options: Options, _ context: StageContext) throws {
         let specs = options[Self.sinks]
-        guard !specs.isEmpty else { throw OptionError("there is no sink in it", at: options.location(of: Self.sinks)) }
+        guard !specs.isEmpty else { throw OptionError("it has no sinks", at: options.location(of: Self.sinks)) }
         sinks = try SinkGroup.make(specs, context)
         names = specs.map(\.name)
         capabilities = SinkGroup.capabilities(of: sinks)
     }
 
-    /// Opens those that can be; one that cannot is opened when its turn comes.
+    /// Opens the sinks. One that fails is opened again when it is needed.
     ///
-    /// - Throws: where none can be opened.
+    /// - Throws: if no sink can be opened.
     public func open() async throws {
         var failure: (any Error)?
         var isOneOpen = false
@@ -52,7 +50,7 @@ public final class FallbackSink: Sink {
         if !isOneOpen, let failure { throw failure }
     }
 
-    /// Writes what the first takes into it, the rest into the next, and so on.
+    /// Writes the messages to the first sink, those that it did not accept to the next, and so on.
     public func write(_ batch: [Message]) async -> [WriteOutcome] {
         var outcomes = [WriteOutcome?](repeating: nil, count: batch.count)
         var remaining = Array(batch.indices)
@@ -85,7 +83,7 @@ public final class FallbackSink: Sink {
         return outcomes.map { $0 ?? .transient(reason: "no sink answered", retryAfter: nil) }
     }
 
-    /// Of two failures the one that decides: what may pass can be tried again. The shorter pause counts.
+    /// Combines two failures: a transient one wins, and the shorter delay.
     private static func worse(_ earlier: WriteOutcome?, _ later: WriteOutcome) -> WriteOutcome {
         switch (earlier, later) {
         case (.transient(let reason, let pause)?, .transient(_, let other)):
@@ -95,9 +93,7 @@ public final class FallbackSink: Sink {
         }
     }
 
-    /// Closes all.
     public func close() async { await SinkGroup.close(sinks) }
 
-    /// Looks at all.
     public func probe() async throws -> String { try await SinkGroup.probe(sinks, names) }
 }

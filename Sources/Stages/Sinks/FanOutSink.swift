@@ -1,17 +1,16 @@
 import Locking
 public import PipelineKit
 
-/// Writes each message into several sinks; all have to succeed.
+/// Writes each message to several sinks. All must succeed.
 public final class FanOutSink: Sink {
     private static let sinks = Option("sinks", .list(of: .sink), help: "the sinks, each {KIND: {...}}")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "fan-out",
-        summary: "writes each message into several sinks; all have to succeed",
+        summary: "writes each message to several sinks; all must succeed",
         details: """
-            A message that one of them could not take is tried again there, not where it has arrived. What one of them refuses for good is
-            refused, even if others have it.
+            A message is retried only at the sinks that have not accepted it. What one of them refuses permanently is refused, even if
+            others have accepted it.
             """,
         options: [sinks],
         shorthand: "sinks",
@@ -22,34 +21,32 @@ public final class FanOutSink: Sink {
                 - file: {path: items.jsonl}
             """)
 
-    /// Who has taken a message that is tried again.
+    /// Which sinks have accepted a message that is retried.
     private struct Memory {
         var arrived: [String: Set<Int>] = [:]
         var order: Deque<String> = []
     }
 
-    /// The most messages of which is remembered where they have arrived.
+    /// The maximum number of messages that are remembered.
     private static let maximumRemembered = 10_000
 
-    /// As much as the smallest of them takes.
+    /// The smallest capabilities of the sinks.
     public let capabilities: SinkCapabilities
     private let sinks: [any Sink]
     private let names: [String]
     private let memory = Mutex(Memory())
 
-    /// A sink of sinks.
     public init(_ options: Options, _ context: StageContext) throws {
         let specs = options[Self.sinks]
-        guard !specs.isEmpty else { throw OptionError("there is no sink in it", at: options.location(of: Self.sinks)) }
+        guard !specs.isEmpty else { throw OptionError("it has no sinks", at: options.location(of: Self.sinks)) }
         sinks = try SinkGroup.make(specs, context)
         names = specs.map(\.name)
         capabilities = SinkGroup.capabilities(of: sinks)
     }
 
-    /// Opens all.
     public func open() async throws { try await SinkGroup.open(sinks) }
 
-    /// Writes into all at once, and waits for all.
+    /// Writes to all sinks concurrently and waits for all of them.
     public func write(_ batch: [Message]) async -> [WriteOutcome] {
         let identities = batch.map { "\($0.id)\u{0}\($0.key)" }
         let arrived = memory.withLock { memory in identities.map { memory.arrived[$0] ?? [] } }
@@ -68,7 +65,7 @@ public final class FanOutSink: Sink {
         return batch.indices.map { settle(identities[$0], arrived[$0], byMessage[$0]) }
     }
 
-    /// The outcome for all, by the outcomes of each.
+    /// Combines the outcomes of all sinks.
     private func settle(
         _ identity: String, _ arrived: Set<Int>, _ outcomes: [(sink: Int, outcome: WriteOutcome)]
     ) -> WriteOutcome {
@@ -110,9 +107,7 @@ public final class FanOutSink: Sink {
         }
     }
 
-    /// Closes all.
     public func close() async { await SinkGroup.close(sinks) }
 
-    /// Looks at all.
     public func probe() async throws -> String { try await SinkGroup.probe(sinks, names) }
 }

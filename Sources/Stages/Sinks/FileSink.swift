@@ -3,32 +3,34 @@ import Locking
 public import PipelineKit
 import Wire
 
-/// Appends messages to a file, one a line.
+/// Appends messages to a file, one line each.
 public final class FileSink: Sink {
-    private static let path = Option("path", .path, help: "the file; made if it is not there")
+    private static let path = Option("path", .path, help: "the file; created if it does not exist")
     private static let sync = Option(
-        "sync", .bool, default: false, help: "whether a message counts as delivered only when it is on the disk (fsync)"
+        "sync", .bool, default: false, help: "whether messages are delivered only when they are on disk (fsync)"
     )
-    private static let size = Option(optional: "size", .byteCount, help: "before it grows over this")
-    private static let every = Option(optional: "every", .duration, help: "when it is older than this, and more comes")
-    private static let keep = Option(optional: "keep", .int(0...100_000), help: "how many are kept; else all")
-    private static let compress = Option("compress", .bool, default: false, help: "whether they are compressed (gzip)")
+    private static let size = Option(optional: "size", .byteCount, help: "rotate before the file exceeds this size")
+    private static let every = Option(
+        optional: "every", .duration, help: "rotate before a write when the file is older than this")
+    private static let keep = Option(
+        optional: "keep", .int(0...100_000), help: "how many rotated files are kept; by default all")
+    private static let compress = Option(
+        "compress", .bool, default: false, help: "whether rotated files are compressed (gzip)")
     private static let rotate = Option(
         optional: "rotate", .group("rotate", [size, every, keep, compress]),
-        help: "when the file is set aside, under its name with the time in it")
+        help: "when the file is rotated; the time is added to its name")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "file",
-        summary: "appends messages to a file, one a line",
-        details: "Secrets that messages carry are written too: the file is made readable for its owner only.",
+        summary: "appends messages to a file, one per line",
+        details: "Secrets in messages are written, too: a new file is readable by its owner only.",
         options: [path, sync, rotate],
         example: """
             sink:
               file: {path: items.jsonl, rotate: {size: 100MiB, every: 24h, keep: 30, compress: true}}
             """)
 
-    /// One batch at a time, so that lines stay in order.
+    /// One batch at a time, to keep lines in order.
     public let capabilities = SinkCapabilities(batch: 256, inFlight: 1)
     private let path: String
     private let sync: Bool
@@ -36,14 +38,13 @@ public final class FileSink: Sink {
     private let context: StageContext
     private let file = Mutex<RotatingFile?>(nil)
 
-    /// A sink with options; the file is opened later.
     public init(_ options: Options, _ context: StageContext) throws {
         path = options[Self.path]
         sync = options[Self.sync]
         rotation = try options[Self.rotate].map { rotate in
             guard rotate[Self.size] != nil || rotate[Self.every] != nil else {
                 throw OptionError(
-                    "'rotate' needs 'size' or 'every', or the file is never set aside",
+                    "'rotate' needs 'size' or 'every', or the file is never rotated",
                     at: options.location(of: Self.rotate))
             }
             return RotatingFile.RotationPolicy(
@@ -53,7 +54,6 @@ public final class FileSink: Sink {
         self.context = context
     }
 
-    /// Opens the file.
     public func open() async throws {
         let opened = try RotatingFile(path: path, rotation: rotation, now: context.now())
         let previous = file.withLock { file in
@@ -63,7 +63,7 @@ public final class FileSink: Sink {
         previous?.close()
     }
 
-    /// Appends a line for each message. What was written in part is cut off again.
+    /// Appends a line for each message. Removes a partial write.
     public func write(_ batch: [Message]) async -> [WriteOutcome] {
         let now = context.now()
         var lines: [UInt8] = []
@@ -81,7 +81,6 @@ public final class FileSink: Sink {
         }
     }
 
-    /// Closes the file.
     public func close() async {
         let opened = file.withLock { file in
             defer { file = nil }
@@ -90,12 +89,12 @@ public final class FileSink: Sink {
         opened?.close()
     }
 
-    /// Looks whether the file can be written, or made.
+    /// Checks that the file can be written or created.
     public func probe() async throws -> String {
         let isThere = Files.exists(path)
         guard access(isThere ? path : Files.parent(of: path), W_OK) == 0 else {
             throw FileDescriptorIO.systemError("the file '\(path)' cannot be written")
         }
-        return isThere ? "the file can be appended to" : "the file can be made"
+        return isThere ? "the file can be appended to" : "the file can be created"
     }
 }

@@ -15,23 +15,24 @@ public final class HTTPSink: CompletingSink {
     }
 
     private static let url = Option(
-        "url", .template, help: "where to, in whose path and query {config.url} and the like are filled, encoded")
+        "url", .template, help: "the URL; placeholders such as {config.url} in its path and query are filled, encoded")
     private static let method = Option(
         "method", OptionType<Method>.choice, default: .post, shown: "POST", help: "the method")
     private static let headers = Option(
-        "headers", .dictionary(of: .template), default: [:], shown: "", help: "header fields, filled likewise")
+        "headers", .dictionary(of: .template), default: [:], shown: "", help: "header fields, with placeholders")
     private static let contentType = Option(
-        "contentType", .string, default: "application/json", help: "what the body is; a header field of its own wins")
-    private static let body = Option(optional: "body", .template, help: "the body, filled likewise; else the message")
+        "contentType", .string, default: "application/json", help: "the content type; a header field takes precedence")
+    private static let body = Option(
+        optional: "body", .template, help: "the body, with placeholders; by default the message")
     private static let hosts = Option(
         "hosts", ListFile.texts, default: [], shown: "",
-        help: "where a message says the host: the hosts that may be sent to, *.example.net for all below it")
-    private static let inFlight = Option("inFlight", .int(1...1024), default: 8, help: "the most requests at once")
+        help: "the allowed hosts, if messages name the host; *.example.net for all below it")
+    private static let inFlight = Option(
+        "inFlight", .int(1...1024), default: 8, help: "the maximum number of concurrent requests")
     private static let timeout = Option(
-        "timeout", .duration, default: .seconds(10), shown: "10s", help: "how long one request may take")
+        "timeout", .duration, default: .seconds(10), shown: "10s", help: "the timeout of a request")
     private static let tls = ClientTLS.option("tls", help: "certificates for https")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "http",
         summary: "sends each message to an HTTP server",
@@ -48,12 +49,12 @@ public final class HTTPSink: CompletingSink {
               http: {url: "http://localhost:8080/webhooks/{config.url}", method: PUT, headers: {X-Id: "{metadata.id}"}}
             """)
 
-    /// Many requests at once, one message each.
+    /// Many concurrent requests with one message each.
     public let capabilities: SinkCapabilities
     private let url: TemplateText
-    /// Where the URL is the same for every message.
+    /// The URL, if it is the same for all messages.
     private let constantURL: WebURL?
-    /// nil where a message does not name the host.
+    /// The allowed hosts; nil if messages do not name the host.
     private let hosts: HostSet?
     private let method: Method
     private let headers: [(name: String, value: TemplateText)]
@@ -63,13 +64,12 @@ public final class HTTPSink: CompletingSink {
     private let timeout: Duration
     private let tls: ClientTLS
     private let context: StageContext
-    /// nil while the sink is closed.
+    /// Nil while the sink is closed.
     private let client = Mutex<HTTPClient?>(nil)
 
-    /// A sink with options; nothing is connected yet.
     public init(_ options: Options, _ context: StageContext) throws {
         url = options[Self.url]
-        // Up to the path the URL has to be known, or the hosts that it may name.
+        // Up to the path the URL must be constant, or its hosts be allowed.
         let beginning = url.beginning
         let isConstant = url.isConstant
         let isHostFixed = Self.authority(beginning).map { $0.utf8.contains(UInt8(ascii: "/")) || isConstant } ?? false
@@ -89,7 +89,7 @@ public final class HTTPSink: CompletingSink {
         } else {
             guard !allowed.isEmpty else {
                 throw OptionError(
-                    "the host of this URL comes from the message: say with 'hosts' which are allowed",
+                    "the host of this URL comes from the message: list the allowed ones in 'hosts'",
                     at: options.location(of: Self.url))
             }
             hosts = HostSet(allowed)
@@ -98,7 +98,7 @@ public final class HTTPSink: CompletingSink {
         method = options[Self.method]
         headers = try options[Self.headers].sorted { $0.key < $1.key }.map { name, value in
             guard HeaderFields.isName(name) else {
-                throw OptionError("'\(name)' is no name of a header", at: options.location(of: Self.headers))
+                throw OptionError("'\(name)' is no header name", at: options.location(of: Self.headers))
             }
             return (name, value)
         }
@@ -111,7 +111,7 @@ public final class HTTPSink: CompletingSink {
         self.context = context
     }
 
-    /// What stands behind `://`.
+    /// Returns the part behind `://`.
     private static func authority(_ url: String) -> Substring? {
         var rest = url[...]
         while !rest.isEmpty {
@@ -125,7 +125,7 @@ public final class HTTPSink: CompletingSink {
         String(Substring(url.utf8.prefix { $0 != UInt8(ascii: "?") }))
     }
 
-    /// Makes the client; connections come with the first messages.
+    /// Makes the client. Connections are made with the first messages.
     public func open() async throws {
         let opened = try HTTPClient(tls.configuration(connections: capabilities.inFlight))
         let previous = client.withLock { client in
@@ -135,7 +135,7 @@ public final class HTTPSink: CompletingSink {
         await previous?.shutDown()
     }
 
-    /// Sends each message. `done` is called on a loop, or here.
+    /// Sends each message. `done` is called on an event loop, or before this returns.
     package func write(_ batch: [Message], done: @escaping @Sendable ([WriteOutcome]) -> Void) {
         guard let client = client.withLock({ $0 }) else {
             let closed = WriteOutcome.transient(reason: "the sink is closed", retryAfter: nil)
@@ -186,7 +186,7 @@ public final class HTTPSink: CompletingSink {
         for (name, template) in headers {
             let value = try template.text(record)
             guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
-                throw StageError("the header \(name) would hold a character that must not stand in one")
+                throw StageError("the header \(name) would contain a character that is not allowed in one")
             }
             request.headers[name] = value
         }
@@ -197,15 +197,15 @@ public final class HTTPSink: CompletingSink {
         return request
     }
 
-    /// Where a message is sent to.
+    /// Returns the URL for a message.
     private func target(of record: RecordView) throws -> WebURL {
         let target: WebURL
-        // What names the host must not be encoded; the allow-list is what guards it.
+        // A host from a message must not be encoded; the allow-list is its guard.
         if let hosts {
             let text = try url.text(record)
-            // What is compared is what is connected to: nothing reads the URL in another way afterwards.
+            // The parsed URL is what is connected to: nothing parses the text again afterwards.
             guard let url = try? WebURL(text), url.scheme != .unix, hosts.contains(HostName(url.host)) else {
-                throw StageError("'\(text.prefix(200))' is no URL of one of the hosts that are allowed")
+                throw StageError("'\(text.prefix(200))' is no URL with an allowed host; add its host to 'hosts'")
             }
             target = url
         } else {
@@ -215,15 +215,15 @@ public final class HTTPSink: CompletingSink {
                 throw StageError("the URL cannot be used: \(error)")
             }
         }
-        // A server may take these for the way up, out of what the operator wrote.
+        // A server may resolve these segments to a path that the operator did not write.
         let segments = target.path.utf8.split(separator: UInt8(ascii: "/"))
         guard !segments.contains(where: { $0.elementsEqual("..".utf8) || $0.elementsEqual(".".utf8) }) else {
-            throw StageError("the URL would hold '.' or '..' as a part of its path")
+            throw StageError("the URL would contain '.' or '..' in its path")
         }
         return target
     }
 
-    /// Closes the connections.
+    /// Closes the connections and the journal.
     public func close() async {
         let last = client.withLock { client in
             defer { client = nil }
@@ -232,10 +232,10 @@ public final class HTTPSink: CompletingSink {
         await last?.shutDown()
     }
 
-    /// Looks whether the server takes a connection and answers something; where a message names it, nothing can be looked at.
+    /// Checks that the server accepts a connection and answers. If messages name the server there is nothing to check.
     public func probe() async throws -> String {
         guard hosts == nil, let address = HTTPAddress(Self.withoutQuery(url.beginning)) else {
-            return "messages name the host: nothing to look at"
+            return "messages name the host: no connection to check"
         }
         let status = try await HTTPClient.with(tls.configuration()) { client in
             try await client.execute(

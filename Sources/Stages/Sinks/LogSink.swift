@@ -1,21 +1,20 @@
 public import PipelineKit
 import Telemetry
 
-/// Writes a line of the log for each message.
+/// Logs a line for each message.
 public struct LogSink: Sink {
     enum Level: String, CaseIterable, Sendable {
         case debug, info, notice, warning
     }
 
     private static let level = Option(
-        "level", OptionType<Level>.choice, default: .info, shown: "info", help: "how it is logged")
+        "level", OptionType<Level>.choice, default: .info, shown: "info", help: "the log level")
     private static let text = Option(
-        "text", .string, default: "a message came here", help: "what is logged, with the message's id and key")
+        "text", .string, default: "a message came here", help: "the text to log, with the message's id and key")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "log",
-        summary: "writes a line of the log for each message: its id and key, not what it carries",
+        summary: "logs the id and key of each message, not its content",
         options: [level, text],
         shorthand: "text",
         example: """
@@ -23,13 +22,12 @@ public struct LogSink: Sink {
               log: {level: notice, text: not of this wave}
             """)
 
-    /// Large batches: a line each costs little.
+    /// Large batches, because a line is cheap.
     public let capabilities = SinkCapabilities(batch: 64, inFlight: 4)
     private let level: Logger.Level
     private let text: String
     private let logger: Logger
 
-    /// A sink with options.
     public init(_ options: Options, _ context: StageContext) throws {
         level = Logger.Level(rawValue: options[Self.level].rawValue) ?? .info
         text = options[Self.text]

@@ -2,20 +2,20 @@ import Locking
 public import PipelineKit
 import Telemetry
 
-/// Writes each message into a sink, and a copy of what arrived there into another that may fail.
+/// Writes each message to a primary sink, and a copy of what it accepted to a mirror that may fail.
 public final class MirrorSink: Sink {
-    private static let main = Option("sink", .sink, help: "the sink that counts")
+    private static let main = Option("sink", .sink, help: "the primary sink")
     private static let copy = Option("copy", .sink, help: "the sink that gets copies")
     private static let queue = Option(
-        "queue", .int(1...1_000_000), default: 1024, help: "how many copies may wait; more are left out and counted")
+        "queue", .int(1...1_000_000), default: 1024, help: "how many copies may wait; further ones are lost and counted"
+    )
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "mirror",
-        summary: "writes each message into a sink, and a copy into another that may fail",
+        summary: "writes each message to a sink, and a copy to another that may fail",
         details: """
-            Only the first sink's answer counts. A copy is made of what it has taken. What the second one fails to take is counted
-            (xmidt_hecate_mirror_lost_total) and never tried again, and never holds anything up.
+            Only the first sink's outcome counts. What it accepted is copied to the second. Copies that fail are counted
+            (xmidt_hecate_mirror_lost_total), never retried, and never delay anything.
             """,
         options: [main, copy, queue],
         example: """
@@ -34,7 +34,7 @@ public final class MirrorSink: Sink {
     /// How long copies may still take when the sink is closed.
     private static let closeTimeout = Duration.seconds(5)
 
-    /// Those of the sink that counts.
+    /// The capabilities of the primary sink.
     public let capabilities: SinkCapabilities
     private let sink: any Sink
     private let copy: any Sink
@@ -43,7 +43,6 @@ public final class MirrorSink: Sink {
     private let logger: Logger
     private let copies = Mutex(Copies())
 
-    /// A sink of two sinks.
     public init(_ options: Options, _ context: StageContext) throws {
         let sinks = try SinkGroup.make([options[Self.main], options[Self.copy]], context)
         (sink, copy) = (sinks[0], sinks[1])
@@ -55,13 +54,13 @@ public final class MirrorSink: Sink {
             dimensions: [("pipeline", context.pipeline), ("stage", context.stage)], factory: context.metrics)
     }
 
-    /// Opens the sink that counts; the other is opened with its first copy.
+    /// Opens the primary sink. The mirror is opened with its first copy.
     public func open() async throws {
         try await sink.open()
         copies.withLock { $0.isClosed = false }
     }
 
-    /// Writes into the sink that counts, and lets copies follow.
+    /// Writes to the primary sink and queues the copies.
     public func write(_ batch: [Message]) async -> [WriteOutcome] {
         let outcomes = await sink.write(batch)
         enqueue(zip(batch, outcomes).filter { $0.1 == .delivered }.map(\.0))
@@ -100,7 +99,7 @@ public final class MirrorSink: Sink {
         }
     }
 
-    /// The outcomes that lose a copy, all as if they might pass.
+    /// Returns the outcomes of the mirror for lost copies, all as transient.
     private func failures(of batch: [Message]) async -> [WriteOutcome] {
         await copy.write(batch).compactMap { outcome in
             switch outcome {
@@ -117,7 +116,7 @@ public final class MirrorSink: Sink {
         logger.debug("copies were lost", metadata: ["count": "\(count)", "reason": "\(reason)"])
     }
 
-    /// Closes both; copies that wait are written first, for some seconds at most.
+    /// Closes both sinks after writing the queued copies, for some seconds at most.
     public func close() async {
         let writer = copies.withLock { copies in
             copies.isClosed = true
@@ -139,6 +138,5 @@ public final class MirrorSink: Sink {
         await copy.close()
     }
 
-    /// Looks at both.
     public func probe() async throws -> String { try await SinkGroup.probe([sink, copy], ["sink", "copy"]) }
 }

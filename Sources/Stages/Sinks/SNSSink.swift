@@ -8,20 +8,20 @@ import Wire
 /// Publishes messages to an Amazon SNS topic, up to ten in a call.
 public final class SNSSink: Sink {
     private static let topicARN = Option("topicArn", TopicARN.type, help: "the topic")
-    private static let subject = Option(optional: "subject", .template, help: "the subject; {field} is filled")
+    private static let subject = Option(optional: "subject", .template, help: "the subject, with placeholders")
     private static let attributes = Option(
         "attributes", .dictionary(of: .template), default: [:], shown: "",
-        help: "attributes beside the message's own, filled likewise, such as scytale.env")
+        help: "additional attributes, with placeholders, such as scytale.env")
     private static let passesAttributes = Option(
-        "passAttributes", .bool, default: false, help: "whether the message's own attributes are published")
-    private static let inFlight = Option("inFlight", .int(1...64), default: 4, help: "the most calls at once")
+        "passAttributes", .bool, default: false, help: "whether the message's attributes are published")
+    private static let inFlight = Option(
+        "inFlight", .int(1...64), default: 4, help: "the maximum number of concurrent calls")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "sns",
         summary: "publishes messages to an Amazon SNS topic",
         details: """
-            Up to ten messages go in a call, 256 KiB together; a larger one is refused.
+            A call holds up to ten messages and 256 KiB; a larger message is refused.
             """,
         options: [topicARN, subject, attributes, passesAttributes, inFlight] + AWSClientOptions.options,
         example: """
@@ -32,7 +32,7 @@ public final class SNSSink: Sink {
                 attributes: {scytale.env: production}
             """)
 
-    /// Ten in a call, as SNS takes them.
+    /// Ten messages per call, the limit of SNS.
     public let capabilities: SinkCapabilities
     private let topic: TopicARN
     private let subject: TemplateText?
@@ -41,10 +41,9 @@ public final class SNSSink: Sink {
     private let aws: AWSClientOptions
     private let context: StageContext
     private let sent: Counter
-    /// nil while the sink is closed.
+    /// Nil while the sink is closed.
     private let connected = Mutex<(http: HTTPClient, service: SNSClient)?>(nil)
 
-    /// A sink with options; nothing is called yet.
     public init(_ options: Options, _ context: StageContext) throws {
         topic = options[Self.topicARN]
         subject = options[Self.subject]
@@ -65,7 +64,6 @@ public final class SNSSink: Sink {
             transport: transport, now: context.now)
     }
 
-    /// Makes the client.
     public func open() async throws {
         let http = try HTTPClient(aws.configuration())
         let opened = (http, client(http))
@@ -99,7 +97,7 @@ public final class SNSSink: Sink {
         return outcomes
     }
 
-    /// Closes the connections.
+    /// Closes the connections and the journal.
     public func close() async {
         let last = connected.withLock { connected in
             defer { connected = nil }
@@ -108,11 +106,11 @@ public final class SNSSink: Sink {
         await last?.http.shutDown()
     }
 
-    /// Looks whether the topic is there.
+    /// Checks that the topic exists.
     public func probe() async throws -> String {
         try await HTTPClient.with(aws.configuration()) {
             try await client($0).checkTopic(topic.description)
         }
-        return "the topic is there"
+        return "the topic exists"
     }
 }

@@ -7,14 +7,14 @@ import Wire
 /// Sends messages to an Amazon SQS queue, up to ten in a call.
 public final class SQSSink: Sink {
     private static let queueURL = Option("queueURL", QueueURL.type, help: "the queue")
-    private static let inFlight = Option("inFlight", .int(1...64), default: 4, help: "the most calls at once")
+    private static let inFlight = Option(
+        "inFlight", .int(1...64), default: 4, help: "the maximum number of concurrent calls")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "sqs",
         summary: "sends messages to an Amazon SQS queue",
         details: """
-            Up to ten messages go in a call, 256 KiB together; a larger one is refused. The message's attributes are sent as string
+            A call holds up to ten messages and 256 KiB; a larger message is refused. The message's attributes are sent as string
             attributes, the first ten by name. In a FIFO queue messages are grouped by their key, and one of the same id is sent once.
             """,
         options: [queueURL, inFlight] + AWSClientOptions.options,
@@ -23,15 +23,14 @@ public final class SQSSink: Sink {
               sqs: {queueURL: "https://sqs.us-east-1.amazonaws.com/123456789012/webhooks"}
             """)
 
-    /// Ten in a call, as SQS takes them.
+    /// Ten messages per call, the limit of SQS.
     public let capabilities: SinkCapabilities
     private let queue: QueueURL
     private let aws: AWSClientOptions
     private let context: StageContext
-    /// nil while the sink is closed.
+    /// Nil while the sink is closed.
     private let connected = Mutex<(http: HTTPClient, service: SQSClient)?>(nil)
 
-    /// A sink with options; nothing is called yet.
     public init(_ options: Options, _ context: StageContext) throws {
         queue = options[Self.queueURL]
         aws = try AWSClientOptions(options, regionNamed: queue.region)
@@ -46,7 +45,6 @@ public final class SQSSink: Sink {
             credentials: aws.provider(transport), transport: transport, now: context.now)
     }
 
-    /// Makes the client.
     public func open() async throws {
         let http = try HTTPClient(aws.configuration())
         let opened = (http, client(http))
@@ -70,7 +68,7 @@ public final class SQSSink: Sink {
         }
     }
 
-    /// Closes the connections.
+    /// Closes the connections and the journal.
     public func close() async {
         let last = connected.withLock { connected in
             defer { connected = nil }
@@ -79,9 +77,9 @@ public final class SQSSink: Sink {
         await last?.http.shutDown()
     }
 
-    /// Asks how many messages wait.
+    /// Reads how many messages are in the queue.
     public func probe() async throws -> String {
         let depth = try await HTTPClient.with(aws.configuration()) { try await client($0).approximateDepth() }
-        return "the queue is there; about \(depth) messages wait"
+        return "the queue exists; about \(depth) messages wait"
     }
 }

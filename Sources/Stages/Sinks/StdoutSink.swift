@@ -2,23 +2,21 @@ import Locking
 public import PipelineKit
 import Wire
 
-/// Writes messages to standard output, one a line.
+/// Writes messages to standard output, one line each.
 public struct StdoutSink: Sink {
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "stdout",
-        summary: "writes messages to standard output, one a line",
-        details: "Secrets that messages carry are written too. Logs go to standard error.",
+        summary: "writes messages to standard output, one per line",
+        details: "Secrets in messages are written, too. Logs go to standard error.",
         example: """
             sink: stdout
             """)
 
-    /// One batch at a time, so that lines stay in order.
+    /// One batch at a time, to keep lines in order.
     public let capabilities = SinkCapabilities(batch: 256, inFlight: 1)
     private let context: StageContext
     private let file: OpenFile
 
-    /// A sink.
     public init(_ options: Options, _ context: StageContext) throws { self.init(context, file: .standardOutput) }
 
     init(_ context: StageContext, file: OpenFile) {

@@ -1,22 +1,21 @@
 public import PipelineKit
 import Wire
 
-/// Writes each message into the sink whose condition it fulfils.
+/// Writes each message to the sink whose condition it matches.
 public final class SwitchSink: Sink {
     private static let when = Option("when", Condition.type, help: "the condition, as in filter match")
-    private static let sink = Option("sink", .sink, help: "the sink of messages that fulfil it")
+    private static let sink = Option("sink", .sink, help: "the sink for messages that match")
     private static let cases = Option(
         "cases", OptionType<[Options]>.list(of: .group("a case", [when, sink])),
-        help: "conditions and their sinks; the first that holds counts")
+        help: "conditions and their sinks; the first match decides")
     private static let otherwise = Option(
-        optional: "otherwise", .sink, help: "the sink of the rest; else they are refused")
+        optional: "otherwise", .sink, help: "the sink for all other messages; by default they are refused")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "switch",
-        summary: "writes each message into the sink whose condition it fulfils",
+        summary: "writes each message to the sink whose condition it matches",
         details:
-            "Conditions look at what the message carries when it comes here: after argus-item that is the item's body.",
+            "Conditions test the message as it arrives here: after argus-item that is the body of the item.",
         options: [cases, otherwise],
         example: """
             sink:
@@ -27,30 +26,28 @@ public final class SwitchSink: Sink {
                 otherwise: {file: {path: others.jsonl}}
             """)
 
-    /// As much as the largest of them takes; each keeps to its own bounds.
+    /// The largest capabilities of the sinks, because each enforces its own.
     public let capabilities: SinkCapabilities
     private let conditions: [Condition]
-    /// Those of the cases, and behind them that of the rest.
+    /// The sinks of the cases, and last the default.
     private let sinks: [any Sink]
     private let names: [String]
     private let context: StageContext
 
-    /// A sink of sinks.
     public init(_ options: Options, _ context: StageContext) throws {
         let cases = options[Self.cases]
         conditions = cases.map { $0[Self.when] }
         let specs = cases.map { $0[Self.sink] } + (options[Self.otherwise].map { [$0] } ?? [])
-        guard !specs.isEmpty else { throw OptionError("there is no sink in it", at: options.location(of: Self.cases)) }
+        guard !specs.isEmpty else { throw OptionError("it has no sinks", at: options.location(of: Self.cases)) }
         sinks = try SinkGroup.make(specs, context)
         names = specs.map(\.name)
         capabilities = SinkGroup.capabilities(of: sinks)
         self.context = context
     }
 
-    /// Opens all.
     public func open() async throws { try await SinkGroup.open(sinks) }
 
-    /// Writes each message where it belongs, all sinks at once.
+    /// Writes each message to its sink, to all sinks concurrently.
     public func write(_ batch: [Message]) async -> [WriteOutcome] {
         var outcomes = [WriteOutcome](
             repeating: .transient(reason: "no sink answered", retryAfter: nil), count: batch.count)
@@ -60,7 +57,7 @@ public final class SwitchSink: Sink {
                 if let number = try self.number(of: message) {
                     parts[number, default: []].append(index)
                 } else {
-                    outcomes[index] = .permanent(reason: "no case holds, and there is no 'otherwise'")
+                    outcomes[index] = .permanent(reason: "no case matches, and there is no 'otherwise'")
                 }
             } catch {
                 outcomes[index] = .permanent(reason: "\(error)")
@@ -79,16 +76,14 @@ public final class SwitchSink: Sink {
         return outcomes
     }
 
-    /// Which sink takes a message; nil for none.
+    /// Returns the index of the sink for a message; nil for none.
     private func number(of message: Message) throws -> Int? {
         let record = RecordView(message, now: context.now())
         for (number, condition) in conditions.enumerated() where try condition.holds(for: record) { return number }
         return sinks.count > conditions.count ? conditions.count : nil
     }
 
-    /// Closes all.
     public func close() async { await SinkGroup.close(sinks) }
 
-    /// Looks at all.
     public func probe() async throws -> String { try await SinkGroup.probe(sinks, names) }
 }

@@ -6,24 +6,23 @@ import Telemetry
 import Webhooks
 import Wire
 
-/// Keeps the list of live webhooks in memory, answers for it over HTTP, and counts it: what Tr1d1um and Caduceus do with what they
-/// read from SNS or from Argus.
+/// Keeps the list of live webhooks in memory, serves it over HTTP, and counts it, as Tr1d1um and Caduceus do with what
+/// they read from SNS or Argus.
 public final class WebhookListSink: Sink {
-    private static let listen = Option("listen", .listenAddress, help: "where the list is asked for")
+    private static let listen = Option("listen", .listenAddress, help: "the address to listen on")
     private static let path = Option(
-        "path", SNSSourceOptions.pathType, default: "/hooks", help: "the path at which GET answers the list")
+        "path", SNSSourceOptions.pathType, default: "/hooks", help: "the path of the list, for GET")
     private static let basic = Option(
-        optional: "basic", .secret, help: "user:password that is asked for; else anybody may read who reaches it")
+        optional: "basic", .secret, help: "the required user:password; by default anybody may read")
     private static let metric = Option(
-        optional: "metric", metricName, help: "the name of a gauge that is set to the list's size")
+        optional: "metric", metricName, help: "the name of a gauge for the size of the list")
     private static let hidesSecrets = Option(
         "hideSecrets", .bool, default: true,
-        help: "whether the list says <obfuscated> in place of secrets, as newer Tr1d1ums do; older ones show them")
+        help: "whether secrets are shown as <obfuscated>, as in newer versions of Tr1d1um; older ones show them")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "webhook-list",
-        summary: "keeps the list of live webhooks, answers for it over HTTP, and counts it",
+        summary: "keeps the list of live webhooks, serves it over HTTP, and counts it",
         details: """
             A record takes the place of the one with its message's key and leaves the list when it ends: after the seconds that the
             attribute argus.ttl tells, else at its until. A message whose attribute argus.change is 'removed' takes the record with its
@@ -43,12 +42,12 @@ public final class WebhookListSink: Sink {
                 || $0 == UInt8(ascii: "_")
         }
         guard isValid, let first = text.utf8.first, first >= UInt8(ascii: "_") else {
-            throw OptionError("'\(text)' is no name of a metric: lower-case letters, digits and _")
+            throw OptionError("'\(text)' is no metric name: use lower-case letters, digits and _")
         }
         return text
     }
 
-    /// The most webhooks that are kept.
+    /// The maximum number of webhooks.
     private static let maximumCount = 1_000_000
 
     private struct Entry {
@@ -63,7 +62,7 @@ public final class WebhookListSink: Sink {
         var sweeper: Task<Void, Never>?
     }
 
-    /// A newer record takes the place of one that waits.
+    /// An upsert: a newer record replaces one that waits.
     public let capabilities = SinkCapabilities(batch: 64, inFlight: 1, isUpsert: true)
     private let listen: ListenAddress
     private let path: String
@@ -73,7 +72,6 @@ public final class WebhookListSink: Sink {
     private let context: StageContext
     private let state = Mutex(State())
 
-    /// A sink with options; it does not listen yet.
     public init(_ options: Options, _ context: StageContext) throws {
         listen = options[Self.listen]
         path = options[Self.path]
@@ -84,9 +82,9 @@ public final class WebhookListSink: Sink {
         self.context = context
     }
 
-    /// Listens.
+    /// Starts to listen.
     ///
-    /// - Throws: `HTTPListenerError` where the address or the path there cannot be had.
+    /// - Throws: `HTTPListenerError` if the address or the path is taken.
     public func open() async throws {
         let stop = StopSignal()
         let listening = AsyncStream.makeStream(of: Result<Void, any Error>.self)
@@ -96,7 +94,7 @@ public final class WebhookListSink: Sink {
                     listen, path: path, tls: nil, limits: HTTPLimits(bodyBytes: 0), logger: context.logger, until: stop,
                     onListening: { listening.continuation.yield(.success(())) },
                     handler: { [weak self] request, responder in
-                        // A long list takes its time, in which a loop would serve nobody else.
+                        // A long list takes time, in which an event loop would serve nobody else.
                         DispatchQueue.global().async { [weak self] in
                             responder.respond(self?.answer(request) ?? .init(status: 503))
                         }
@@ -119,7 +117,7 @@ public final class WebhookListSink: Sink {
         state.withLock { ($0.service, $0.stop, $0.sweeper) = (service, stop, sweeper) }
     }
 
-    /// Puts records into the list and takes them out of it.
+    /// Adds records to the list and removes records from it.
     public func write(_ batch: [Message]) async -> [WriteOutcome] {
         guard state.withLock({ $0.service != nil }) else {
             return Array(repeating: .transient(reason: "the sink is closed", retryAfter: nil), count: batch.count)
@@ -127,7 +125,7 @@ public final class WebhookListSink: Sink {
         return batch.map { write($0) }
     }
 
-    /// Listens no more; what was asked is answered.
+    /// Stops listening when all requests are answered.
     public func close() async {
         let (service, stop, sweeper) = state.withLock { state in
             defer { (state.service, state.sweeper) = (nil, nil) }
@@ -169,7 +167,7 @@ public final class WebhookListSink: Sink {
         }
     }
 
-    /// Changes the list and tells its size.
+    /// Changes the list and records its size.
     @discardableResult
     private func count<Result: Sendable>(_ change: (inout State) -> Result) -> Result {
         state.withLock { state in
@@ -181,7 +179,7 @@ public final class WebhookListSink: Sink {
     private func answer(_ request: ServerRequest) -> ServerResponse {
         guard request.path == path else { return .text(404, "the list is at \(path)") }
         guard ["GET", "HEAD"].contains(request.method) else {
-            return .text(405, "only GET is answered here", headers: ["Allow": "GET"])
+            return .text(405, "only GET is supported", headers: ["Allow": "GET"])
         }
         if let refusal = authenticator.refusal(of: request) { return refusal }
         let now = context.now()

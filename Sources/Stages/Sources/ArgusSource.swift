@@ -4,28 +4,27 @@ public import PipelineKit
 import Telemetry
 import Wire
 
-/// Polls a bucket of Argus and takes what has changed.
+/// Polls a bucket of Argus and emits the items that have changed.
 public final class ArgusSource: Source {
     private static let owners = Option(
         "owners", .list(of: .string), default: [""], shown: "nobody",
-        help: "whose items are looked at; Argus lists only those of one owner at a time")
+        help: "the owners of the items; Argus lists one owner at a time")
     private static let interval = Option(
-        "interval", .duration, default: .seconds(5), shown: "5s", help: "how often it is looked")
+        "interval", .duration, default: .seconds(5), shown: "5s", help: "how often the bucket is polled")
     private static let once = Option(
-        "once", .bool, default: false, help: "whether it ends when all items have been seen once")
+        "once", .bool, default: false, help: "whether it ends after listing all items once")
     private static let field = Option(
         optional: "field", .fieldPath,
-        help: "what of an item becomes the message, such as data.Webhook; else the whole item")
+        help: "the part of an item that becomes the message, such as data.Webhook; by default the whole item")
     private static let removals = Option(
         "removals", .bool, default: false,
-        help: "whether an item that is not there any more is a message too, without data")
+        help: "whether a removed item is a message, too, without data")
     private static let timeout = Option(
-        "timeout", .duration, default: .seconds(10), shown: "10s", help: "how long one look may take")
+        "timeout", .duration, default: .seconds(10), shown: "10s", help: "the timeout of a poll")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "argus",
-        summary: "polls a bucket of Argus and takes what has changed",
+        summary: "polls a bucket of Argus for changed items",
         details: """
             At first every item, then each whose data has changed or that lives longer than before. The key is the item's id; attributes
             say what happened (argus.change: added, changed, renewed, removed), whose it is (argus.owner) and its ttl. What is remembered
@@ -43,8 +42,9 @@ public final class ArgusSource: Source {
 
     private struct KnownItem {
         var digest: [UInt8]
-        /// The latest that the item can end. What is left of it is told in whole seconds, at a moment between the request and the
-        /// answer: it lives longer than before only when the earliest that it can end now is later than this.
+        /// The latest time at which the item can expire. Argus reports whole seconds, at a moment between the request
+        /// and the response: the item was renewed only if the earliest time at which it can expire now is later than
+        /// this.
         var latestEnd: Timestamp
     }
 
@@ -64,13 +64,12 @@ public final class ArgusSource: Source {
     }
     private let state = Mutex(State())
 
-    /// A source with options; nothing is asked yet.
     public init(_ options: Options, _ context: StageContext) throws {
         bucket = try ArgusBucket(options, timeout: options[Self.timeout], now: context.now)
         owners = options[Self.owners]
         interval = options[Self.interval]
         guard interval >= .milliseconds(100) else {
-            throw OptionError("'interval' is 100ms or more", at: options.location(of: Self.interval))
+            throw OptionError("'interval' must be at least 100ms", at: options.location(of: Self.interval))
         }
         once = options[Self.once]
         field = options[Self.field]
@@ -78,15 +77,15 @@ public final class ArgusSource: Source {
         self.context = context
     }
 
-    /// Ready when all items have been seen once, and while Argus answers.
+    /// Ready when all items were listed once, and while Argus answers.
     public var readiness: Readiness {
         state.withLock { state in
-            if let error = state.lastError { return .notReady("Argus cannot be asked: \(error)") }
-            return state.hasSeenAll ? .ready : .notReady("not all items have been seen yet")
+            if let error = state.lastError { return .notReady("Argus cannot be polled: \(error)") }
+            return state.hasSeenAll ? .ready : .notReady("not all items were listed yet")
         }
     }
 
-    /// Looks again and again, until it is stopped, or has seen all where that is asked for.
+    /// Polls until stopped, or once if configured.
     public func run(into intake: Intake) async throws {
         try await bucket.connected { try await run($0, intake) }
     }
@@ -111,14 +110,14 @@ public final class ArgusSource: Source {
                     return state.lastError == nil
                 }
                 context.logger.log(
-                    level: isFirstFailure ? .error : .debug, "Argus cannot be asked; it is tried again",
+                    level: isFirstFailure ? .error : .debug, "Argus cannot be polled; retrying",
                     metadata: ["error": "\(error)"])
             }
             await pause()
         }
     }
 
-    /// Waits for the next look, or until stopped.
+    /// Waits for the next poll, or until stopped.
     private func pause() async {
         let pause = Task { [interval] in _ = try? await Task.sleep(for: interval) }
         let isStopped = state.withLock { state in
@@ -129,7 +128,7 @@ public final class ArgusSource: Source {
         await pause.value
     }
 
-    /// Looks no more.
+    /// Stops polling.
     public func stop() async {
         let pause = state.withLock { state in
             state.isStopped = true
@@ -138,7 +137,7 @@ public final class ArgusSource: Source {
         pause?.cancel()
     }
 
-    /// Looks once and takes nothing.
+    /// Lists the items once, without emitting any.
     public func probe() async throws -> String {
         let count = try await bucket.connected { client in
             var count = 0
@@ -148,7 +147,7 @@ public final class ArgusSource: Source {
         return "Argus lists \(count) items"
     }
 
-    /// - Returns: how many were refused.
+    /// - Returns: how many messages were refused.
     private func poll(for owner: String, _ client: ArgusClient, _ intake: Intake) async throws -> Int {
         let listing = try await client.list(of: owner)
         let known = state.withLock { $0.known[owner] ?? [:] }
@@ -204,7 +203,7 @@ public final class ArgusSource: Source {
                     onSuccess()
                 } else {
                     context.logger.warning(
-                        "an item was not taken", metadata: ["id": "\(id)", "outcome": "\(settlement)"])
+                        "an item was not accepted", metadata: ["id": "\(id)", "outcome": "\(settlement)"])
                 }
                 outstanding.remove(failed: !settlement.isSuccess)
             }

@@ -2,14 +2,13 @@ import Glibc
 import Locking
 public import PipelineKit
 
-/// Reads messages from a file, one a line.
+/// Reads messages from a file, one per line.
 public final class FileSource: Source {
     private static let path = Option("path", .path, help: "the file, JSON Lines")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "file",
-        summary: "reads messages from a file, one a line",
+        summary: "reads messages from a file, one per line",
         details: "Ends with the file; the process then ends with 1 if a line was refused.",
         options: [path, LineReader.keyField, LineReader.maxLineBytes],
         produces: .bytes,
@@ -21,7 +20,6 @@ public final class FileSource: Source {
     private let path: String
     private let reader: LineReader
 
-    /// A source with options; the file is opened when it runs.
     public init(_ options: Options, _ context: StageContext) throws {
         path = options[Self.path]
         reader = LineReader(options, context)
@@ -38,7 +36,7 @@ public final class FileSource: Source {
         try await reader.run(file: file, name: path, into: intake)
     }
 
-    /// Looks whether the file can be read.
+    /// Checks that the file can be read.
     public func probe() async throws -> String {
         guard access(path, R_OK) == 0 else {
             throw FileDescriptorIO.systemError("the file '\(path)' cannot be read")
@@ -46,6 +44,5 @@ public final class FileSource: Source {
         return "the file can be read"
     }
 
-    /// Reads no further.
     public func stop() async { reader.stop() }
 }

@@ -2,13 +2,16 @@ public import PipelineKit
 import Locking
 import Wire
 
-/// Makes messages up, for trials and measurements.
+/// Generates messages for tests and measurements.
 public final class GenerateSource: Source {
-    private static let count = Option(optional: "count", .int(0 ... .max), help: "how many; else without end")
+    private static let count = Option(
+        optional: "count", .int(0 ... .max), help: "how many messages; by default without end")
     private static let distinct = Option(
-        optional: "distinct", .int(1 ... .max), help: "after how many `{n}` starts again at 0; else never")
+        optional: "distinct", .int(1 ... .max),
+        help: "after how many messages `{n}` starts again at 0; by default never")
     private static let rate = Option(
-        optional: "rate", .number(0.001...1_000_000), help: "how many a second; else as fast as they are taken")
+        optional: "rate", .number(0.001...1_000_000),
+        help: "how many messages per second; by default as many as possible")
     private static let template = Option(
         "template", .string, default: defaultTemplate, shown: "a webhook record",
         help: "the message, in which {n} is its number and {until} the time an hour from now")
@@ -16,10 +19,9 @@ public final class GenerateSource: Source {
         "key", .text, default: "http://generated.example/hook/{n}",
         help: "the message's key, in which {n} is its number")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "generate",
-        summary: "makes messages up, for trials and measurements",
+        summary: "generates messages, for tests and measurements",
         options: [count, distinct, rate, template, key],
         produces: .bytes,
         example: """
@@ -41,7 +43,6 @@ public final class GenerateSource: Source {
     private let context: StageContext
     private let isStopped = Atomic<Bool>(false)
 
-    /// A source with options.
     public init(_ options: Options, _ context: StageContext) throws {
         count = options[Self.count] ?? .max
         distinct = options[Self.distinct]
@@ -51,11 +52,11 @@ public final class GenerateSource: Source {
         self.context = context
     }
 
-    /// Makes messages until there are enough.
+    /// Generates messages until the configured count is reached.
     public func run(into intake: Intake) async throws {
         let tallies = Mutex<[SendTally]>([])
         if rate == nil, distinct == nil, key.hasNumber {
-            // Each key comes once, so each lane can make those that fall to it.
+            // Each key is used once, so each lane can generate the messages of its own keys.
             await intake.pull { partition in
                 let tally = SendTally()
                 tallies.withLock { $0.append(tally) }
@@ -84,7 +85,7 @@ public final class GenerateSource: Source {
         }
     }
 
-    /// One message after the other.
+    /// Generates one message after the other.
     private func run(into intake: Intake, _ tally: SendTally) async {
         var maker = maker(.all)
         let started = ContinuousClock.now
@@ -104,11 +105,10 @@ public final class GenerateSource: Source {
         MessageMaker(count: count, distinct: distinct, template: template, key: key, partition: partition)
     }
 
-    /// Makes no more.
     public func stop() async { isStopped.store(true, ordering: .relaxed) }
 }
 
-/// What became of messages: of those of one lane, so that lanes do not count in the same place.
+/// What became of messages. One for each lane, so that lanes do not contend for the counters.
 private final class SendTally: Sendable {
     let outstanding = OutstandingMessages()
     let refused = Mutex<(count: Int, reason: String)>((0, ""))
@@ -131,9 +131,9 @@ private struct MessageMaker {
     let distinct: Int?
     let template: Template
     let key: Template
-    /// The keys of which messages are made.
+    /// The keys of the messages.
     let partition: LanePartition
-    /// How many were made, or left to others.
+    /// How many messages were made or left to other partitions.
     private(set) var madeCount = 0
     private var until = Until()
 
@@ -145,7 +145,7 @@ private struct MessageMaker {
         self.partition = partition
     }
 
-    /// - Returns: nil where there are enough.
+    /// - Returns: nil at the end.
     mutating func next(_ limit: Int, at now: Timestamp) -> [Message]? {
         let until = until.text(at: now)
         var messages: [Message] = []
@@ -164,7 +164,7 @@ private struct MessageMaker {
     }
 }
 
-/// An hour from now, as text that is made once a second.
+/// The time one hour from now, as text that is rendered once a second.
 private struct Until {
     private var second = Int64.min
     private var text: [UInt8] = []
@@ -178,7 +178,7 @@ private struct Until {
     }
 }
 
-/// A text with gaps, taken apart once.
+/// A text with placeholders, parsed once.
 private struct Template: Sendable {
     private enum Part: Sendable {
         case text([UInt8])
@@ -201,7 +201,7 @@ private struct Template: Sendable {
                 rest = rest.dropFirst(7)
             } else {
                 let end = rest.dropFirst().firstIndex(of: "{") ?? rest.endIndex
-                // What begins like a gap and is none goes on with the text before it.
+                // An unknown placeholder is part of the text.
                 if case .text(let before)? = parts.last {
                     parts[parts.count - 1] = .text(before + Array(rest[..<end].utf8))
                 } else {
@@ -220,10 +220,10 @@ private struct Template: Sendable {
         String(unsafeUninitializedCapacity: capacity(until)) { fill($0, number, until) }
     }
 
-    /// Whether each number gives another text.
+    /// Whether the text depends on the number of the message.
     var hasNumber: Bool { parts.contains { if case .number = $0 { true } else { false } } }
 
-    /// The `stableHash` of the text.
+    /// Returns the `stableHash` of the text.
     func hash(_ number: Int, _ until: [UInt8]) -> UInt64 {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity(until)) {
             stableHash(UnsafeBufferPointer(rebasing: $0[..<fill($0, number, until)]))
@@ -240,7 +240,7 @@ private struct Template: Sendable {
         }
     }
 
-    /// - Returns: how many bytes were written.
+    /// - Returns: the number of bytes written.
     private func fill(_ output: UnsafeMutableBufferPointer<UInt8>, _ number: Int, _ until: [UInt8]) -> Int {
         var count = 0
         for part in parts {

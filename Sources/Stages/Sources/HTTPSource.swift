@@ -4,32 +4,31 @@ public import PipelineKit
 import Telemetry
 import Wire
 
-/// Takes messages over HTTP.
+/// Receives messages over HTTP.
 public final class HTTPSource: Source {
     enum Arrays: String, CaseIterable, Sendable { case split, whole }
 
-    /// Whoever posts is told how it ended, and can send again.
+    /// The client is told how a message ended and can send it again.
     public static let redelivers = true
 
-    private static let listen = Option("listen", .listenAddress, help: "where it listens")
+    private static let listen = Option("listen", .listenAddress, help: "the address to listen on")
     private static let path = Option(
-        "path", SNSSourceOptions.pathType, default: "/", help: "the path that is posted to")
+        "path", SNSSourceOptions.pathType, default: "/", help: "the path for POST")
     private static let basic = Option(
-        optional: "basic", .secret, help: "user:password that is asked for; else anybody may post who reaches it")
+        optional: "basic", .secret, help: "the required user:password; by default anybody may post")
     private static let arrays = Option(
         "arrays", OptionType<Arrays>.choice, default: .split, shown: "split",
-        help: "whether each element of a JSON array is a message, or the array is one")
+        help: "whether each element of a JSON array is a message, or the whole array")
     private static let answerWithin = Option(
         "answerWithin", .duration, default: .seconds(10), shown: "10s",
-        help: "how long whoever posts is held until its message is delivered, before it is told to send it again")
+        help: "how long a request waits for its message to be delivered before the client is told to retry")
 
-    /// The most elements of an array.
+    /// The maximum number of elements of an array.
     private static let maximumElements = 10_000
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "http",
-        summary: "takes messages that are posted to it",
+        summary: "receives messages over HTTP",
         details: """
             A body of JSON is a message, an array one for each element. Answered 200 when all of it is delivered, filtered on purpose, or on
             disk; 400 with the reason when it can never succeed; 503 with Retry-After when it should come again; 401 without the right
@@ -58,7 +57,6 @@ public final class HTTPSource: Source {
     private let isListening = Atomic<Bool>(false)
     private let stopSignal = StopSignal()
 
-    /// A source with options; it does not listen yet.
     public init(_ options: Options, _ context: StageContext) throws {
         listen = options[Self.listen]
         path = options[Self.path]
@@ -73,12 +71,12 @@ public final class HTTPSource: Source {
         self.context = context
     }
 
-    /// Ready when it listens.
+    /// Ready while it listens.
     public var readiness: Readiness {
         isListening.load(ordering: .relaxed) ? .ready : .notReady("the listener is not up yet")
     }
 
-    /// Reads the certificate and its key.
+    /// Loads the certificate and its key.
     public func prepare() async throws { if let tls { _ = try ServerCertificate(tls) } }
 
     /// Listens until it is stopped.
@@ -93,7 +91,7 @@ public final class HTTPSource: Source {
             handler: { request, responder in self.answer(request, intake) { responder.respond($0) } })
     }
 
-    /// Accepts no more connections; requests that have come are answered.
+    /// Stops accepting connections. Requests that have arrived are answered.
     public func stop() async { stopSignal.fire() }
 
     /// Tries to listen.
@@ -103,10 +101,10 @@ public final class HTTPSource: Source {
             $1.respond(.init(status: 503))
         }
         try await listener.run { await listener.stop() }
-        return "\(listen) can be listened on"
+        return "\(listen) is free to listen on"
     }
 
-    /// Answers a request once: here, or on another thread when all of its messages have ended. Does not block.
+    /// Answers a request once: here, or on another thread when all its messages have ended. Does not block.
     func answer(
         _ request: ServerRequest, _ intake: Intake, _ answer: @escaping @Sendable (ServerResponse) -> Void
     ) {
@@ -137,12 +135,12 @@ public final class HTTPSource: Source {
     }
 
     private func refusal(of request: ServerRequest) -> ServerResponse? {
-        guard request.path == path else { return .text(404, "nothing is taken at this path") }
-        guard request.method == "POST" else { return .text(405, "only POST is taken here", headers: ["Allow": "POST"]) }
+        guard request.path == path else { return .text(404, "no messages are received at this path") }
+        guard request.method == "POST" else { return .text(405, "only POST is supported", headers: ["Allow": "POST"]) }
         return authenticator.refusal(of: request)
     }
 
-    /// The answer for all messages of a request: the worst of what became of them.
+    /// Returns the response for all messages of a request: the most severe of their settlements.
     private static func response(_ settlements: [Settlement]) -> ServerResponse {
         var retryAfter: Duration?
         var failure: String?
@@ -150,7 +148,7 @@ public final class HTTPSource: Source {
             failure = reason
             retryAfter = [retryAfter, pause].compactMap { $0 }.max()
         }
-        // What may succeed the next time comes first: whoever posts sends all of it again.
+        // A transient failure comes first: the client sends all of the request again.
         if let failure {
             let seconds = max(1, Int((retryAfter ?? .seconds(5)).inSeconds.rounded(.up)))
             return .text(503, failure, headers: ["Retry-After": "\(seconds)"])
@@ -195,7 +193,7 @@ public final class HTTPSource: Source {
                 try reader.copyCompact(to: &element)
                 elements.append(element)
                 guard elements.count <= Self.maximumElements else {
-                    throw StageError("more than \(Self.maximumElements) elements are too many for one request")
+                    throw StageError("more than \(Self.maximumElements) elements are too many for a request")
                 }
             }
             return elements

@@ -5,17 +5,16 @@ public import PipelineKit
 import Telemetry
 import Wire
 
-/// Takes what Amazon SNS publishes to a topic, over HTTP: the first station of a webhook on its way.
+/// Receives the notifications of an Amazon SNS topic over HTTP.
 ///
-/// Source of the protocol: Amazon SNS developer guide, "Fanout to HTTP/HTTPS endpoints".
+/// Protocol: Amazon SNS developer guide, "Fanout to HTTP/HTTPS endpoints".
 public final class SNSSource: Source {
-    /// SNS sends again what was not answered with success.
+    /// SNS redelivers what was not answered with success.
     public static let redelivers = true
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "sns",
-        summary: "takes what is published to an Amazon SNS topic, over HTTP",
+        summary: "receives what is published to an Amazon SNS topic, over HTTP",
         details: """
             Listens, subscribes to the topic, confirms, and takes notifications. A notification is answered 200 when it is delivered, or
             filtered on purpose; 503 when it should come again, also while the subscription is not confirmed; 400 or 403 with the reason
@@ -45,14 +44,13 @@ public final class SNSSource: Source {
     private let running = Mutex(Running())
     private let stopSignal = StopSignal()
 
-    /// A source with options; it does not listen yet.
     public init(_ options: Options, _ context: StageContext) throws {
         self.options = try SNSSourceOptions(options)
         self.context = context
         metrics = SNSSourceMetrics(context)
     }
 
-    /// Ready when it listens and, where it subscribes itself, the subscription is confirmed.
+    /// Ready while it listens and, if it subscribes itself, the subscription is confirmed.
     public var readiness: Readiness {
         running.withLock { running in
             guard running.isListening else { return .notReady("the listener is not up yet") }
@@ -60,10 +58,10 @@ public final class SNSSource: Source {
         }
     }
 
-    /// Reads the certificate and its key.
+    /// Loads the certificate and its key.
     public func prepare() async throws { if let tls = options.tls { _ = try ServerCertificate(tls) } }
 
-    /// Listens and takes notifications until it is stopped.
+    /// Listens and receives notifications until it is stopped.
     public func run(into intake: Intake) async throws {
         try await HTTPClient.with(options.aws.configuration()) { client in
             try await run(into: intake, HTTPTransport.client(client))
@@ -98,18 +96,18 @@ public final class SNSSource: Source {
         try result.get()
     }
 
-    /// Accepts no more connections, or leaves the listener to the next where pipelines are replaced; requests that have come are
-    /// answered.
+    /// Stops accepting connections, or hands the listener over when pipelines are replaced. Requests that have arrived
+    /// are answered.
     public func stop() async { stopSignal.fire() }
 
-    /// Looks whether the topic can be seen with these credentials; nothing is subscribed.
+    /// Checks that the topic is accessible with the credentials, without subscribing.
     public func probe() async throws -> String {
         try await prepare()
-        guard options.subscribes else { return "somebody else looks after the subscription: nothing to look at" }
+        guard options.subscribes else { return "the subscription is managed elsewhere: no connection to check" }
         let count = try await HTTPClient.with(options.aws.configuration()) { client in
             try await self.sns(HTTPTransport.client(client)).subscriptions(topicARN: options.topicARN).count
         }
-        return "the topic is there and has \(count) subscriptions"
+        return "the topic exists and has \(count) subscriptions"
     }
 
     private func sns(_ transport: HTTPTransport) -> SNSClient {
@@ -123,7 +121,7 @@ public final class SNSSource: Source {
     }
 }
 
-/// Answers what SNS posts. From here a webhook goes into the pipeline's intake.
+/// Answers the requests of SNS and submits their messages.
 final class SNSEndpoint: Sendable {
     private let options: SNSSourceOptions
     private let context: StageContext
@@ -147,14 +145,14 @@ final class SNSEndpoint: Sendable {
     /// The path that is subscribed.
     var path: String { subscription?.path ?? options.path }
 
-    /// How a request is answered.
+    /// Sends the response to a request.
     typealias Answer = @Sendable (ServerResponse) -> Void
 
     /// Answers a request once: here, or on another thread when its message has ended. Does not block.
     func answer(_ request: ServerRequest, _ answer: @escaping Answer) {
-        guard isOwnPath(request.path) else { return answer(.text(404, "nothing is taken at this path")) }
+        guard isOwnPath(request.path) else { return answer(.text(404, "no messages are received at this path")) }
         guard request.method == "POST" else {
-            return answer(.text(405, "only POST is taken here", headers: ["Allow": "POST"]))
+            return answer(.text(405, "only POST is supported", headers: ["Allow": "POST"]))
         }
         LongWork.run(bodyBytes: request.body.count) { [self] in
             receive(request) { [self] response in
@@ -168,11 +166,12 @@ final class SNSEndpoint: Sendable {
         metrics.received(response.status)
         guard response.status >= 400 else { return }
         context.logger.log(
-            level: response.status == 503 ? .info : .warning, "a notification was not taken",
+            level: response.status == 503 ? .info : .warning, "a notification was not accepted",
             metadata: ["status": "\(response.status)", "reason": "\(response.body.text.prefix(500).dropLast())"])
     }
 
-    /// The path itself, and with unique paths those of earlier starts, at which SNS may still be delivering.
+    /// Returns whether a path is the endpoint's: its own and, with unique paths, those of earlier starts, where SNS may
+    /// still deliver.
     private func isOwnPath(_ path: String) -> Bool {
         if path == self.path { return true }
         guard options.usesUniquePath, path.hasPrefix(options.path + "/") else { return false }
@@ -202,7 +201,7 @@ final class SNSEndpoint: Sendable {
         }
     }
 
-    /// Takes an envelope that is believed.
+    /// Handles a verified envelope.
     private func receive(_ envelope: SNSEnvelope, at path: String, _ answer: @escaping Answer) {
         switch envelope.kind {
         case .notification: receiveNotification(envelope, at: path, answer)
@@ -210,7 +209,7 @@ final class SNSEndpoint: Sendable {
         case .unsubscribeConfirmation:
             metrics.unsubscribed()
             context.logger.warning(
-                "SNS says that a subscription of this endpoint has ended", metadata: ["path": "\(path)"])
+                "a subscription of this endpoint has ended", metadata: ["path": "\(path)"])
             if path == self.path { subscription?.check() }
             answer(.text(200, "noted"))
         }
@@ -236,13 +235,13 @@ final class SNSEndpoint: Sendable {
                 receivedAt: context.now()), answer)
     }
 
-    /// With raw delivery the body is the message, the rest stands in headers, and nothing is signed.
+    /// Handles raw delivery: the body is the message, headers hold the rest, and nothing is signed.
     private func receiveRaw(_ request: ServerRequest, _ answer: @escaping Answer) {
         guard !options.verifiesSignature else {
             return answer(
                 .text(
                     403,
-                    "raw message delivery carries no signature: turn it off at the subscription, or set verifySignature: false"
+                    "raw message delivery has no signature: turn it off for the subscription, or set verifySignature: false"
                 ))
         }
         guard request.header("x-amz-sns-topic-arn") == options.topicARN else {
@@ -261,8 +260,8 @@ final class SNSEndpoint: Sendable {
                 receivedAt: context.now()), answer)
     }
 
-    /// What the message is kept in order by: for a webhook its URL, of which the item's id is the hash. A record that cannot
-    /// be read has its order to itself; the transform will say what is wrong with it.
+    /// Returns the key of a record: for a webhook its URL, from which the item's id is derived. A record that cannot be
+    /// parsed has no key; a transform will report the error.
     private func key(of record: [UInt8]) -> String? { (try? options.keyField.text(in: record)) ?? nil }
 
     private func deliver(_ message: Message, _ answer: @escaping Answer) {
@@ -282,11 +281,12 @@ final class SNSEndpoint: Sendable {
     private func confirm(_ envelope: SNSEnvelope, at path: String, _ answer: @escaping Answer) {
         guard let subscription else {
             context.logger.notice(
-                "SNS asks to confirm a subscription; with subscribe: false that is left to whoever made it")
-            return answer(.text(200, "left to whoever made the subscription"))
+                "ignoring a request to confirm a subscription, because of subscribe: false; confirm it where it was made"
+            )
+            return answer(.text(200, "not confirmed here: confirm the subscription where it was made"))
         }
         guard path == self.path, let token = envelope.token else {
-            return answer(.text(404, "nothing is to be confirmed at this path"))
+            return answer(.text(404, "there is no subscription to confirm at this path"))
         }
         Task {
             do {

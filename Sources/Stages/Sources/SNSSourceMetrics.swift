@@ -1,7 +1,7 @@
 import PipelineKit
 import Telemetry
 
-/// What the `sns` source says of itself, under the names that dashboards of this ecosystem already graph.
+/// The metrics of the `sns` source, with the names that existing dashboards use.
 final class SNSSourceMetrics: Sendable {
     private let receivedByCode: [String: Counter]
     private let unmarshallFailed: Counter
@@ -44,7 +44,7 @@ final class SNSSourceMetrics: Sendable {
         dnsReady.record(0)
     }
 
-    /// A request was answered. The codes stand for their hundreds, as in the original's dashboards.
+    /// Records the status of a response by its class, as the original's dashboards expect.
     func received(_ status: Int) {
         let code =
             switch status {

@@ -3,56 +3,57 @@ import HTTP
 import PipelineKit
 import Wire
 
-/// The options of the `sns` source, parsed.
+/// The parsed options of the `sns` source.
 struct SNSSourceOptions: Sendable {
     private static let topicARN = Option("topicArn", TopicARN.type, help: "the topic")
     private static let listen = Option(
-        "listen", .listenAddress, default: defaultListen, shown: ":6700", help: "where notifications are taken")
-    private static let path = Option("path", pathType, default: "/api/v2/aws/sns", help: "the path they are taken at")
+        "listen", .listenAddress, default: defaultListen, shown: ":6700", help: "the address to listen on")
+    private static let path = Option("path", pathType, default: "/api/v2/aws/sns", help: "the path for notifications")
     private static let publicURL = Option(
         optional: "publicURL", .httpAddress,
         help: "the URL, without path, at which SNS reaches this gateway; needed to subscribe")
     static let certificate = Option("certificate", .path, help: "file with the certificate and its chain, PEM")
     static let key = Option("key", .path, help: "file with the private key, PEM")
     static let tls = Option(
-        optional: "tls", .group("tls", [certificate, key]), help: "listen with TLS, showing this certificate")
+        optional: "tls", .group("tls", [certificate, key]), help: "listen with TLS, with this certificate")
     private static let subscribe = Option(
         "subscribe", .bool, default: true,
-        help: "whether to subscribe to the topic; false where somebody else looks after the subscription")
+        help: "whether to subscribe to the topic; false if the subscription is managed elsewhere")
     private static let uniquePath = Option(
         "uniquePath", .bool, default: false,
-        help: "whether every start subscribes under a path of its own (path/EPOCHSECONDS), as the original gateway did")
+        help: "whether every start subscribes with a unique path (path/EPOCHSECONDS), as the original gateway did")
     private static let unsubscribeOld = Option(
         "unsubscribeOld", .bool, default: true,
-        help: "whether to end subscriptions of earlier paths below path, once this one is confirmed")
+        help: "whether to remove subscriptions of earlier unique paths when this one is confirmed")
     private static let unsubscribeOnStop = Option(
         "unsubscribeOnStop", .bool, default: false,
-        help: "whether to end the subscription at shutdown; what is published while nobody is subscribed is lost")
+        help: "whether to unsubscribe at shutdown; what is published meanwhile is lost")
     private static let deliveryPolicy = Option(
         "deliveryPolicy", .json, default: defaultDeliveryPolicy, shown: "50 tries over half an hour",
-        help: "the subscription's DeliveryPolicy as a map, as in Amazon's documentation; an empty map leaves it to SNS")
+        help: "the subscription's DeliveryPolicy as a map, as in Amazon's documentation; an empty map for SNS's default"
+    )
     private static let environment = Option(
         optional: "environment", .string,
-        help: "what the attribute scytale.env of a notification has to be; others are refused")
+        help: "the required attribute scytale.env of notifications; others are refused")
     private static let verifySignature = Option(
         "verifySignature", .bool, default: true,
-        help: "whether signatures are verified; false lets anybody write who reaches the listener")
+        help: "whether signatures are verified; if not, anybody who reaches the listener can write")
     static let trustedCertificateURLs = Option(
         "trustedCertificateURLs", .list(of: .string), default: [],
-        help: "prefixes of URLs beside Amazon's own from which signing certificates are fetched, for a local SNS")
+        help: "additional URL prefixes from which signing certificates are fetched, for a local SNS")
     private static let waitForDNS = Option(
         "waitForDNS", .duration, default: .zero, shown: "0s",
         help: "how long to wait for the host of publicURL to have an address before subscribing")
     static let maxBodyBytes = Option(
-        "maxBodyBytes", .byteCount, default: 1 << 20, shown: "1MiB", help: "the largest body that is taken")
+        "maxBodyBytes", .byteCount, default: 1 << 20, shown: "1MiB", help: "the maximum size of a body")
     private static let answerWithin = Option(
         "answerWithin", .duration, default: .seconds(10), shown: "10s",
         help:
-            "how long SNS is held until its message is delivered, before it is told to send it again; SNS itself waits 15s"
+            "how long a request waits for its message to be delivered before SNS is told to retry; SNS itself waits 15s"
     )
     static let keyField = Option(
         "key", .fieldPath, default: defaultKeyField, shown: "config.url",
-        help: "the field whose value messages are kept in order by; the message's id where it is missing")
+        help: "the field that orders messages; by default the message's id")
 
     static let declarations: [any OptionDeclaration] =
         [
@@ -66,14 +67,14 @@ struct SNSSourceOptions: Sendable {
     let aws: AWSClientOptions
     let listen: ListenAddress
     let tls: ServerTLS?
-    /// The path that notifications are taken at, without what makes it unique.
+    /// The path for notifications, without its unique suffix.
     let path: String
     let publicURL: HTTPAddress?
     let subscribes: Bool
     let usesUniquePath: Bool
     let unsubscribesOld: Bool
     let unsubscribesOnStop: Bool
-    /// JSON; nil to leave it to SNS.
+    /// The delivery policy as JSON; nil for SNS's default.
     let deliveryPolicy: String?
     let environment: String?
     let verifiesSignature: Bool
@@ -114,12 +115,12 @@ struct SNSSourceOptions: Sendable {
         keyField = options[Self.keyField]
     }
 
-    // The values are constants that are known to be good; the tests make each of them.
+    // These constants are valid; the tests parse each of them.
     private static var defaultListen: ListenAddress { ListenAddress(":6700")! }
     static var defaultKeyField: FieldPath { FieldPath("config.url")! }
 
-    /// Tries for about half an hour: a minute close together, then longer apart (SNS developer guide, "Message delivery retries";
-    /// the sum stays under the 3,600 s it allows).
+    /// Retries for about half an hour: frequently for a minute, then less often (SNS developer guide, "Message delivery
+    /// retries"; the sum stays below its limit of 3,600 s).
     private static let defaultDeliveryPolicy = """
         {"healthyRetryPolicy":{"minDelayTarget":5,"maxDelayTarget":60,"numRetries":50,"numNoDelayRetries":0,\
         "numMinDelayRetries":12,"numMaxDelayRetries":28,"backoffFunction":"linear"}}
@@ -134,10 +135,10 @@ struct SNSSourceOptions: Sendable {
 }
 
 extension OptionType where Value == String {
-    /// Any map, as the JSON it stands for.
+    /// A map, as JSON.
     static let json = OptionType("map") { node, diagnostics in
         guard case .map = node.content else {
-            diagnostics.error("a map is expected here, \(node.kindName) stands here", at: node.location)
+            diagnostics.error("expected a map, found \(node.kindName)", at: node.location)
             return nil
         }
         return jsonText(of: node)

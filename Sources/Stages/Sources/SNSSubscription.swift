@@ -6,8 +6,8 @@ import PipelineKit
 import Telemetry
 import Wire
 
-/// Keeps the endpoint of an `sns` source subscribed: subscribes, confirms when SNS asks, ends what earlier starts left
-/// behind, and subscribes again when SNS says that it has ended. May be used from any thread.
+/// Keeps the endpoint of an `sns` source subscribed: subscribes, confirms, removes subscriptions of earlier starts, and
+/// subscribes again when the subscription has ended. Thread-safe.
 final class SNSSubscription: Sendable {
     private enum Phase: Equatable {
         case idle
@@ -19,20 +19,20 @@ final class SNSSubscription: Sendable {
     private struct State {
         var phase = Phase.idle
         var task: Task<Void, Never>?
-        /// When to look next whether the subscription is still there.
+        /// When to check the subscription next.
         var nextCheck = ContinuousClock.now
-        /// SNS said that it has ended: its lists may show it for a while all the same.
+        /// Whether SNS reported the end of the subscription. Its lists may still show it for a while.
         var needsRecheck = false
     }
 
-    /// How long SNS may take to ask for the confirmation before it is asked to again.
+    /// How long SNS may take to ask for the confirmation before it is asked again.
     private static let confirmationTimeout = Duration.seconds(60)
     private static let maximumDelay = Duration.seconds(60)
-    /// How often it is looked whether the subscription is still there; somebody may have deleted it.
+    /// How often the subscription is checked; somebody may have deleted it.
     private static let checkInterval = Duration.seconds(60)
     private static let recheckDelay = Duration.seconds(2)
 
-    /// The path SNS delivers to, unique to this start where that is wanted.
+    /// The path that SNS delivers to, unique to this start if configured.
     let path: String
     private let options: SNSSourceOptions
     private let client: SNSClient
@@ -55,7 +55,7 @@ final class SNSSubscription: Sendable {
     private var endpoint: String { publicURL + path }
     private var protocolName: String { options.publicURL?.scheme ?? "http" }
 
-    /// Whether notifications can come.
+    /// Whether the subscription is confirmed.
     var isConfirmed: Bool {
         state.withLock { state in
             if case .confirmed = state.phase { true } else { false }
@@ -65,19 +65,19 @@ final class SNSSubscription: Sendable {
     var readiness: Readiness {
         switch state.withLock({ $0.phase }) {
         case .confirmed: .ready
-        case .awaitingConfirmation: .notReady("waiting for SNS to ask for the confirmation of the subscription")
+        case .awaitingConfirmation: .notReady("waiting for the confirmation request of SNS")
         case .idle, .subscribing: .notReady("not subscribed yet")
         }
     }
 
-    /// Begins to keep the subscription. Called when the endpoint can be reached.
+    /// Starts to subscribe. Called when the endpoint can be reached.
     func start() {
         state.withLock { state in
             state.task = Task { await run() }
         }
     }
 
-    /// Looks whether the subscription is still there, and subscribes if it is not.
+    /// Checks the subscription soon, and subscribes again if it has ended.
     func check() {
         state.withLock { state in
             if case .confirmed = state.phase { state.phase = .idle }
@@ -86,13 +86,13 @@ final class SNSSubscription: Sendable {
         metrics.subscribed(false)
     }
 
-    /// Confirms with the token that SNS sent.
+    /// Confirms the subscription with the token from SNS.
     func confirm(token: String) async throws {
         let arn = try await client.confirmSubscription(topicARN: options.topicARN, token: token)
         confirmed(arn)
     }
 
-    /// Ends keeping, and the subscription too where that is wanted and nobody takes it over.
+    /// Stops, and unsubscribes if configured and nobody takes the subscription over.
     func stop(endsSubscription: Bool) async {
         let (task, phase) = state.withLock { ($0.task, $0.phase) }
         task?.cancel()
@@ -103,7 +103,7 @@ final class SNSSubscription: Sendable {
             metrics.subscribed(false)
             logger.info("unsubscribed", metadata: ["subscription": "\(arn)"])
         } catch {
-            logger.warning("the subscription could not be ended", metadata: ["error": "\(error)"])
+            logger.warning("unsubscribing failed", metadata: ["error": "\(error)"])
         }
     }
 
@@ -124,7 +124,7 @@ final class SNSSubscription: Sendable {
             } catch {
                 metrics.subscribeAttempt(succeeded: false)
                 logger.error(
-                    "subscribing failed; it is tried again",
+                    "subscribing failed; retrying",
                     metadata: [
                         "topic": "\(options.topicARN)", "endpoint": "\(endpoint)", "error": "\(error)",
                         "in": "\(pause)",
@@ -135,7 +135,7 @@ final class SNSSubscription: Sendable {
         }
     }
 
-    /// Takes over the subscription that this endpoint already has, or asks for one.
+    /// Takes over the endpoint's existing subscription, or requests one.
     private func subscribe() async throws {
         state.withLock { $0.phase = .subscribing }
         if let arn = await existingSubscription() {
@@ -147,10 +147,10 @@ final class SNSSubscription: Sendable {
         let attributes = options.deliveryPolicy.map { ["DeliveryPolicy": $0] } ?? [:]
         try await client.subscribe(
             topicARN: options.topicARN, protocolName: protocolName, endpoint: endpoint, attributes: attributes)
-        logger.info("asked to be subscribed", metadata: ["topic": "\(options.topicARN)", "endpoint": "\(endpoint)"])
+        logger.info("requested a subscription", metadata: ["topic": "\(options.topicARN)", "endpoint": "\(endpoint)"])
     }
 
-    /// Looks now and then whether the subscription is still there; where it is not, the keeper subscribes again.
+    /// Checks periodically whether the subscription exists. If not, the task subscribes again.
     private func checkSubscription() async {
         let arn: String? = state.withLock { state in
             guard case .confirmed(let arn) = state.phase, ContinuousClock.now >= state.nextCheck else { return nil }
@@ -166,7 +166,8 @@ final class SNSSubscription: Sendable {
                 if state.phase == .confirmed(arn: arn) { state.phase = .idle }
             }
             metrics.subscribed(false)
-            logger.warning("the subscription is not there any more", metadata: ["subscription": "\(arn)"])
+            logger.warning(
+                "the subscription does not exist any more; subscribing again", metadata: ["subscription": "\(arn)"])
         } catch {
             logger.info("the topic's subscriptions cannot be listed", metadata: ["error": "\(error)"])
         }
@@ -177,7 +178,7 @@ final class SNSSubscription: Sendable {
         while !isConfirmed, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(100)) }
         if !isConfirmed {
             logger.warning(
-                "SNS has not asked for the confirmation: can it reach the endpoint?",
+                "SNS has not sent a confirmation request: check that it can reach the endpoint",
                 metadata: ["endpoint": "\(endpoint)"])
         }
     }
@@ -192,7 +193,7 @@ final class SNSSubscription: Sendable {
         }
     }
 
-    /// A subscription that was there before may have been made with another policy.
+    /// Sets the delivery policy of an existing subscription, which may differ.
     private func applyDeliveryPolicy(to arn: String) async {
         guard let policy = options.deliveryPolicy else { return }
         do {
@@ -211,11 +212,11 @@ final class SNSSubscription: Sendable {
         metrics.subscribed(true)
         logger.info("subscribed", metadata: ["subscription": "\(arn)"])
         guard options.unsubscribesOld, !isDryRun else { return }
-        // SNS waits for the answer to its confirmation meanwhile, so this is not done under way.
+        // SNS waits for the answer to its confirmation, so this must not delay it.
         Task { await unsubscribeOld(except: arn) }
     }
 
-    /// Ends the subscriptions of other paths below the same one.
+    /// Removes the subscriptions of other unique paths.
     private func unsubscribeOld(except arn: String) async {
         let base = publicURL + options.path
         do {
@@ -224,14 +225,14 @@ final class SNSSubscription: Sendable {
             }
             for subscription in old {
                 try await client.unsubscribe(subscriptionARN: subscription.arn)
-                logger.info("an earlier subscription was ended", metadata: ["endpoint": "\(subscription.endpoint)"])
+                logger.info("removed an earlier subscription", metadata: ["endpoint": "\(subscription.endpoint)"])
             }
         } catch {
-            logger.warning("earlier subscriptions could not be ended", metadata: ["error": "\(error)"])
+            logger.warning("earlier subscriptions could not be removed", metadata: ["error": "\(error)"])
         }
     }
 
-    /// Waits until the public host has an address, as long as that may take.
+    /// Waits until the public host has an address, without a limit.
     private func waitForDNS() async {
         guard let host = options.publicURL?.host, options.waitForDNS > .zero else { return }
         let deadline = ContinuousClock.now + options.waitForDNS
@@ -243,11 +244,11 @@ final class SNSSubscription: Sendable {
             }
             try? await Task.sleep(for: .milliseconds(500))
         }
-        logger.warning("the public host still has no address; subscribing all the same", metadata: ["host": "\(host)"])
+        logger.warning("the public host still has no address; subscribing anyway", metadata: ["host": "\(host)"])
     }
 }
 
-/// Asks the system's resolver, on a queue of its own because it blocks.
+/// Resolves hosts on a queue of its own, because the system's resolver blocks.
 private enum HostLookup {
     static func hasAddress(_ host: String) async -> Bool {
         await withCheckedContinuation { continuation in

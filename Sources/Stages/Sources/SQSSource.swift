@@ -5,35 +5,34 @@ public import PipelineKit
 import Telemetry
 import Wire
 
-/// Takes messages from an Amazon SQS queue, by long polling.
+/// Receives messages from an Amazon SQS queue by long polling.
 public final class SQSSource: Source {
     enum Format: String, CaseIterable, Sendable { case auto, envelope, raw }
 
-    /// A message that was not deleted comes again.
+    /// SQS redelivers a message that was not deleted.
     public static let redelivers = true
 
     private static let queueURL = Option("queueURL", QueueURL.type, help: "the queue")
     private static let form = Option(
         "form", OptionType<Format>.choice, default: .auto, shown: "auto",
-        help: "whether a body is the message itself (raw), or the envelope in which SNS put it; auto looks")
+        help: "whether a body is the message (raw) or an SNS envelope; auto detects it")
     private static let topicARN = Option(
-        optional: "topicArn", TopicARN.type, help: "the topic that envelopes have to come from; else any")
+        optional: "topicArn", TopicARN.type, help: "the required topic of envelopes; by default any")
     private static let verifySignature = Option(
         "verifySignature", .bool, default: true,
-        help: "whether signatures of envelopes are verified; false where the queue's policy lets in nobody but SNS")
+        help: "whether signatures of envelopes are verified; false if the queue's policy allows only SNS to send")
     private static let pollers = Option(
-        "pollers", .int(1...32), default: 2, help: "how many calls wait for messages at once")
+        "pollers", .int(1...32), default: 2, help: "the number of concurrent polls")
     private static let wait = Option(
         "wait", .duration, default: .seconds(20), shown: "20s",
-        help: "how long one call waits for a message, at most 20s")
+        help: "how long a poll waits for a message, at most 20s")
     private static let visibility = Option(
         "visibility", .duration, default: .seconds(30), shown: "30s",
-        help: "how long a message is kept from others; prolonged while it is inside")
+        help: "the visibility timeout; extended while a message is in the pipeline")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "sqs",
-        summary: "takes messages from an Amazon SQS queue",
+        summary: "receives messages from an Amazon SQS queue",
         details: """
             A message is deleted when it is delivered, filtered on purpose, or on disk. One that should come again is made visible again
             after a pause; one that can never succeed is left alone, so that the queue's redrive policy moves it to its dead-letter queue,
@@ -71,7 +70,6 @@ public final class SQSSource: Source {
     }
     private let state = Mutex(State())
 
-    /// A source with options; nothing is called yet.
     public init(_ options: Options, _ context: StageContext) throws {
         queue = options[Self.queueURL]
         form = options[Self.form]
@@ -87,10 +85,10 @@ public final class SQSSource: Source {
         wait = options[Self.wait]
         visibility = options[Self.visibility]
         guard wait <= .seconds(20) else {
-            throw OptionError("SQS waits 20s at most", at: options.location(of: Self.wait))
+            throw OptionError("'wait' must be at most 20s", at: options.location(of: Self.wait))
         }
         guard visibility >= .seconds(3), visibility <= .seconds(43_200) else {
-            throw OptionError("'visibility' is from 3s to 12h", at: options.location(of: Self.visibility))
+            throw OptionError("'visibility' must be from 3s to 12h", at: options.location(of: Self.visibility))
         }
         key = options[SNSSourceOptions.keyField]
         aws = try AWSClientOptions(options, regionNamed: queue.region)
@@ -102,14 +100,14 @@ public final class SQSSource: Source {
             label: "xmidt_hecate_queue_call_failures_total", dimensions: dimensions, factory: context.metrics)
     }
 
-    /// Ready while the queue can be asked.
+    /// Ready while the queue can be polled.
     public var readiness: Readiness {
-        state.withLock { $0.lastError }.map { .notReady("the queue cannot be asked: \($0)") } ?? .ready
+        state.withLock { $0.lastError }.map { .notReady("the queue cannot be polled: \($0)") } ?? .ready
     }
 
-    /// Polls until it is stopped; returns when everything that was taken is answered.
+    /// Polls until it is stopped. Returns when all received messages are settled.
     public func run(into intake: Intake) async throws {
-        // Each poller holds a connection while it waits; others are for what is deleted and prolonged meanwhile.
+        // Each poller occupies a connection while it waits; deletes and visibility changes use others.
         try await HTTPClient.with(aws.configuration(connections: pollers + 8)) { client in
             let transport = HTTPTransport.client(client)
             let sqs = self.client(transport)
@@ -122,7 +120,7 @@ public final class SQSSource: Source {
         }
     }
 
-    /// Ends the calls that wait.
+    /// Cancels the pending polls.
     public func stop() async {
         let polls = state.withLock { state in
             state.isStopped = true
@@ -131,12 +129,12 @@ public final class SQSSource: Source {
         for poll in polls { poll.cancel() }
     }
 
-    /// Asks how many messages wait.
+    /// Reads how many messages are in the queue.
     public func probe() async throws -> String {
         let depth = try await HTTPClient.with(aws.configuration()) {
             try await client(HTTPTransport.client($0)).approximateDepth()
         }
-        return "the queue is there; about \(depth) messages wait"
+        return "the queue exists; about \(depth) messages wait"
     }
 
     private func client(_ transport: HTTPTransport) -> SQSClient {
@@ -145,15 +143,15 @@ public final class SQSSource: Source {
             credentials: aws.provider(transport), transport: transport, now: context.now)
     }
 
-    /// Takes messages and sees them through, a batch after the other; the next is asked for while the last is inside, so that
-    /// how many are inside is bounded by the pipeline's credits.
+    /// Receives and processes one batch after the other. Asks for the next while the last is in the pipeline, whose
+    /// credits bound how many are.
     private func poll(_ number: Int, _ sqs: SQSClient, _ verifier: SNSVerifier, _ intake: Intake) async {
         var pause = Duration.milliseconds(200)
         await withTaskGroup(of: Void.self) { inside in
             while let batch = await receive(number, sqs, pause: &pause) {
                 for received in batch {
                     self.received.increment()
-                    // Taken only when there is room: what waits for it is prolonged meanwhile.
+                    // Submitted when there is a free credit. The visibility timeout is extended meanwhile.
                     let admission = AsyncStream.makeStream(of: Void.self)
                     inside.addTask { await self.handle(received, sqs, verifier, intake, admission.continuation) }
                     for await _ in admission.stream { break }
@@ -162,7 +160,7 @@ public final class SQSSource: Source {
         }
     }
 
-    /// The next messages; nil when stopped.
+    /// Returns the next messages; nil when stopped.
     private func receive(_ number: Int, _ sqs: SQSClient, pause: inout Duration) async -> [SQSClient.ReceivedMessage]? {
         let call: Task<[SQSClient.ReceivedMessage], any Error>? = state.withLock { state in
             guard !state.isStopped else { return nil }
@@ -189,7 +187,7 @@ public final class SQSSource: Source {
                 return state.lastError == nil
             }
             context.logger.log(
-                level: isFirstFailure ? .error : .debug, "the queue cannot be asked; it is tried again",
+                level: isFirstFailure ? .error : .debug, "the queue cannot be polled; retrying",
                 metadata: ["error": "\(error)"])
             try? await Task.sleep(for: pause * Double.random(in: 0.5...1))
             pause = min(pause * 2, .seconds(10))
@@ -229,7 +227,7 @@ public final class SQSSource: Source {
         await acknowledge(received, settlement, sqs)
     }
 
-    /// Prolongs the time in which nobody else is given the message, well before it ends, until cancelled.
+    /// Extends the visibility timeout of a message well before it ends, until cancelled.
     private func extendVisibility(_ received: SQSClient.ReceivedMessage, _ sqs: SQSClient) async {
         while true {
             do {
@@ -251,11 +249,12 @@ public final class SQSSource: Source {
                 try? await Task.sleep(for: .milliseconds(100 * attempt))
             }
             context.logger.warning(
-                "a message that is done could not be deleted; it will come again", metadata: ["id": "\(received.id)"])
+                "a processed message could not be deleted; it will be received again",
+                metadata: ["id": "\(received.id)"])
             return
         case .refused(let stage, let reason, _):
             context.logger.warning(
-                "a message was refused; it is left to the queue's redrive policy",
+                "a message was refused and stays in the queue for its redrive policy",
                 metadata: [
                     "id": "\(received.id)", "refused-by": "\(stage)", "reason": "\(reason)",
                     "received": "\(received.receiveCount) times",
@@ -266,9 +265,10 @@ public final class SQSSource: Source {
         _ = try? await sqs.changeVisibility([received.receiptHandle], to: retryDelay)
     }
 
-    /// The message of a body.
+    /// Returns the message in a body.
     ///
-    /// - Throws: `StageError` where it can never be taken, `SNSVerifier.Failure` where its envelope is not believed.
+    /// - Throws: `StageError` if the message can never be accepted, `SNSVerifier.Failure` if its envelope is not
+    ///   authentic.
     private func message(of received: SQSClient.ReceivedMessage, _ verifier: SNSVerifier) async throws -> Message {
         let body = Array(received.body.utf8)
         guard form != .raw, let envelope = try envelope(body) else {
@@ -286,7 +286,7 @@ public final class SQSSource: Source {
             publishedAt: RFC3339.parse(envelope.timestamp)?.timestamp ?? received.sentAt, receivedAt: context.now())
     }
 
-    /// The envelope of a body; nil where the body is the message itself.
+    /// Parses the SNS envelope of a body; nil if the body is the message itself.
     private func envelope(_ body: [UInt8]) throws -> SNSEnvelope? {
         do {
             let envelope = try SNSEnvelope(json: body)

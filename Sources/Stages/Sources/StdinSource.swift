@@ -1,12 +1,11 @@
 import Locking
 public import PipelineKit
 
-/// Reads messages from standard input, one a line.
+/// Reads messages from standard input, one per line.
 public final class StdinSource: Source {
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "stdin",
-        summary: "reads messages from standard input, one a line",
+        summary: "reads messages from standard input, one per line",
         details: "Ends with the input; the process then ends with 1 if a line was refused.",
         options: [LineReader.keyField, LineReader.maxLineBytes],
         produces: .bytes,
@@ -17,7 +16,6 @@ public final class StdinSource: Source {
     private let reader: LineReader
     private let file: OpenFile
 
-    /// A source with options.
     public convenience init(_ options: Options, _ context: StageContext) throws {
         self.init(options, context, file: .standardInput)
     }
@@ -32,6 +30,5 @@ public final class StdinSource: Source {
         try await reader.run(file: file, name: "stdin", into: intake)
     }
 
-    /// Reads no further.
     public func stop() async { reader.stop() }
 }

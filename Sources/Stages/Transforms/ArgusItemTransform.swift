@@ -2,19 +2,17 @@ public import PipelineKit
 public import Webhooks
 public import Wire
 
-/// An item of Argus, on its way through a pipeline.
+/// An Argus item as a payload.
 extension ArgusItem: PipelineKit.Payload {
-    /// `argus-item`.
     public static let kind = PayloadKind("argus-item")
-    /// The body of the request that writes it, with the ttl of this moment.
+    /// The body of the request that writes the item, with the ttl of this moment.
     public func bytes(at now: Timestamp) -> [UInt8] { body(at: now) }
-    /// Whether it has ended.
     public func isExpired(at now: Timestamp) -> Bool { lifetime.isExpired(at: now) }
-    /// Of two registrations published at once the one that lives longer is the newer.
+    /// Of two registrations published at the same time, the one that expires later is the newer.
     public var precedence: Timestamp? { lifetime.end }
 }
 
-/// Turns a webhook record into the item under which Argus keeps it.
+/// Turns a webhook record into an Argus item.
 public struct ArgusItemTransform: Transform {
     enum Origin: String, CaseIterable {
         case duration, until, earliest
@@ -26,41 +24,40 @@ public struct ArgusItemTransform: Transform {
 
     private static let owner = Option(
         optional: "owner", RuleSet.type("owner", isList: false),
-        help: "the owner of the items, or rules that give it; else nobody")
+        help: "the owner of the items, or rules for it; by default none")
     private static let ownerPattern = Option(
         "ownerPattern", OwnerPattern.type, default: OwnerPattern.argus, shown: OwnerPattern.argus.description,
-        help: "what Argus takes as an owner: its userInputValidation.ownerFormatRegex; checked before anything is sent")
+        help: "the pattern of owners that Argus accepts: its userInputValidation.ownerFormatRegex")
     private static let partnerIDs = Option(
         optional: "partnerIDs", RuleSet.type("partnerIDs", isList: true),
-        help: "the partners of the items, or rules that give them; the original gateway wrote [comcast]; else none")
+        help: "the partners of the items, or rules for them; the original gateway wrote [comcast]; by default none")
     private static let schema = Option(
         "schema", OptionType<ItemSchema>.choice, default: .webhook, shown: "webhook",
         help:
-            "the shape of the data: webhook for Caduceus up to 0.9 and Tr1d1um 0.6 and 0.7, the other for the newest Tr1d1um"
+            "the format of the data: webhook for Caduceus up to 0.9 and Tr1d1um 0.6 and 0.7, the other for the newest Tr1d1um"
     )
     private static let from = Option(
         "from", OptionType<Origin>.choice, default: .duration, shown: "duration",
-        help: "what an item's end is taken from; see above")
+        help: "what determines when an item expires; see above")
     private static let minimum = Option(
-        "min", .duration, default: .zero, shown: "0s", help: "the least an item that lives is given")
-    private static let maximum = Option(optional: "max", .duration, help: "the most an item is given")
+        "min", .duration, default: .zero, shown: "0s", help: "the minimum ttl of an item that has not expired")
+    private static let maximum = Option(optional: "max", .duration, help: "the maximum ttl")
     private static let expired = Option(
         "expired", OptionType<Expired>.choice, default: .drop, shown: "drop",
-        help: "what becomes of an item that has ended: it is left out, or written with a ttl of 0 as the original did")
+        help: "what happens to expired items: they are dropped, or written with a ttl of 0 as the original did")
     private static let ttl = Option(
         "ttl", .group("ttl", [from, minimum, maximum, expired]), default: Options(), shown: "",
-        help: "how long items live")
+        help: "the lifetime of items")
     private static let bareDuration = Option(
         "bareDuration", OptionType<WebhookRules.BareDuration>.choice, default: .seconds, shown: "seconds",
         help: "the unit of an integer duration in a record without until")
     private static let keepDuration = Option(
         "keepDuration", .bool, default: true,
-        help: "whether the record's duration holds; false makes each 300 s, as the original gateway did")
+        help: "whether the record's duration is used; if not, it is 300 s, as in the original gateway")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "argus-item",
-        summary: "turns a webhook record into the item under which Argus keeps it",
+        summary: "turns a webhook record into an Argus item",
         details: """
             Reads the three shapes of a record: that of the SNS era (duration in nanoseconds, until as a date-time), the legacy one
             (duration in seconds, until as epoch seconds) and the newer registration (duration in seconds or as "1h30m"). The item's id
@@ -103,7 +100,6 @@ public struct ArgusItemTransform: Transform {
     private let keepsExpired: Bool
     private let rules: WebhookRules
 
-    /// A transform with options.
     public init(_ options: Options, _ context: StageContext) throws {
         owner = options[Self.owner]
         ownerPattern = options[Self.ownerPattern]
@@ -131,14 +127,15 @@ public struct ArgusItemTransform: Transform {
         rules = WebhookRules(bareDuration: options[Self.bareDuration], keepDuration: options[Self.keepDuration])
     }
 
-    /// The owner of every item that a stage of this kind makes; nil where it is of another kind, or the owners depend on the message.
+    /// Returns the owner of all items of a stage; nil if it is another kind, or the owner depends on the message.
     public static func constantOwner(of stage: PipelineSpec.StageSpec) -> String? {
         guard stage.kind.declaration.name == declaration.name, stage.kind.role == .transform else { return nil }
         guard let owner = stage.options[owner] else { return "" }
         return owner.constant?.first
     }
 
-    /// The item of the message's record; an expired one is made too and left out when its turn to be written comes.
+    /// Returns the item for the message's record. An expired item is made, too, and skipped when it is its turn to be
+    /// written.
     public func transform(_ message: Message) throws -> [Message] {
         let published = message.originatedAt
         let webhook = try Webhook(
@@ -155,7 +152,7 @@ public struct ArgusItemTransform: Transform {
 
     private func owner(of record: RecordView) throws -> String {
         guard let owner else { return "" }
-        // What is the same for every message was checked when the transform was made.
+        // A constant owner was checked when the transform was made.
         if let constant = owner.constant?.first { return constant }
         guard let name = try owner.values(for: record)?.first else {
             throw StageError("no rule of 'owner' gives an owner; add {default: ...} for the rest")
@@ -166,11 +163,11 @@ public struct ArgusItemTransform: Transform {
 
     private static func check(_ owner: String, _ pattern: OwnerPattern) throws {
         guard owner.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }), owner.utf8.count <= 256 else {
-            throw StageError("an owner goes into a header: at most 256 printable ASCII characters")
+            throw StageError("an owner is sent in a header: use at most 256 printable ASCII characters")
         }
         guard pattern.matches(owner) else {
             throw StageError(
-                "'\(owner)' is no owner that Argus takes (\(pattern)); if yours takes it, set 'ownerPattern' as it is set there"
+                "'\(owner)' is no owner that Argus accepts (\(pattern)); if yours does, set 'ownerPattern' to its pattern"
             )
         }
     }

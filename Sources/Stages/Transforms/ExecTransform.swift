@@ -2,12 +2,11 @@ import Locking
 public import PipelineKit
 import Wire
 
-/// Lets another program transform messages, which speaks JSON Lines.
+/// Lets another program transform messages over JSON Lines.
 public final class ExecTransform: Transform {
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "exec",
-        summary: "lets another program transform messages, over JSON Lines",
+        summary: "lets another program transform messages over JSON Lines",
         details: """
             The program reads a line for each message and answers with one line:
               in   {"id": ..., "key": ..., "attributes": {...}, "publishedAt": ..., "payload": ...}
@@ -30,15 +29,15 @@ public final class ExecTransform: Transform {
     private let now: @Sendable () -> Timestamp
     private let idle = Mutex<[JSONLinesProcess]>([])
 
-    /// A transform; the program is started with the first message.
+    /// Makes a transform. The program starts with the first message.
     public init(_ options: Options, _ context: StageContext) throws {
         program = try JSONLinesProcess.Program(options)
         now = context.now
     }
 
-    /// What the program makes of the message. Blocks the lane while it thinks.
+    /// Returns the program's answer for the message. Blocks the lane until it arrives.
     ///
-    /// - Throws: `StageError` where it refuses the message, or, that may pass, where it does not answer.
+    /// - Throws: `StageError` if the program refuses the message; a transient one if it does not answer.
     public func transform(_ message: Message) throws -> [Message] {
         let answer: [UInt8]
         do {

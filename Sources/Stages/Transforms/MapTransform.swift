@@ -3,7 +3,7 @@ import Wire
 
 /// Changes fields of a message.
 public struct MapTransform: Transform {
-    /// What a field is set to: JSON, in whose texts gaps are filled.
+    /// The new value of a field: JSON with templates as texts.
     private indirect enum Value: Sendable {
         case constant(JSONTree)
         case template(TemplateText)
@@ -13,21 +13,20 @@ public struct MapTransform: Transform {
 
     private static let target = OptionType<FieldPath>.fieldPath
     private static let value = OptionType<Value>("any value") { node, diagnostics in value(node, &diagnostics) }
-    private static let remove = Option("remove", .list(of: target), default: [], help: "fields to take away")
+    private static let remove = Option("remove", .list(of: target), default: [], help: "fields to remove")
     private static let rename = Option(
-        "rename", .dictionary(of: target), default: [:], shown: "", help: "fields and what they are called from here on"
+        "rename", .dictionary(of: target), default: [:], shown: "", help: "fields and their new names"
     )
     private static let copy = Option(
-        "copy", .dictionary(of: target), default: [:], shown: "", help: "fields and where their value is put too")
+        "copy", .dictionary(of: target), default: [:], shown: "", help: "fields and where to copy their values")
     private static let set = Option(
         "set", .dictionary(of: value), default: [:], shown: "",
-        help: "fields and their new values, in whose texts {config.url} and the like are filled")
+        help: "fields and their new values, with placeholders such as {config.url} in texts")
     private static let attributes = Option(
-        "attributes", .dictionary(of: .template), default: [:], shown: "", help: "attributes to set, filled likewise")
+        "attributes", .dictionary(of: .template), default: [:], shown: "", help: "attributes to set, with placeholders")
     private static let key = Option(
-        optional: "key", .template, help: "the message's key from here on, filled likewise")
+        optional: "key", .template, help: "the message's new key, with placeholders")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "map",
         summary: "changes fields of a message: removes, renames, copies, sets",
@@ -55,7 +54,6 @@ public struct MapTransform: Transform {
     private let key: TemplateText?
     private let now: @Sendable () -> Timestamp
 
-    /// A transform with options.
     public init(_ options: Options, _ context: StageContext) throws {
         removes = options[Self.remove]
         renames = try Self.paths(options[Self.rename])
@@ -67,7 +65,7 @@ public struct MapTransform: Transform {
         let all =
             removes + renames.flatMap { [$0.from, $0.to] } + copies.flatMap { [$0.from, $0.to] } + sets.map(\.path)
         if let bad = all.first(where: { $0.description.contains("[") }) {
-            throw OptionError("'\(bad)': only whole fields can be changed, not elements of arrays")
+            throw OptionError("'\(bad)': elements of arrays cannot be changed, only whole fields")
         }
     }
 
@@ -99,7 +97,7 @@ public struct MapTransform: Transform {
         }
     }
 
-    /// The message with its fields changed. Gaps are filled from the message as it came.
+    /// Returns the message with its fields changed. Templates read the original message.
     public func transform(_ message: Message) throws -> [Message] {
         let record = RecordView(message, now: now())
         var tree: JSONTree
@@ -137,7 +135,7 @@ public struct MapTransform: Transform {
 
     private func put(_ value: JSONTree, at path: FieldPath, in tree: inout JSONTree) throws {
         guard tree.set(value, at: path.segments[...]) else {
-            throw StageError("the field '\(path)' cannot be set: something on the way to it is no object")
+            throw StageError("the field '\(path)' cannot be set: a part of its path is no object")
         }
     }
 

@@ -5,19 +5,18 @@ import Wire
 public struct SplitTransform: Transform {
     enum Mode: String, CaseIterable, Sendable { case array, lines }
 
-    /// The most messages that one becomes.
+    /// The maximum number of parts.
     private static let maximumParts = 10_000
 
     private static let field = Option(
-        optional: "field", .fieldPath, help: "the field that holds the array; else the message is the array")
+        optional: "field", .fieldPath, help: "the field with the array; by default the message is the array")
     private static let by = Option(
         "by", OptionType<Mode>.choice, default: .array, shown: "array",
         help: "whether the parts are the elements of an array, or the lines of a text")
     private static let key = Option(
         "key", .fieldPath, default: SNSSourceOptions.defaultKeyField, shown: "config.url",
-        help: "the field of a part that becomes its key; the message's key and the part's number where it is missing")
+        help: "the field of a part that becomes its key; by default the message's key with the number of the part")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "split",
         summary: "makes a message of each element of an array, or of each line",
@@ -34,22 +33,22 @@ public struct SplitTransform: Transform {
     private let by: Mode
     private let key: FieldPath
 
-    /// A transform with options.
     public init(_ options: Options, _ context: StageContext) throws {
         field = options[Self.field]
         by = options[Self.by]
         key = options[Self.key]
         if field != nil, by == .lines {
             throw OptionError(
-                "lines are those of the whole message: 'field' has no place here", at: options.location(of: Self.field))
+                "'field' cannot be combined with lines, which are those of the whole message",
+                at: options.location(of: Self.field))
         }
     }
 
-    /// A message for each part; its id is the message's with its number.
+    /// Returns a message for each part. Its id is the message's id with the number of the part.
     public func transform(_ message: Message) throws -> [Message] {
         let parts = try parts(of: message.payload.bytes(at: message.receivedAt))
         guard parts.count <= Self.maximumParts else {
-            throw StageError("\(parts.count) parts are too many: \(Self.maximumParts) are the most")
+            throw StageError("\(parts.count) parts are too many: the limit is \(Self.maximumParts)")
         }
         return parts.enumerated().map { index, bytes in
             var part = message

@@ -3,12 +3,13 @@ import HTTP
 import PipelineKit
 import Wire
 
-/// How a service of AWS is called: where, as whom, and with which certificates. What every stage that calls one shares.
+/// The options of a client of an AWS service: region, endpoint, credentials and TLS. Shared by all stages that call
+/// one.
 struct AWSClientOptions: Sendable {
     private static let region = Option(
-        optional: "region", .string, help: "the region; else the one that the ARN or the queue's URL names")
+        optional: "region", .string, help: "the region; by default that of the ARN or the queue's URL")
     private static let endpoint = Option(
-        optional: "endpoint", .httpAddress, help: "the URL of the service; else Amazon's own of the region")
+        optional: "endpoint", .httpAddress, help: "the URL of the service; by default Amazon's in the region")
     private static let accessKeyID = Option(optional: "accessKeyID", .string, help: "the access key's id")
     private static let secretAccessKey = Option(optional: "secretAccessKey", .secret, help: "the secret key")
     private static let sessionToken = Option(
@@ -18,7 +19,7 @@ struct AWSClientOptions: Sendable {
         "credentials", .group("credentials", [accessKeyID, secretAccessKey, sessionToken, profile]), default: Options(),
         shown: "",
         help:
-            "who calls the service; else the usual chain of environment, web identity, shared file, container and instance metadata"
+            "the credentials; by default the chain of environment, web identity, shared file, container and instance metadata"
     )
     private static let clientTLS = ClientTLS.option(
         "clientTLS",
@@ -33,10 +34,10 @@ struct AWSClientOptions: Sendable {
     private let profile: String?
     private let clientTLS: ClientTLS
 
-    /// - Parameter named: the region that an ARN or a URL names.
+    /// - Parameter named: the region named by an ARN or a URL.
     init(_ options: Options, regionNamed named: String?) throws {
         guard let region = options[Self.region] ?? named else {
-            throw OptionError("no region is named: set 'region'")
+            throw OptionError("no region is configured: set 'region'")
         }
         self.region = region
         endpoint = options[Self.endpoint]?.description
@@ -55,21 +56,21 @@ struct AWSClientOptions: Sendable {
         clientTLS = try ClientTLS(options[Self.clientTLS])
     }
 
-    /// What a client of the network is made with.
+    /// Returns the configuration of the HTTP client.
     ///
-    /// - Parameter connections: the most connections to one host.
+    /// - Parameter connections: the maximum number of connections to one host.
     func configuration(connections: Int = 8) -> HTTPClient.Configuration {
         clientTLS.configuration(connections: connections)
     }
 
-    /// Who calls.
+    /// Returns the provider of credentials.
     func provider(_ transport: HTTPTransport) -> any CredentialsProvider {
         staticCredentials.map { StaticCredentials($0) }
             ?? CredentialsChain(.system(transport: transport), profile: profile, region: region)
     }
 }
 
-/// The name of an SNS topic, as an option.
+/// The ARN of an SNS topic.
 struct TopicARN: Sendable {
     let description: String
     let region: String
@@ -77,7 +78,7 @@ struct TopicARN: Sendable {
     init(_ text: String) throws {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 6, parts[0] == "arn", parts[2] == "sns", !parts[3].isEmpty, !parts[5].isEmpty else {
-            throw OptionError("'\(text)' is no topic's ARN such as arn:aws:sns:us-east-1:000000000000:webhooks")
+            throw OptionError("'\(text)' is no ARN of a topic such as arn:aws:sns:us-east-1:000000000000:webhooks")
         }
         description = text
         region = String(parts[3])
@@ -86,19 +87,18 @@ struct TopicARN: Sendable {
     static let type = OptionType<String>.string.map { try TopicARN($0) }
 }
 
-/// The URL of a queue, as an option: `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`, or that of another service.
+/// The URL of a queue: `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`, or that of another service.
 struct QueueURL: Sendable {
     let description: String
-    /// The region that Amazon's own host names; nil for another.
+    /// The region in the URL of an Amazon host; nil for another host.
     let region: String?
-    /// Whether it is a FIFO queue.
     var isFIFO: Bool { description.hasSuffix(".fifo") }
 
     init(_ text: String) throws {
         guard let address = HTTPAddress(text), address.description.utf8.split(separator: UInt8(ascii: "/")).count >= 3
         else {
             throw OptionError(
-                "'\(text)' is no queue's URL such as https://sqs.us-east-1.amazonaws.com/123456789012/webhooks")
+                "'\(text)' is no URL of a queue such as https://sqs.us-east-1.amazonaws.com/123456789012/webhooks")
         }
         description = address.description
         let labels = address.host.split(separator: ".")

@@ -3,9 +3,9 @@ import Cryptography
 import PipelineKit
 import Wire
 
-/// Messages into calls of SNS or SQS that take several at once, up to a number and a size.
+/// Batches messages into calls of SNS or SQS, which limit their count and size.
 enum BatchedPublishing {
-    /// A message ready to be sent.
+    /// A message that is ready to be sent.
     struct Entry {
         let index: Int
         let id: String
@@ -14,19 +14,19 @@ enum BatchedPublishing {
         let attributes: [String: String]
         let subject: String?
 
-        /// As the service counts it.
+        /// The size as the service counts it.
         var size: Int {
             attributes.reduce(text.utf8.count) { $0 + $1.key.utf8.count + $1.value.utf8.count + 6 }
                 + (subject?.utf8.count ?? 0)
         }
     }
 
-    /// The most attributes of a message that SQS takes.
+    /// The maximum number of attributes of a message that SQS accepts.
     private static let maximumAttributes = 10
 
-    /// Sends a batch in as few calls as it fits into, and says for each message how that went.
+    /// Sends a batch in as few calls as possible, and returns the outcome of each message.
     ///
-    /// - Parameter prepare: the attributes and the subject of a message; throws where it can never be sent.
+    /// - Parameter prepare: returns the attributes and the subject of a message; throws if it can never be sent.
     static func write(
         _ batch: [Message], at now: Timestamp,
         prepare: (Message) throws -> (attributes: [String: String], subject: String?) = { ($0.attributes, nil) },
@@ -63,14 +63,15 @@ enum BatchedPublishing {
     ) throws -> Entry {
         let (attributes, subject) = try prepare(message)
         guard let text = String(validating: message.payload.bytes(at: now), as: UTF8.self), !text.isEmpty else {
-            throw StageError("the message is no text, or empty, which the service does not take")
+            throw StageError("the message is empty or no text, which the service does not accept")
         }
         let included = attributes.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }.prefix(maximumAttributes)
         let entry = Entry(
             index: index, id: message.id, key: message.key, text: text,
             attributes: Dictionary(included.map { ($0.key, $0.value) }) { $1 }, subject: subject)
         guard entry.size <= SQSClient.maximumBatchBytes else {
-            throw StageError("the message has \(entry.size) bytes; the service takes \(SQSClient.maximumBatchBytes)")
+            throw StageError(
+                "the message has \(entry.size) bytes; the limit of the service is \(SQSClient.maximumBatchBytes)")
         }
         return entry
     }
@@ -94,6 +95,6 @@ enum BatchedPublishing {
         }
     }
 
-    /// A text of any length as one that a FIFO queue takes for a group or an id: at most 128 characters.
+    /// Returns a group or deduplication id for a FIFO queue, which allows 128 characters: a hash of the text.
     static func token(_ text: String) -> String { Hex.encode(Digest.sha256(text)) }
 }

@@ -2,25 +2,23 @@ import HTTP
 public import PipelineKit
 public import Wire
 
-/// A bucket of Argus: where it is, and who asks. What is done with its items is done through an `ArgusClient`.
+/// A bucket of Argus: its addresses, and the credentials to use. Make an `ArgusClient` to work with its items.
 public struct ArgusBucket: Sendable {
-    /// An item as Argus tells it.
+    /// An item as Argus returns it.
     public struct Item: Sendable {
-        /// Its id.
         public var id: String
-        /// Its data.
         public var data: JSONTree
-        /// The whole seconds that are left of it; nil where Argus says nothing of that.
+        /// The remaining lifetime in whole seconds; nil if Argus does not report it.
         public var ttl: Int64?
 
-        /// The item as JSON, as Argus told it.
+        /// The item as JSON, as Argus returned it.
         public var tree: JSONTree {
             var members: [JSONTree.Member] = [.init("id", .string(id)), .init("data", data)]
             if let ttl { members.append(.init("ttl", .integer(ttl))) }
             return .object(members)
         }
 
-        /// An item; nil where the JSON is none.
+        /// Parses an item. Returns nil if the JSON is none.
         public init?(_ tree: JSONTree) {
             guard let id = tree["id"]?.text, let data = tree["data"] else { return nil }
             self.id = id
@@ -29,44 +27,43 @@ public struct ArgusBucket: Sendable {
         }
     }
 
-    /// The items of an owner, and between which moments they were told.
+    /// The items of an owner, and the period in which Argus listed them.
     public struct Listing: Sendable {
-        /// The items.
         public var items: [Item]
-        /// When they were asked for.
+        /// When the list was requested.
         public var asked: Timestamp
-        /// When the answer was there.
+        /// When the answer arrived.
         public var answered: Timestamp
     }
 
-    /// What Argus says to somebody who is not, or may not be, the owner of an item.
+    /// What Argus returns for an item to somebody who may not be its owner.
     public enum Lookup: Sendable {
-        /// It is there, and this owner's.
+        /// The item exists and has this owner.
         case item(Item)
-        /// There is none.
+        /// The item does not exist.
         case absent
-        /// It is another's.
+        /// The item has another owner.
         case otherOwner
     }
 
-    /// The URLs of the bucket, one for each address of Argus, as in `http://argus:6600/api/v1/store/webhooks`.
+    /// The URLs of the bucket, one for each address of Argus, such as `http://argus:6600/api/v1/store/webhooks`.
     let stores: [WebURL]
     let ownerHeaders: [String]
     let authorization: HTTPAuthorization
-    /// How long one request may take, with the connecting.
+    /// The timeout of a request, including connecting.
     let timeout: Duration
     let tls: ClientTLS
     let now: @Sendable () -> Timestamp
 
-    /// The bucket into which a sink writes.
+    /// Makes the bucket that a sink writes to.
     ///
-    /// - Parameter sink: a sink of the kind `argus`, with its checked options.
-    /// - Throws: `OptionError` where the options do not go together.
+    /// - Parameter sink: a sink of kind `argus` with its validated options.
+    /// - Throws: `OptionError` if the options do not fit together.
     public init(of sink: PipelineSpec.StageSpec, timeout: Duration = .seconds(30)) throws {
         try self.init(sink.options, timeout: timeout, now: { .now() })
     }
 
-    /// The bucket that options name which the sink and the source share.
+    /// Makes the bucket from the options that the sink and the source share.
     init(_ options: Options, timeout: Duration, now: @escaping @Sendable () -> Timestamp) throws {
         let addresses = options[ArgusSink.addresses]
         guard !addresses.isEmpty else {
@@ -88,9 +85,9 @@ public struct ArgusBucket: Sendable {
         self.now = now
     }
 
-    /// Runs `body` with a client of this bucket that is shut down afterwards.
+    /// Runs `body` with a client of this bucket, and shuts the client down afterwards.
     ///
-    /// - Throws: what `body` throws, or where a certificate's file cannot be read.
+    /// - Throws: the errors of `body`; an error if a certificate file cannot be read.
     public func connected<Result: Sendable>(_ body: (ArgusClient) async throws -> Result) async throws -> Result {
         let client = try ArgusClient(self)
         do {

@@ -3,29 +3,28 @@ import Locking
 import PipelineKit
 import Wire
 
-/// Talks to Argus about the items of a bucket: the one client that everything uses which writes, reads, lists or deletes them. Its
-/// connections are shared by all calls. Of several addresses one is asked; where it does not answer, the next is. May be used from any
-/// thread.
+/// A client for the items of an Argus bucket, used by everything that writes, reads, lists or deletes them. All calls
+/// share its connections. Uses one of the addresses and fails over to the next when it does not answer. Thread-safe.
 ///
-/// Source of the protocol: Argus 0.9 and 0.11, `GET /api/v1/store/{bucket}`, `GET`, `PUT` and `DELETE` of `/{id}` in it.
+/// Protocol: Argus 0.9 and 0.11, `GET /api/v1/store/{bucket}`, and `GET`, `PUT` and `DELETE` of `/{id}` below it.
 public final class ArgusClient: Sendable {
-    /// The largest list of items that is read.
+    /// The maximum size of a list of items.
     private static let maximumListBytes = 256 << 20
-    /// The largest item that is read.
+    /// The maximum size of an item.
     private static let maximumItemBytes = 1 << 20
 
     let bucket: ArgusBucket
     private let http: HTTPClient
-    /// The fields that are the same for every item that a sink writes.
+    /// The header fields that all items of a sink share.
     private let itemFields: HeaderFields
-    /// The paths of items without their ids, by the number of the address.
+    /// The paths of items without their ids, by the index of the address.
     private let paths: [String]
     private let current = Atomic<Int>(0)
 
-    /// A client; connections are made with its first requests.
+    /// Makes a client. It connects with its first requests.
     ///
-    /// - Parameter connections: the most to one address.
-    /// - Throws: where a certificate's file cannot be read.
+    /// - Parameter connections: the maximum number of connections to one address.
+    /// - Throws: if a certificate file cannot be read.
     init(_ bucket: ArgusBucket, connections: Int = 8) throws {
         self.bucket = bucket
         http = try HTTPClient(bucket.tls.configuration(connections: connections))
@@ -35,24 +34,24 @@ public final class ArgusClient: Sendable {
         paths = bucket.stores.map { $0.path + "/" }
     }
 
-    /// Closes the connections; what is under way fails as `HTTPClientError.shutDown`.
+    /// Closes the connections. Requests in flight fail with `HTTPClientError.shutDown`.
     func shutDown() async { await http.shutDown() }
 
     // MARK: - One exchange
 
-    /// The number of the address that is asked now.
+    /// The index of the address in use.
     var address: Int { current.load(ordering: .relaxed) }
 
-    /// Lets the next request go to the next address, unless another has seen to it.
+    /// Fails over to the next address, unless another request already did.
     func failOver(from address: Int) {
         guard paths.count > 1 else { return }
         _ = current.compareExchange(expected: address, desired: (address + 1) % paths.count, ordering: .relaxed)
     }
 
-    /// Tells the header fields with which somebody's items are written and read: at once, unless a token has to be fetched.
+    /// Calls `done` with the header fields for an owner's items: at once, unless a token must be fetched.
     ///
     /// - Parameters:
-    ///   - owner: empty for nobody.
+    ///   - owner: the owner; empty for none.
     ///   - done: called once; must not block.
     func fields(of owner: String, done: @escaping @Sendable (Result<HeaderFields, TokenSource.Failure>) -> Void) {
         guard bucket.authorization.isFetched else { return done(.success(fields(itemFields, nil, owner))) }
@@ -71,9 +70,9 @@ public final class ArgusClient: Sendable {
     /// Writes an item.
     ///
     /// - Parameters:
-    ///   - id: such as can stand in a path.
-    ///   - fields: those that `fields(of:)` told.
-    ///   - done: called once, on a loop; must not block. Of the answer only the status counts.
+    ///   - id: an id that needs no encoding in a path.
+    ///   - fields: the result of `fields(of:)`.
+    ///   - done: called once, on an event loop; must not block. Of the response only the status counts.
     func put(
         _ id: String, _ body: [UInt8], _ fields: HeaderFields, at address: Int,
         done: @escaping @Sendable (Result<ClientResponse, HTTPClientError>) -> Void
@@ -81,7 +80,7 @@ public final class ArgusClient: Sendable {
         execute("PUT", paths[address] + id, fields, body, at: address, limit: HTTPOutcome.statusOnly, done: done)
     }
 
-    /// Reads an item; otherwise as `put`.
+    /// Reads an item. Otherwise like `put`.
     func get(
         _ id: String, _ fields: HeaderFields, at address: Int,
         done: @escaping @Sendable (Result<ClientResponse, HTTPClientError>) -> Void
@@ -103,7 +102,8 @@ public final class ArgusClient: Sendable {
         http.execute(request, within: bucket.timeout, body: limit, done: done)
     }
 
-    /// What an answer means. A token may have been revoked, so after a 401 another is fetched.
+    /// Returns the outcome for a response. After a 401 a new token is fetched, because the old one may have been
+    /// revoked.
     func outcome(of response: ClientResponse) -> WriteOutcome {
         if response.status == 401, bucket.authorization.refused() {
             return .transient(reason: "Argus refused the token", retryAfter: nil)
@@ -113,16 +113,16 @@ public final class ArgusClient: Sendable {
 
     // MARK: - Lists, looks and deletions
 
-    /// The items of an owner; empty for nobody.
+    /// Lists the items of an owner; empty for none.
     ///
-    /// - Throws: `StageError`: why they cannot be had.
+    /// - Throws: `StageError` if they cannot be listed.
     public func items(of owner: String) async throws -> ArgusBucket.Listing {
         try await mappingErrors { try await list(of: owner) }
     }
 
-    /// An item by its id, as an owner sees it.
+    /// Reads an item as an owner sees it.
     ///
-    /// - Throws: `StageError`: why that is not known.
+    /// - Throws: `StageError` if it cannot be read.
     public func lookUp(_ id: String, as owner: String) async throws -> ArgusBucket.Lookup {
         try await mappingErrors {
             try await withFailover { address in
@@ -133,7 +133,7 @@ public final class ArgusClient: Sendable {
                 default:
                     try check(response)
                     guard let item = ArgusBucket.Item(try JSONTree(parsing: response.body)) else {
-                        throw StageError("Argus's answer is no item")
+                        throw StageError("Argus returned no valid item")
                     }
                     return .item(item)
                 }
@@ -143,8 +143,8 @@ public final class ArgusClient: Sendable {
 
     /// Deletes an item of an owner.
     ///
-    /// - Returns: whether it was there.
-    /// - Throws: `StageError`: why it could not be deleted.
+    /// - Returns: whether the item existed.
+    /// - Throws: `StageError` if it could not be deleted.
     public func delete(_ id: String, of owner: String) async throws -> Bool {
         try await mappingErrors {
             try await withFailover { address in
@@ -156,22 +156,22 @@ public final class ArgusClient: Sendable {
         }
     }
 
-    /// The items of an owner, asked for at the address that answers.
+    /// Lists the items of an owner at the first address that answers.
     ///
-    /// - Throws: `StageError` where Argus answered with something else; `HTTPClientError` where none of the addresses answers,
-    ///   `TokenSource.Failure` where there is no token.
+    /// - Throws: `StageError` for a response that is no list, `HTTPClientError` if no address answers,
+    ///   `TokenSource.Failure` if there is no token.
     func list(of owner: String) async throws -> ArgusBucket.Listing {
         try await withFailover { try await list(of: owner, at: $0) }
     }
 
-    /// The items of an owner, asked for at one of the addresses.
+    /// Lists the items of an owner at one address.
     func list(of owner: String, at address: Int) async throws -> ArgusBucket.Listing {
         let asked = bucket.now()
         let response = try await call("GET", bucket.stores[address].path, owner, at: address)
         let answered = bucket.now()
         try check(response)
         guard case .array(let items) = try JSONTree(parsing: response.body) else {
-            throw StageError(transient: "Argus's answer is no list of items")
+            throw StageError(transient: "Argus returned no list of items")
         }
         return ArgusBucket.Listing(
             items: items.compactMap(ArgusBucket.Item.init), asked: asked, answered: answered)
@@ -193,14 +193,14 @@ public final class ArgusClient: Sendable {
         }
     }
 
-    /// Asks one address after the other, each once, until one gives what it is asked for.
+    /// Tries the addresses one after the other until `body` succeeds with one.
     private func withFailover<Result: Sendable>(_ body: (Int) async throws -> Result) async throws -> Result {
         for _ in paths.dropFirst() {
             let address = address
             do {
                 return try await body(address)
             } catch {
-                // Why is told of the last one.
+                // The error of the last address is thrown.
                 failOver(from: address)
             }
         }
@@ -213,7 +213,7 @@ public final class ArgusClient: Sendable {
         }
     }
 
-    /// Runs `body` and says what it throws in words for people.
+    /// Runs `body` and turns its errors into `StageError`s.
     private func mappingErrors<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
         do {
             return try await body()

@@ -4,13 +4,13 @@ import Telemetry
 import Webhooks
 import Wire
 
-/// Counts the distinct items that were written and have not ended: what dashboards compare with the list sizes of Tr1d1um and
-/// Caduceus. It starts at nothing with every start of the process, and grows complete with the renewals.
+/// Counts the distinct items that were written and have not expired, to compare with the list sizes of Tr1d1um and
+/// Caduceus. Starts at zero with each process, and is complete after the first renewals.
 ///
-/// Bounded: past a million items the count stands still. May be used from any thread.
+/// Bounded: stops counting at a million items. Thread-safe.
 final class LiveItems: Sendable {
     private struct State {
-        /// When the item whose id begins with these 64 bits ends, in epoch seconds.
+        /// When each item expires, in epoch seconds, by the first 64 bits of its id.
         var ends: [UInt64: Int64] = [:]
         var sweeper: Task<Void, Never>?
     }
@@ -30,7 +30,7 @@ final class LiveItems: Sendable {
         gauge.record(0)
     }
 
-    /// An item was written.
+    /// Records that an item was written.
     func record(_ item: ArgusItem, now: Timestamp) {
         guard let key = UInt64(item.id.prefix(16), radix: 16) else { return }
         let count = state.withLock { state in
@@ -42,7 +42,7 @@ final class LiveItems: Sendable {
         gauge.record(count)
     }
 
-    /// Leaves out what has ended, every few seconds.
+    /// Starts removing expired items every few seconds.
     func startSweeping() {
         let sweeper = Task { [weak self] in
             while !Task.isCancelled {
@@ -56,7 +56,7 @@ final class LiveItems: Sendable {
         }
     }
 
-    /// The sink is closed.
+    /// Stops removing expired items.
     func stopSweeping() { state.withLock { $0.sweeper?.cancel() } }
 
     private func sweep() {

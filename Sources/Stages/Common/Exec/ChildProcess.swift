@@ -3,23 +3,21 @@ import Dispatch
 import Glibc
 import Locking
 
-/// Another program, with a pipe to its input and one from its output; what it writes to standard error goes where ours does.
+/// A child process with pipes to its input and from its output. Its standard error is that of this process.
 ///
-/// It has a process group of its own, so that a Ctrl-C that is meant for this program does not end it in the middle of a line; it
-/// gets signals as if it was started by a shell, and no descriptor of ours but those pipes. May be used from any thread.
+/// It has a process group of its own, so that a Ctrl-C for this process does not end it in the middle of a line. Its
+/// signals are as if a shell had started it, and it inherits no descriptors but the pipes. Thread-safe.
 final class ChildProcess: Sendable {
-    /// To its input; never blocks.
+    /// The pipe to its input; never blocks.
     let input: OpenFile
-    /// From its output.
+    /// The pipe from its output.
     let output: OpenFile
     private let running: Running
 
-    /// Starts a program.
-    ///
     /// - Parameters:
-    ///   - arguments: without the program's own name.
-    ///   - environment: all that it sees of one.
-    /// - Throws: `SystemError` where it cannot be started.
+    ///   - arguments: the arguments without the program's name.
+    ///   - environment: the whole environment.
+    /// - Throws: `SystemError` if the program cannot be started.
     init(_ path: String, arguments: [String], environment: [String: String]) throws(SystemError) {
         _ = Self.ignoreBrokenPipes
         let toChild = try Self.makePipe()
@@ -32,24 +30,24 @@ final class ChildProcess: Sendable {
             try Self.spawn(
                 path, [path] + arguments, environment.map { "\($0.key)=\($0.value)" },
                 stdin: toChild.read.descriptor, stdout: fromChild.write.descriptor))
-        // Those ends are the child's alone; ours are closed here, or its end would not be seen.
+        // These ends belong to the child. Open here, they would hide its end.
         toChild.read.close()
         fromChild.write.close()
     }
 
     deinit { end() }
 
-    /// A write to a program that has ended must be an error, not the end of this one.
+    /// Turns a write to a program that has ended into an error, instead of a signal that ends this process.
     private static let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 
-    /// A pipe whose ends are closed in other programs, and are none of the standard three.
+    /// Makes a pipe whose ends are closed on exec and are not among the standard descriptors.
     private static func makePipe() throws(SystemError) -> (read: OpenFile, write: OpenFile) {
         var ends: [Int32] = [-1, -1]
         guard pipe2(&ends, O_CLOEXEC) == 0 else { throw SystemError() }
         return (try aboveStandard(ends[0]), try aboveStandard(ends[1]))
     }
 
-    /// The descriptor under a number that giving a child its input and output does not overwrite.
+    /// Moves a descriptor above the standard ones, which the child's input and output replace.
     private static func aboveStandard(_ descriptor: Int32) throws(SystemError) -> OpenFile {
         let file = OpenFile(descriptor: descriptor)
         guard descriptor <= STDERR_FILENO else { return file }
@@ -66,7 +64,7 @@ final class ChildProcess: Sendable {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, stdin, STDIN_FILENO)
         posix_spawn_file_actions_adddup2(&actions, stdout, STDOUT_FILENO)
-        // All that this program opens is closed on exec; what it was started with itself may not be.
+        // This process opens descriptors with close-on-exec; those it inherited may not have it.
         posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -88,41 +86,40 @@ final class ChildProcess: Sendable {
         return processID
     }
 
-    /// Texts as C wants a list of them: with zeros at their ends, and a null pointer behind the last. The caller frees them.
+    /// Returns a null-terminated array of C strings. The caller frees them.
     private static func terminated(_ texts: [String]) -> [UnsafeMutablePointer<CChar>?] {
         texts.map { strdup($0) } + [nil]
     }
 
-    /// Where a program is: as it is named, or in the PATH.
+    /// Returns the path of a program, looked up in PATH if needed.
     static func find(_ name: String) -> String? {
         let folders = (Locking.environment("PATH") ?? "").split(separator: ":")
         let candidates = name.utf8.contains(UInt8(ascii: "/")) ? [name] : folders.map { "\($0)/\(name)" }
         return candidates.first { !name.isEmpty && access($0, X_OK) == 0 }
     }
 
-    /// Whether it runs.
     var isRunning: Bool { running.checkIsRunning() }
 
-    /// Closes its input, by which it knows that it may end, and sees to it that it does within two seconds.
+    /// Closes its input, which asks it to end, and kills it if it has not ended after two seconds.
     func end() {
         input.close()
         running.end(by: .now + .seconds(2))
     }
 
-    /// Ends it at once.
+    /// Kills it.
     func kill() { running.kill() }
 
-    /// A process that was started, until the system has told its end.
+    /// A started process until it is reaped.
     private final class Running: Sendable {
         private static let pause = DispatchTimeInterval.milliseconds(20)
 
         private let processID: pid_t
-        /// Whether the system has told the end: from then on the number may be another process's.
+        /// Whether the process was reaped: its id may belong to another process then.
         private let hasEnded = Mutex(false)
 
         init(_ processID: pid_t) { self.processID = processID }
 
-        /// Looks whether it runs.
+        /// Returns whether the process runs.
         func checkIsRunning() -> Bool {
             hasEnded.withLock { hasEnded in
                 if !hasEnded, waitpid(processID, nil, WNOHANG) != 0 { hasEnded = true }
@@ -132,7 +129,7 @@ final class ChildProcess: Sendable {
 
         func kill() { hasEnded.withLock { if !$0 { _ = Glibc.kill(processID, SIGKILL) } } }
 
-        /// Looks until it has ended, so that the system forgets it; past the deadline it is killed.
+        /// Waits until the process has ended, and reaps it. Kills it after the deadline.
         func end(by deadline: ContinuousClock.Instant) {
             guard checkIsRunning() else { return }
             if ContinuousClock.now >= deadline { kill() }

@@ -3,24 +3,25 @@ import Locking
 import PipelineKit
 import Wire
 
-/// A program that is given lines and answers with lines. Used by one caller at a time; its calls block.
+/// A program that answers each line with a line. Used by one caller at a time. Its calls block.
 ///
-/// `@unchecked Sendable`: never used by two at once. A transform takes one out of a `Mutex` for each call and puts it back; a sink
-/// has one, with one write at a time (`inFlight: 1`), and is closed after the last. What is looked at beside that is the process,
-/// which may be used from any thread.
+/// `@unchecked Sendable`: never used by two callers at once. A transform takes one out of a `Mutex` for each call and
+/// puts it back. A sink has one, with one write at a time (`inFlight: 1`), and closes it after the last. The child
+/// process itself is thread-safe.
 final class JSONLinesProcess: @unchecked Sendable {
     private static let command = Option(
         "command", .list(of: .string), help: "the program and its arguments; started without a shell")
     private static let environment = Option(
         "environment", .dictionary(of: .secret), default: [:], shown: "",
-        help: "environment variables, beside PATH, HOME, LANG and TZ; nothing else of the gateway's is passed on")
+        help: "environment variables in addition to PATH, HOME, LANG and TZ; no others are passed on")
     private static let timeout = Option(
-        "timeout", .duration, default: .seconds(5), shown: "5s", help: "how long an answer may take; then it is killed")
+        "timeout", .duration, default: .seconds(5), shown: "5s",
+        help: "how long an answer may take before the program is killed")
 
     /// The options that a stage adds to its own.
     static let options: [any OptionDeclaration] = [command, environment, timeout]
 
-    /// How a program is started, and how long it may think.
+    /// How to start the program, and the timeout of its answers.
     struct Program: Sendable {
         let command: [String]
         let environment: [String: Secret]
@@ -36,21 +37,20 @@ final class JSONLinesProcess: @unchecked Sendable {
         }
     }
 
-    /// The longest line that is read.
+    /// The maximum length of a line.
     private static let maximumLineBytes = 4 << 20
 
     private let process: ChildProcess
     private var buffer: [UInt8] = []
 
-    /// What a program that cannot be talked to did.
+    /// Why the program cannot be used.
     struct Failure: Error, CustomStringConvertible {
         let description: String
     }
 
-    /// Starts a program.
     init(_ start: Program) throws {
         guard let program = ChildProcess.find(start.command[0]) else {
-            throw Failure(description: "the program '\(start.command[0])' is not there, or may not be started")
+            throw Failure(description: "the program '\(start.command[0])' does not exist or is not executable")
         }
         var variables = environmentVariables.filter { ["PATH", "HOME", "LANG", "TZ"].contains($0.key) }
         for (name, value) in start.environment { variables[name] = value.revealed }
@@ -62,22 +62,22 @@ final class JSONLinesProcess: @unchecked Sendable {
         }
     }
 
-    /// Whether it can be talked to. That it has ended may be known before the system says so.
+    /// Whether the program can be used. Its end may be known here before the system reports it.
     var isRunning: Bool { !hasFailed && process.isRunning }
     private var hasFailed = false
 
-    /// Closes its input, by which it knows that it may end, and sees to it that it does.
+    /// Closes the program's input, which asks it to end, and kills it if it does not.
     func end() { process.end() }
 
     /// Sends lines and reads as many answers.
     ///
-    /// - Parameter lines: each with its line end.
-    /// - Throws: `Failure` where it ends or takes longer than the limit; it is killed then.
+    /// - Parameter lines: the lines, each with its line end.
+    /// - Throws: `Failure` if the program ends or exceeds the limit. It is killed then.
     func exchange(_ lines: [[UInt8]], within limit: Duration) throws -> [[UInt8]] {
         let deadline = ContinuousClock.now + limit
         do {
             var answers: [[UInt8]] = []
-            // Line for line: a program that answers each before it reads the next must not wait for us, nor we for it.
+            // Line by line: neither side may wait for the other with a full pipe.
             for line in lines {
                 try write(line, until: deadline)
                 answers.append(try readLine(until: deadline))
@@ -85,7 +85,7 @@ final class JSONLinesProcess: @unchecked Sendable {
             return answers
         } catch {
             hasFailed = true
-            // It cannot be trusted any more to answer what it is asked.
+            // Its next answers could belong to these lines.
             process.kill()
             throw error is Failure ? error : Failure(description: "the program has ended: \(error)")
         }

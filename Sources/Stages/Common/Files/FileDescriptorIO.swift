@@ -3,17 +3,17 @@ import Glibc
 import Locking
 import PipelineKit
 
-/// Blocking reads and writes of files, kept off Swift's own threads.
+/// Blocking file I/O off Swift's cooperative threads.
 enum FileDescriptorIO {
-    /// What the system said when the last call failed.
+    /// Returns an error for the last failed system call.
     static func systemError(_ what: String) -> StageError { systemError(what, SystemError()) }
 
-    /// What the system said.
+    /// Returns an error for a system error.
     static func systemError(_ what: String, _ error: SystemError) -> StageError {
         StageError("\(what): \(error.reason)")
     }
 
-    /// Runs blocking work on a queue of Dispatch.
+    /// Runs blocking work on a Dispatch queue.
     static func blocking<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
             DispatchQueue.global().async { continuation.resume(with: Swift.Result { try work() }) }
@@ -29,7 +29,8 @@ enum FileDescriptorIO {
         }
     }
 
-    /// Reads what there is, at most 64 KiB, waiting for it until `isStopped`. Empty at the end of the file, and when stopped.
+    /// Reads what is available, at most 64 KiB, and waits for it until `isStopped`. Returns no bytes at the end of the
+    /// file and when stopped.
     static func readChunk(from descriptor: Int32, isStopped: () -> Bool) throws -> [UInt8] {
         while !isStopped() {
             var descriptors = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)

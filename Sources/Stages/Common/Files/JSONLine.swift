@@ -1,8 +1,9 @@
 import Wire
 
-/// A payload as one line of a JSON Lines file.
+/// Writes payloads as lines of JSON Lines files.
 enum JSONLine {
-    /// Appends the bytes and a line end: JSON that spans lines is written on one, anything else that does as a JSON string.
+    /// Appends a payload and a line end: JSON is compacted to one line; other content with line breaks becomes a JSON
+    /// string.
     static func append(_ bytes: [UInt8], to output: inout [UInt8]) {
         if bytes.contains(where: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) {
             var compact: [UInt8] = []

@@ -3,13 +3,14 @@ import PipelineKit
 import Telemetry
 import Wire
 
-/// Reads a file's lines into a pipeline, one message each: what the `file` and `stdin` sources share.
+/// Reads the lines of a file into a pipeline, one message each. Shared by the `file` and `stdin` sources.
 final class LineReader: Sendable {
     static let keyField = Option(
         "key", OptionType<FieldPath>.fieldPath, default: FieldPath("config.url")!, shown: "config.url",
-        help: "the field whose value messages are kept in order by; the line's number where it is missing")
+        help: "the field that orders messages; by default the number of the line")
     static let maxLineBytes = Option(
-        "maxLineBytes", .byteCount, default: 1 << 20, shown: "1MiB", help: "the longest line; a longer one is refused")
+        "maxLineBytes", .byteCount, default: 1 << 20, shown: "1MiB",
+        help: "the maximum length of a line; longer ones are refused")
 
     private let key: FieldPath
     private let maximumLineBytes: Int
@@ -25,10 +26,10 @@ final class LineReader: Sendable {
 
     func stop() { isStopped.store(true, ordering: .relaxed) }
 
-    /// Reads until the end of the file or until stopped, and returns when every line's message has ended.
+    /// Reads until the end of the file or until stopped. Returns when all messages have ended.
     ///
-    /// - Parameter name: how messages name the file.
-    /// - Throws: `StageError` at the end, where lines were refused.
+    /// - Parameter name: the name of the file in messages.
+    /// - Throws: `StageError` at the end if lines were refused.
     func run(file: OpenFile, name: String, into intake: Intake) async throws {
         var line: [UInt8] = []
         var number = 0
@@ -100,16 +101,16 @@ final class LineReader: Sendable {
     }
 }
 
-/// Counts what is out, and waits until nothing is.
+/// Counts outstanding messages and waits for the last one.
 final class OutstandingMessages: Sendable {
     private let failed = Atomic<Int>(0)
-    /// What is out, and one for the owner until it waits: so only the last of all finds nothing left.
+    /// The outstanding messages, plus one until the owner waits, so that only the last of all reaches zero.
     private let count = Atomic<Int>(1)
     private let waiting = Mutex<CheckedContinuation<Void, Never>?>(nil)
 
     func add(_ number: Int = 1) { count.wrappingAdd(number, ordering: .relaxed) }
 
-    /// How many of those that came back had failed.
+    /// How many messages failed.
     var failures: Int { failed.load(ordering: .relaxed) }
 
     func remove(_ number: Int = 1, failed hasFailed: Bool = false) {
@@ -121,7 +122,7 @@ final class OutstandingMessages: Sendable {
         }?.resume()
     }
 
-    /// Returns when nothing is out. Called once, when nothing is added any more.
+    /// Returns when no message is outstanding. Called once, after the last message was added.
     func wait() async {
         await withCheckedContinuation { continuation in
             waiting.withLock { $0 = continuation }

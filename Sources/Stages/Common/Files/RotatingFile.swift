@@ -5,18 +5,17 @@ import Locking
 import PipelineKit
 import Wire
 
-/// A file that is appended to, and set aside under another name when it is large or old enough. Used by one caller at a time; its
-/// calls block.
+/// A file for appending, rotated by size or age. Used by one caller at a time. Its calls block.
 struct RotatingFile {
-    /// When a file is set aside, and what becomes of it.
+    /// When a file is rotated, and what happens to the rotated files.
     struct RotationPolicy: Sendable {
-        /// Before it would grow over this; nil for any size.
+        /// Rotates before the file exceeds this size; nil for no limit.
         var size: Int?
-        /// When it is older than this; nil for any age.
+        /// Rotates when the file is older than this; nil for no limit.
         var age: Duration?
-        /// How many that were set aside are kept; nil for all.
+        /// How many rotated files are kept; nil for all.
         var keep: Int?
-        /// Whether they are compressed.
+        /// Whether rotated files are compressed.
         var compresses: Bool
     }
 
@@ -26,7 +25,7 @@ struct RotatingFile {
     private var size: Int
     private var startedAt: Timestamp
 
-    /// Opens the file, for its owner only where it is new.
+    /// Opens the file. A new file is accessible to its owner only.
     init(path: String, rotation: RotationPolicy?, now: Timestamp) throws {
         self.path = path
         self.rotation = rotation
@@ -42,12 +41,12 @@ struct RotatingFile {
         }
         var status = stat()
         guard fstat(file.descriptor, &status) == 0 else { return (file, 0, now) }
-        // When it was begun nobody knows; it is no younger than its last change.
+        // The creation time is unknown; the last change is the best estimate.
         let startedAt = status.st_size > 0 ? Timestamp(seconds: Int64(status.st_mtim.tv_sec)) : now
         return (file, Int(status.st_size), startedAt)
     }
 
-    /// Appends bytes, all of them or none; sets the file aside before where that is due.
+    /// Appends all bytes or none. Rotates the file first if due.
     mutating func append(_ bytes: [UInt8], sync: Bool, now: Timestamp) throws {
         if let rotation, size > 0 {
             let isLarge = rotation.size.map { size + bytes.count > $0 } ?? false
@@ -59,7 +58,7 @@ struct RotatingFile {
             try FileDescriptorIO.writeAll(bytes, to: file)
             if sync { try synchronize() }
         } catch {
-            // What cannot be cut off stays: a part of a line, which a reader refuses.
+            // If truncating fails, a partial line remains, which readers refuse.
             if end >= 0 { try? file.truncate(to: Int(end)) }
             throw error
         }
@@ -74,26 +73,25 @@ struct RotatingFile {
         }
     }
 
-    /// Closes the file.
     func close() { file.close() }
 
     // MARK: - Setting aside
 
     private mutating func rotate(_ rotation: RotationPolicy, _ now: Timestamp) throws {
         let rotated = rotatedName(now)
-        guard rename(path, rotated) == 0 else { throw FileDescriptorIO.systemError("'\(path)' cannot be set aside") }
+        guard rename(path, rotated) == 0 else { throw FileDescriptorIO.systemError("'\(path)' cannot be rotated") }
         let old = file
         (file, size, startedAt) = try Self.open(path, now)
         old.close()
         let path = path
-        // What was written is safe; whether it is compressed and how many are kept can take its time.
+        // The data is safe; compressing and removing old files can wait.
         DispatchQueue.global(qos: .utility).async {
             if rotation.compresses { Self.compress(rotated) }
             if let keep = rotation.keep { Self.removeOldest(keep, of: path) }
         }
     }
 
-    /// `items-20260101T000000Z.jsonl` for `items.jsonl`; with a number where that is taken.
+    /// Returns `items-20260101T000000Z.jsonl` for `items.jsonl`, with a number if that exists.
     private func rotatedName(_ now: Timestamp) -> String {
         let (stem, suffix) = Self.parts(of: path)
         let time = RFC3339.format(Timestamp(seconds: now.seconds)).filter { $0 != "-" && $0 != ":" }
@@ -131,7 +129,7 @@ struct RotatingFile {
             succeeded = false
         }
         succeeded = gzclose(output) == Z_OK && succeeded
-        // Only when the whole is there the original goes.
+        // Remove the original only when the compressed file is complete.
         if succeeded, rename(partial, path + ".gz") == 0 { unlink(path) } else { unlink(partial) }
     }
 
@@ -139,7 +137,7 @@ struct RotatingFile {
         let folder = Files.parent(of: path)
         let name = path.utf8.split(separator: UInt8(ascii: "/")).last.map { String(Substring($0)) }
         let (stem, suffix) = parts(of: name ?? path)
-        // A folder that cannot be read is left as it is.
+        // Ignore a folder that cannot be read.
         let names = (try? Files.list(folder)) ?? []
         let rotated = names.filter { name in
             let bare = name.hasSuffix(".gz") ? String(name.dropLast(3)) : name
@@ -149,7 +147,7 @@ struct RotatingFile {
         for name in rotated.sorted().dropLast(keep) { unlink("\(folder)/\(name)") }
     }
 
-    /// `20260101T000000Z`, or with a number behind: `20260101T000000Z-1`.
+    /// Returns whether a text is `20260101T000000Z`, or `20260101T000000Z-1` with a number.
     private static func isTime(_ text: Substring.UTF8View) -> Bool {
         let pattern = "00000000T000000Z".utf8
         guard text.count >= pattern.count else { return false }

@@ -2,12 +2,12 @@ import Cryptography
 import HTTP
 import PipelineKit
 
-/// Lets in whoever shows the right user and password, where some are asked for.
+/// Authenticates requests with basic credentials, if any are configured.
 struct BasicAuthenticator: Sendable {
     private let expected: [UInt8]?
 
-    /// - Parameter option: the option that holds user:password.
-    /// - Throws: `OptionError` where that is neither of the forms.
+    /// - Parameter option: the option with `user:password`.
+    /// - Throws: `OptionError` if the option has neither of the forms.
     init(_ options: Options, _ option: Option<Secret?>) throws {
         do {
             expected = try options[option].map { Array(try HTTPAuthorization.basicHeader($0).utf8) }
@@ -16,11 +16,13 @@ struct BasicAuthenticator: Sendable {
         }
     }
 
-    /// The answer to who is not let in; nil for who is.
+    /// Returns the response that refuses a request; nil if the request is allowed.
     func refusal(of request: ServerRequest) -> ServerResponse? {
         guard let expected, !isEqualInConstantTime(Array((request.header("Authorization") ?? "").utf8), expected) else {
             return nil
         }
-        return .text(401, "wrong or no user", headers: ["WWW-Authenticate": "Basic realm=\"hecate\""])
+        return .text(
+            401, "authorization is missing or wrong: send user and password with basic authentication",
+            headers: ["WWW-Authenticate": "Basic realm=\"hecate\""])
     }
 }

@@ -2,18 +2,18 @@ import HTTP
 import PipelineKit
 import Wire
 
-/// How a client says who it is: basic, a bearer token, or one that it fetches; or not at all.
+/// The authorization of a client: basic credentials, a bearer token, a fetched token, or none.
 struct HTTPAuthorization: Sendable {
     private static let basic = Option(
         optional: "basic", .secret, help: "user:password, or a whole header \"Basic ...\"")
     private static let bearer = Option(optional: "bearer", .secret, help: "a token")
     static let option = Option(
         "auth", .group("auth", [basic, bearer, TokenSource.option]), default: Options(), shown: "",
-        help: "how to authenticate; else not at all")
+        help: "how to authenticate; by default not at all")
 
     private let tokens: TokenSource?
 
-    /// - Parameter timeout: how long a call may take for which this is.
+    /// - Parameter timeout: the timeout of the calls to authorize.
     init(_ options: Options, timeout: Duration, now: @escaping @Sendable () -> Timestamp) throws {
         let auth = options[Self.option]
         tokens = auth[TokenSource.option].map { TokenSource($0, timeout: timeout, now: now) }
@@ -26,13 +26,14 @@ struct HTTPAuthorization: Sendable {
         }
     }
 
-    /// The value of `Authorization` where it is always the same; nil where there is none, or it is fetched.
+    /// The constant value of `Authorization`; nil if there is none or it is fetched.
     let constant: String?
 
-    /// Whether it is fetched.
+    /// Whether a token is fetched.
     var isFetched: Bool { tokens != nil }
 
-    /// Tells the value of `Authorization`, nil for none: at once where it is at hand, else on the client's loop when it was fetched.
+    /// Calls `done` with the value of `Authorization`, or nil for none: at once if it is known, else on the client's
+    /// event loop when it was fetched.
     ///
     /// - Parameter done: called once; must not block.
     func header(
@@ -42,9 +43,9 @@ struct HTTPAuthorization: Sendable {
         tokens.header(client) { done($0.map { Optional($0) }) }
     }
 
-    /// The value of `Authorization`; nil for none.
+    /// Returns the value of `Authorization`; nil for none.
     ///
-    /// - Throws: why a token cannot be had.
+    /// - Throws: why a token cannot be fetched.
     func header(_ client: HTTPClient) async throws(TokenSource.Failure) -> String? {
         let result = await withCheckedContinuation { continuation in
             header(client) { continuation.resume(returning: $0) }
@@ -52,15 +53,15 @@ struct HTTPAuthorization: Sendable {
         return try result.get()
     }
 
-    /// It was refused.
+    /// Handles a refusal by the server.
     ///
-    /// - Returns: whether another will be tried.
+    /// - Returns: whether another token will be tried.
     func refused() -> Bool {
         tokens?.invalidate()
         return tokens != nil
     }
 
-    /// The header of `user:password`, of the two in base 64, or of a whole header.
+    /// Returns the header for `user:password`, for the same in base 64, or for a whole header.
     static func basicHeader(_ secret: Secret) throws -> String {
         let text = secret.revealed
         let encoded =
@@ -81,12 +82,12 @@ struct HTTPAuthorization: Sendable {
         let text = secret.revealed
         let token = begins(text, with: "bearer ") ? String(text.dropFirst(7)) : text
         guard !token.isEmpty, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
-            throw OptionError("auth.bearer is no token: it holds white space or characters beyond ASCII")
+            throw OptionError("auth.bearer is no token: it contains white space or non-ASCII characters")
         }
         return "Bearer \(token)"
     }
 
-    /// Whether a text begins with letters, in any case of theirs.
+    /// Returns whether a text begins with these letters, ignoring case.
     private static func begins(_ text: String, with letters: String) -> Bool {
         text.prefix(letters.count).lowercased() == letters
     }

@@ -1,14 +1,15 @@
 import HTTP
 import PipelineKit
 
-/// What the answer of an HTTP server, or that there is none, means for the message that was sent to it: the one place that says so.
+/// Maps responses and errors of HTTP requests to outcomes of messages. The only place that does.
 enum HTTPOutcome {
-    /// The most of an answer's body that is read where nothing in it is of interest.
+    /// The maximum body that is read of a response whose body is not needed.
     static let statusOnly = BodyLimit.statusSuffices(64 << 10)
 
-    /// 2xx are delivered. 408, 425, 429 and 5xx may pass, not before a `Retry-After`. All else is final.
+    /// Returns `delivered` for 2xx, `transient` for 408, 425, 429 and 5xx (with `Retry-After`), and `permanent` for all
+    /// else.
     ///
-    /// - Parameter server: how messages name it.
+    /// - Parameter server: the name of the server in messages.
     static func of(_ response: ClientResponse, server: String) -> WriteOutcome {
         switch response.status {
         case 200..<300: .delivered
@@ -19,7 +20,7 @@ enum HTTPOutcome {
         }
     }
 
-    /// Without an answer a message may succeed later, unless it is such that it cannot be sent.
+    /// Returns `transient`, unless the request itself is invalid.
     static func of(_ error: HTTPClientError, server: String) -> WriteOutcome {
         switch error {
         case .invalidRequest: .permanent(reason: "\(error)")
@@ -30,19 +31,20 @@ enum HTTPOutcome {
         }
     }
 
-    /// That there is no answer, for people.
+    /// Returns a description of a missing response, for people.
     static func noAnswerReason(_ error: any Error, server: String) -> String { "\(server) does not answer: \(error)" }
 
-    /// What an answer says, for people; of Argus with the words that it has for it.
+    /// Returns a description of a response, for people. For Argus it uses the error in the response's header.
     private static func reason(_ response: ClientResponse, _ server: String) -> String {
         let explanation = response.headers["X-Midt-Error"] ?? response.headers["X-Xmidt-Error"]
         return "\(server) answered \(response.status)" + (explanation.map { ": \($0.prefix(300))" } ?? "")
     }
 
-    /// The longest `Retry-After` that is believed, in seconds.
+    /// The maximum `Retry-After` that is honoured, in seconds.
     private static let maximumRetryAfter = 3600
 
-    /// `Retry-After` in seconds. A date, the other form RFC 9110 allows, is passed over: the back-off does instead.
+    /// Parses `Retry-After` in seconds. Ignores a date, the other form of RFC 9110; the retry policy's delay applies
+    /// then.
     private static func retryAfter(_ value: String?) -> Duration? {
         value.flatMap { Int($0) }.flatMap { $0 >= 0 ? .seconds(min($0, maximumRetryAfter)) : nil }
     }

@@ -4,8 +4,8 @@ import Locking
 import PipelineKit
 import Wire
 
-/// Bearer tokens of a token endpoint (RFC 6749, section 4.4, client credentials), kept and renewed ahead of their end. Callers
-/// at the same time share one request. May be used from any thread.
+/// Fetches and caches bearer tokens (RFC 6749, section 4.4, client credentials), and renews them before they expire.
+/// Concurrent callers share one request. Thread-safe.
 final class TokenSource: Sendable {
     private static let url = Option("url", .httpAddress, help: "the token endpoint")
     private static let clientID = Option("clientID", .string, help: "the client's id")
@@ -13,13 +13,13 @@ final class TokenSource: Sendable {
     private static let scope = Option(optional: "scope", .string, help: "the scope to ask for")
     private static let refreshBefore = Option(
         "refreshBefore", .duration, default: .seconds(60), shown: "60s",
-        help: "how long before its end a token is renewed")
+        help: "how long before its expiry a token is renewed")
 
     static let option = Option(
         optional: "token", .group("token", [url, clientID, clientSecret, scope, refreshBefore]),
-        help: "a token of an OAuth token endpoint, by client credentials")
+        help: "a token from an OAuth token endpoint, with client credentials")
 
-    /// Why there is no token. Never holds one, nor the secret.
+    /// Why there is no token. Never holds a token or the secret.
     struct Failure: Error, CustomStringConvertible {
         let description: String
     }
@@ -32,14 +32,14 @@ final class TokenSource: Sendable {
     private struct State {
         var token: Token?
         var isFetching = false
-        /// Who waits for the token that is being fetched.
+        /// The callers that wait for the token that is being fetched.
         var waiting: [@Sendable (Result<String, Failure>) -> Void] = []
     }
 
-    /// What a token lives whose endpoint does not say.
+    /// The lifetime of a token whose endpoint does not report one.
     private static let defaultLifetime: Int64 = 300
-    /// How long fetching one may take: as long as the call that needs it, within these bounds. A call may be shorter than a token
-    /// endpoint is slow, and a message has to be answered, or tried again, while its sender waits.
+    /// The bounds of the timeout for fetching a token, which is otherwise that of the call that needs it: a call may be
+    /// shorter than a token endpoint is slow, and a message must be answered or retried while its sender waits.
     private static let fetchTimes = Duration.seconds(5)...Duration.seconds(10)
 
     private let request: ClientRequest
@@ -48,7 +48,7 @@ final class TokenSource: Sendable {
     private let now: @Sendable () -> Timestamp
     private let state = Mutex(State())
 
-    /// - Parameter timeout: how long a call may take that needs a token.
+    /// - Parameter timeout: the timeout of the calls that need a token.
     init(_ options: Options, timeout: Duration, now: @escaping @Sendable () -> Timestamp) {
         let parameters =
             [
@@ -64,8 +64,8 @@ final class TokenSource: Sendable {
         self.now = now
     }
 
-    /// Tells the value of `Authorization`: at once where a token is at hand, also one that ends soon while a new one is fetched; else
-    /// on the client's loop when it was fetched.
+    /// Calls `done` with the value of `Authorization`: at once if there is a valid token (one that expires soon is
+    /// renewed meanwhile), else on the client's event loop when a token was fetched.
     ///
     /// - Parameter done: called once; must not block.
     func header(_ client: HTTPClient, done: @escaping @Sendable (Result<String, Failure>) -> Void) {
@@ -81,7 +81,7 @@ final class TokenSource: Sendable {
         if let usable { done(.success(usable)) }
     }
 
-    /// A token was refused: the next is a new one.
+    /// Discards a token that was refused.
     func invalidate() { state.withLock { $0.token = nil } }
 
     private func fetch(_ client: HTTPClient) {

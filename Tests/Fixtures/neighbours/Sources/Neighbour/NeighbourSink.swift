@@ -6,7 +6,6 @@ import Telemetry
 
 /// Logs each message with Hecate's logger, and has what is another package's of the same name beside it.
 public struct NeighbourSink: Sink {
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "neighbour",
         summary: "takes messages beside modules of well-known names",

@@ -3,9 +3,8 @@ import PipelineKit
 
 /// Keeps the last message of each key as a file of its own, named by the key: a small store of what is the case now.
 public struct KeepSink: Sink {
-    private static let folder = Option("folder", .path, help: "where the files are; made if it is not there")
+    private static let folder = Option("folder", .path, help: "where the files are; created if it does not exist")
 
-    /// What it says of itself.
     public static let declaration = StageDeclaration(
         name: "keep",
         summary: "keeps the last message of each key in a file of its own",
