@@ -1,16 +1,6 @@
 import Locking
 public import Wire
 
-/// A stored item.
-public struct StoredItem: Sendable, Equatable {
-    /// The owner; empty for none.
-    public var owner: String
-    /// A JSON object.
-    public var data: [UInt8]
-    /// When it expires.
-    public var end: Timestamp
-}
-
 /// The items of all buckets in memory, with an optional database. Thread-safe.
 public final class ItemStore: Sendable {
     /// The result of a write.

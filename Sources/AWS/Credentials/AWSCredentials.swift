@@ -22,27 +22,3 @@ public struct AWSCredentials: Sendable, Equatable, CustomStringConvertible, Cust
     /// Hides the secret.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
-
-/// Provides credentials.
-public protocol CredentialsProvider: Sendable {
-    /// Returns valid credentials; nil if this provider is not configured.
-    ///
-    /// - Throws: `CredentialsError` if it is configured but has no credentials.
-    func credentials() async throws -> AWSCredentials?
-}
-
-/// Why there are no credentials. Never holds a secret.
-public struct CredentialsError: Error, CustomStringConvertible {
-    public let description: String
-
-    public init(_ reason: String) { description = reason }
-}
-
-/// Provides constant credentials.
-public struct StaticCredentials: CredentialsProvider {
-    private let value: AWSCredentials
-
-    public init(_ value: AWSCredentials) { self.value = value }
-
-    public func credentials() async throws -> AWSCredentials? { value }
-}

@@ -115,35 +115,7 @@ struct RegistrationList: Sendable {
 }
 
 extension UInt8 {
-    fileprivate var isWhitespace: Bool { self == 0x20 || (0x09...0x0d).contains(self) }
-}
-
-/// The authorization for fetching a list.
-struct ListAuthorization: ArgumentGroup {
-    @Arguments.Option(
-        name: .customLong("list-auth"),
-        help: ArgumentHelp(
-            "The authorization for a list that is a URL: user:password or \"Bearer TOKEN\", better as '${VAR}' or '${file:PATH}', which others do not see.",
-            valueName: "auth"))
-    var text: String?
-
-    /// Returns the value of the header.
-    ///
-    /// - Throws: if the text names a variable or file that does not exist, or has neither of the forms.
-    func header() throws -> String? {
-        guard let text else { return nil }
-        let secret: String
-        do {
-            secret = try Substitution.system.apply(to: text)
-        } catch {
-            throw CommandFailure("--list-auth: \(error.message)")
-        }
-        if secret.lowercased().hasPrefix("bearer ") || secret.lowercased().hasPrefix("basic ") { return secret }
-        guard secret.contains(":") else {
-            throw CommandFailure("--list-auth: expected user:password or \"Bearer TOKEN\"")
-        }
-        return "Basic " + Base64.encode(secret.utf8)
-    }
+    var isWhitespace: Bool { self == 0x20 || (0x09...0x0d).contains(self) }
 }
 
 extension RegistrationList.Entry {
@@ -153,25 +125,5 @@ extension RegistrationList.Entry {
             id: "\(list.origin):\(position)", key: url, payload: Bytes(record), attributes: attributes,
             publishedAt: time,
             receivedAt: time)
-    }
-}
-
-/// The attributes for every message of a list.
-struct AttributeArguments: ArgumentGroup {
-    @Arguments.Option(
-        name: .customLong("attribute"),
-        help: ArgumentHelp("An attribute for every message. May be repeated.", valueName: "name=value"))
-    var attributes: [String] = []
-
-    /// Returns the attributes by name.
-    func map() throws -> [String: String] {
-        var map: [String: String] = [:]
-        for attribute in attributes {
-            guard let equals = attribute.firstIndex(of: "="), equals != attribute.startIndex else {
-                throw ValidationError("--attribute: '\(attribute)' is no attribute such as scytale.env=production")
-            }
-            map[String(attribute[..<equals])] = String(attribute[attribute.index(after: equals)...])
-        }
-        return map
     }
 }

@@ -1,8 +1,8 @@
 import Arguments
-import Telemetry
 import PipelineFile
 import PipelineKit
 import Stages
+import Telemetry
 import Wire
 
 /// `hecate verify`: compares a list of live webhooks, or another Argus, with Argus.
@@ -95,140 +95,6 @@ struct VerifyCommand: Command {
     }
 }
 
-/// The Argus bucket and the owners.
-struct ArgusTarget: ArgumentGroup {
-    @Arguments.Option(
-        help: "The pipeline that migrates: it determines the expected items, their owners, and the address of Argus.",
-        completion: .file(extensions: ["yaml"]))
-    var pipeline: String?
-    @OptionGroup var set: SettingArguments
-    @Arguments.Option(
-        name: .customLong("to"),
-        help: ArgumentHelp("Argus's URL, as http://argus:6600; by default that of the pipeline.", valueName: "URL"))
-    var address: String?
-    @Arguments.Option(
-        name: .customLong("to-auth"),
-        help: ArgumentHelp(
-            "The authorization for Argus: user:password; better as '${VAR}' or '${file:PATH}'.", valueName: "auth"))
-    var authorization: String?
-    @Arguments.Option(help: "The bucket; by default that of the pipeline, or webhooks.") var bucket: String?
-    @Arguments.Option(
-        name: .customLong("owner"),
-        help: "An owner of items; may be repeated. By default the owners in the pipeline.")
-    var owners: [String] = []
-
-    func validate() throws {
-        if pipeline == nil {
-            if address == nil {
-                throw ValidationError("name Argus with --to http://argus:6600, or --pipeline FILE")
-            }
-            if owners.isEmpty {
-                throw ValidationError(
-                    "Argus lists one owner at a time: name owners with --owner NAME (\"\" for none), or --pipeline FILE"
-                )
-            }
-        }
-    }
-
-    /// Returns the pipeline, if there is one, and the sink of kind `argus` with the address.
-    func resolve() throws -> (file: PipelineFile?, sink: PipelineSpec.StageSpec) {
-        let file = try pipeline.map { try PipelineFile.loadOne($0, settings: set.settings) }
-        if let address { return (file, try sink(at: address)) }
-        guard let file else { throw ExitCode.badConfiguration }
-        let all = [file.pipeline.sink] + file.pipeline.sink.options.nestedStages
-        guard let sink = all.first(where: { $0.kind.declaration.name == ArgusSink.declaration.name }) else {
-            throw CommandFailure(
-                "\(file.path) has no sink argus: name Argus with --to", status: .badConfiguration)
-        }
-        return (file, sink)
-    }
-
-    private func sink(at address: String) throws -> PipelineSpec.StageSpec {
-        var members: [JSONTree.Member] = [.init("address", .string(address))]
-        if let bucket { members.append(.init("bucket", .string(bucket))) }
-        if let authorization { members.append(.init("auth", .members(["basic": .string(authorization)]))) }
-        // JSON is YAML: parsed like a sink in a file, with secrets and validation.
-        let text = JSONTree.members(["argus": .object(members)]).bytes
-        let (root, report) = PipelineFile.tree(of: text, named: "--to", substitution: .system)
-        var diagnostics = Diagnostics(registry: HecateCommand.registry)
-        let sink = root.flatMap { PipelineSpec.StageSpec.read(.sink, $0, &diagnostics) }
-        guard let sink, !report.hasErrors else {
-            let reasons = (report.diagnostics.all + diagnostics.all).map(\.message).joined(separator: "; ")
-            throw CommandFailure("--to, --to-auth, --bucket: \(reasons)", status: .badConfiguration)
-        }
-        return sink
-    }
-}
-
-/// The two sides of the comparison.
-private struct ComparisonSides: Sendable {
-    let from: String
-    let authorization: ListAuthorization
-    let attributes: [String: String]
-    let tolerance: Duration
-    private let evaluation: @Sendable (Timestamp) -> DryEvaluation?
-    private let isPipelined: Bool
-    private let bucket: ArgusBucket
-    private let owners: [String]
-
-    init(
-        from: String, authorization: ListAuthorization, target: ArgusTarget, attributes: [String: String],
-        tolerance: Duration
-    ) throws {
-        self.from = from
-        self.authorization = authorization
-        self.attributes = attributes
-        self.tolerance = tolerance
-        owners = target.owners
-        let (file, sink) = try target.resolve()
-        do {
-            bucket = try ArgusBucket(of: sink)
-        } catch {
-            throw CommandFailure("sink argus: \(error)", status: .badConfiguration)
-        }
-        isPipelined = file != nil
-        evaluation = { now in
-            guard let file else { return nil }
-            var diagnostics = Diagnostics()
-            let logger = Logger(label: "hecate") { _ in SilentLogHandler() }
-            return file.pipeline.makeDryEvaluation(logger: logger, now: { now }, &diagnostics)
-        }
-        if let file {
-            var diagnostics = Diagnostics()
-            let logger = Logger(label: "hecate") { _ in SilentLogHandler() }
-            guard file.pipeline.makeDryEvaluation(logger: logger, now: { .now() }, &diagnostics) != nil else {
-                throw CommandFailure(diagnostics.all.map(\.message).joined(separator: "\n"), status: .badConfiguration)
-            }
-        }
-    }
-
-    /// Reads both sides once and compares them.
-    func compare() async throws -> Comparison {
-        let list = try await RegistrationList(from, authorization: authorization)
-        do {
-            return try await bucket.connected { bucket in
-                let read = Timestamp.now()
-                let expectedItems = Comparison.read(list, through: evaluation(read), attributes: attributes, at: read)
-                let ownersToCompare = Set(owners).union(
-                    owners.isEmpty ? expectedItems.expected.values.compactMap(\.owner) : [])
-                var items: [String: [ArgusBucket.Item]] = [:]
-                for owner in ownersToCompare { items[owner] = try await bucket.items(of: owner).items }
-                return try await Comparison(
-                    expectedItems, with: items, tolerance: tolerance, isPipelined: isPipelined, at: .now()
-                ) { id, owner in
-                    if case .otherOwner = try await bucket.lookUp(id, as: owner) { true } else { false }
-                }
-            }
-        } catch let error as StageError {
-            throw CommandFailure(error.description)
-        } catch let error as CommandFailure {
-            throw error
-        } catch {
-            throw CommandFailure("Argus does not answer: \(error)")
-        }
-    }
-}
-
 extension Comparison {
     /// The counts in one line.
     var summary: String {
@@ -269,7 +135,7 @@ extension Comparison {
 }
 
 extension Comparison.Kind {
-    fileprivate var title: String {
+    var title: String {
         switch self {
         case .missing: "missing in Argus"
         case .extra: "only in Argus"

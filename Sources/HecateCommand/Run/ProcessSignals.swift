@@ -1,7 +1,7 @@
 import Dispatch
 import Glibc
-import Telemetry
 import Locking
+import Telemetry
 
 /// Handles SIGTERM and SIGINT (the first stops in order, the second exits at once) and SIGHUP (reload).
 final class ProcessSignals {
@@ -50,13 +50,4 @@ final class ProcessSignals {
     func cancel() {
         for source in sources { source.cancel() }
     }
-}
-
-/// Whether a signal has arrived. Thread-safe.
-final class StopFlag: Sendable {
-    private let flag = Atomic<Bool>(false)
-
-    var isSet: Bool { flag.load(ordering: .relaxed) }
-
-    func set() { flag.store(true, ordering: .relaxed) }
 }

@@ -1,27 +1,5 @@
 import Locking
 
-/// When the circuit breaker opens, and for how long.
-public struct BreakerPolicy: Sendable, Equatable {
-    /// The failure rate, from 0 to 1, at which the breaker opens.
-    public var failureRate: Double
-    /// How many writes must be counted before the failure rate is used.
-    public var minimum: Int
-    /// The period over which writes are counted.
-    public var window: Duration
-    /// How long the breaker stays open before it permits a probe. Doubles with each probe that fails, up to ten times
-    /// this value.
-    public var pause: Duration
-
-    public init(
-        failureRate: Double = 0.5, minimum: Int = 20, window: Duration = .seconds(10), pause: Duration = .seconds(1)
-    ) {
-        self.failureRate = failureRate
-        self.minimum = minimum
-        self.window = window
-        self.pause = pause
-    }
-}
-
 /// Stops writes to a sink that keeps failing: closed while the sink works, open while it fails, half-open while one
 /// write probes it. Counts only first attempts, so that one key that fails again and again does not stop the others.
 /// Thread-safe.

@@ -1,6 +1,6 @@
 import Locking
 import Telemetry
-public import Wire
+import Wire
 
 /// The recent errors of a pipeline, each kind once with its count: for the status page, and for the log, which it does
 /// not flood. Bounded. Thread-safe; costs nothing for a message that succeeds.
@@ -68,18 +68,4 @@ final class RecentErrors: Sendable {
         case .halfOpen: break
         }
     }
-}
-
-/// An error, and how often it occurred.
-public struct RecentError: Sendable, Equatable {
-    public var stage: String
-    /// The outcome: `transient`, `permanent`, `refused`, `failed` or `full`.
-    public var outcome: String
-    public var reason: String
-    /// How often it occurred.
-    public var count: Int
-    /// When it first occurred.
-    public var first: Timestamp
-    /// When it last occurred.
-    public var last: Timestamp
 }

@@ -47,19 +47,6 @@ public struct OptionType<Value: Sendable>: Sendable {
     }
 }
 
-/// What is wrong with the value of an option.
-public struct OptionError: Error, CustomStringConvertible {
-    /// The message without a full stop.
-    public let description: String
-    /// The location in the configuration, if it is more precise than the option's.
-    public let location: SourceLocation?
-
-    public init(_ message: String, at location: SourceLocation? = nil) {
-        description = message
-        self.location = location
-    }
-}
-
 extension OptionType {
     private static func mismatch(_ expected: String, _ node: ConfigNode, _ diagnostics: inout Diagnostics) -> Value? {
         diagnostics.error("expected \(expected), found \(node.kindName)", at: node.location)

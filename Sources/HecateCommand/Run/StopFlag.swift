@@ -1,0 +1,10 @@
+import Locking
+
+/// Whether a signal has arrived. Thread-safe.
+final class StopFlag: Sendable {
+    private let flag = Atomic<Bool>(false)
+
+    var isSet: Bool { flag.load(ordering: .relaxed) }
+
+    func set() { flag.store(true, ordering: .relaxed) }
+}
