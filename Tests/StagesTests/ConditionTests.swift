@@ -67,7 +67,7 @@ import Wire
     func decides(options: String, admitted: Bool) throws { #expect(try admits(options) == admitted) }
 
     @Test(arguments: [
-        ("{field: n, above: x}", "a number is expected"), ("{until: {after: soon}}", "a duration from now"),
+        ("{field: n, above: x}", "expected a number"), ("{until: {after: soon}}", "a duration from now"),
         ("{a: {cidr: 192.0.2.0/33}}", "no range of addresses"), ("{a: {cidr: somewhere}}", "no range of addresses"),
         ("{field: metadata.nope, equals: x}", "is no reference: write a field such as"),
         ("{field: \"a[\", equals: x}", "is no reference"),
