@@ -22,7 +22,7 @@ public struct OperationsServer: Sendable {
         self.answers = answers
         listeners = metrics.union(health).map { address in
             HTTPListener(
-                address: address, limits: HTTPLimits(bodyBytes: 0), logger: logger,
+                address: address, limits: HTTPLimits(bodyBytes: HTTPLimits.ignoredBody), logger: logger,
                 handler: HTTPListener.asynchronous { request in answers.answer(request, at: address) })
         }
     }

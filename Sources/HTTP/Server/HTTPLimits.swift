@@ -1,5 +1,8 @@
 /// Limits for clients, so that none can exhaust the machine. All times are totals, which trickled bytes do not extend.
 public struct HTTPLimits: Sendable {
+    /// The largest body where bodies mean nothing: one is read and dropped, so that the requests behind it are answered too.
+    public static let ignoredBody = 16 << 10
+
     /// The maximum size of a body in bytes.
     public var bodyBytes: Int
     /// The maximum size of the header including the request line in bytes.

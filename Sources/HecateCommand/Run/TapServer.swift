@@ -14,7 +14,8 @@ final class TapServer: Sendable {
     init(_ tap: Tap, pipelines: [String], logger: Logger) {
         self.logger = logger
         listener = HTTPListener(
-            address: ListenAddress(unixPath: TapSocket.path(of: getpid())), limits: HTTPLimits(bodyBytes: 0),
+            address: ListenAddress(unixPath: TapSocket.path(of: getpid())),
+            limits: HTTPLimits(bodyBytes: HTTPLimits.ignoredBody),
             logger: logger,
             handler: HTTPListener.asynchronous { request in Self.answer(request, tap, pipelines) })
     }

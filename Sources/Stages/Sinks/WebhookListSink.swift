@@ -91,7 +91,8 @@ public final class WebhookListSink: Sink {
         let service = Task { [listen, path, context] in
             do {
                 try await ListenerPool.shared.serve(
-                    listen, path: path, tls: nil, limits: HTTPLimits(bodyBytes: 0), logger: context.logger, until: stop,
+                    listen, path: path, tls: nil, limits: HTTPLimits(bodyBytes: HTTPLimits.ignoredBody),
+                    logger: context.logger, until: stop,
                     onListening: { listening.continuation.yield(.success(())) },
                     handler: { [weak self] request, responder in
                         // A long list takes time, in which an event loop would serve nobody else.
