@@ -88,7 +88,10 @@ import Testing
             "another stage has the name 'sample', too"
         ),
         ("source: stdin\nsink: drop\nstages: [{filter: {match: {field: a}}}]", "needs a test such as"),
-        ("source: stdin\nsink: drop\nstages: [{filter: {match: {field: a, regex: \"(\"}}}]", "no valid regular expression"),
+        (
+            "source: stdin\nsink: drop\nstages: [{filter: {match: {field: a, regex: \"(\"}}}]",
+            "no valid regular expression"
+        ),
         ("source: {sns: {topicArn: x, subscribe: false}}\nsink: drop", "is no ARN of a topic"),
         ("source: {sns: {topicArn: \"arn:aws:sns:r:1:t\"}}\nsink: drop", "'publicURL' is needed"),
         (
