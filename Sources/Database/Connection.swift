@@ -1,5 +1,6 @@
 import CHecateSQLite
 public import Dispatch
+import Glibc
 
 /// A SQLite file in WAL mode with the queue that owns it.
 ///
@@ -33,6 +34,7 @@ public final class Connection: @unchecked Sendable {
     ) throws(DatabaseError) {
         self.path = path
         self.queue = queue
+        Self.createPrivate(path)
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let code = sqlite3_open_v2(path, &handle, flags, nil)
         guard code == SQLITE_OK, handle != nil else { throw failure(code) }
@@ -42,6 +44,13 @@ public final class Connection: @unchecked Sendable {
         // The first access to the file, which fails if it is no database.
         try run(script: "PRAGMA journal_mode = WAL")
         try run(script: "PRAGMA synchronous = \(synchronous.rawValue)")
+    }
+
+    /// Creates a missing file for its user alone: messages carry secrets. SQLite gives its other files the same mode. If that fails,
+    /// opening says why.
+    private static func createPrivate(_ path: String) {
+        let descriptor = Glibc.open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        if descriptor >= 0 { Glibc.close(descriptor) }
     }
 
     deinit { release() }

@@ -12,8 +12,23 @@ public enum HecateCommand {
     /// or files.
     public static func main(registry: StageRegistry) async -> Never {
         signal(SIGPIPE, SIG_IGN)
+        raiseDescriptorLimit()
         let words = Array(CommandLine.arguments.dropFirst())
-        exit(await $registry.withValue(registry) { await RootCommand.run(words) })
+        let code = await $registry.withValue(registry) { await RootCommand.run(words) }
+        guard fflush(nil) == 0 else {
+            Console.error("standard output cannot be written: \(String(cString: strerror(errno)))")
+            exit(code == 0 ? 1 : code)
+        }
+        exit(code)
+    }
+
+    /// Raises the soft limit of open descriptors to the hard one, as Go programs do: the default of 1,024 is for programs with `select`.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+        limit.rlim_cur = min(limit.rlim_max, 1 << 20)
+        setrlimit(resource, &limit)
     }
 }
 

@@ -20,9 +20,12 @@ public struct OperationsServer: Sendable {
         let answers = OperationsAnswers(
             metrics: metrics, health: health, registry: registry, readiness: readiness, status: status)
         self.answers = answers
-        listeners = metrics.union(health).map { address in
+        var limits = HTTPLimits(bodyBytes: HTTPLimits.ignoredBody)
+        // Health is answered when nothing else is.
+        limits.reservedDescriptors = 16
+        listeners = metrics.union(health).map { [limits] address in
             HTTPListener(
-                address: address, limits: HTTPLimits(bodyBytes: HTTPLimits.ignoredBody), logger: logger,
+                address: address, limits: limits, logger: logger,
                 handler: HTTPListener.asynchronous { request in answers.answer(request, at: address) })
         }
     }

@@ -20,6 +20,9 @@ public final class SQLiteDeadLetters: DeadLetterStore {
         file = DatabaseFile(path: path)
     }
 
+    /// Checks that the file can be written.
+    public func prepare() async throws { try SpoolFile.checkWritable(path) }
+
     /// Opens or creates the file.
     ///
     /// - Throws: `SpoolError`.

@@ -79,6 +79,9 @@ public final class SQLiteSpool: MessageSpool {
         setAside = Counter(label: "xmidt_hecate_spool_set_aside_total", dimensions: dimensions, factory: metrics)
     }
 
+    /// Checks that the file can be written.
+    public func prepare() async throws { try SpoolFile.checkWritable(settings.path) }
+
     /// Opens the file exclusively. A corrupted file is renamed and a new one is created.
     ///
     /// - Throws: `SpoolError` if another process uses the file or it cannot be written.

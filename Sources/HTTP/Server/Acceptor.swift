@@ -39,6 +39,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
     private var phase = Phase.accepting
     private var lastSet = 0
     private var isWarned = false
+    private var lastAccepted: Int32 = 0
     private lazy var deadline = loop.makeDeadline { [unowned self] in resume(from: .paused) }
 
     /// Takes over a listening socket.
@@ -103,10 +104,28 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
         }
     }
 
+    /// Whether so few descriptors are left that they are for others: for sinks, files, health checks, and for Dispatch, which ends the
+    /// process if it cannot read the state of its threads from /proc.
+    private var isShortOfDescriptors: Bool {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let most = Int(clamping: limit.rlim_cur)
+        guard lastAccepted >= most / 4 else { return false }
+        // The system gives out the lowest number that is free.
+        let free = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard free >= 0 else { return true }
+        close(free)
+        return Int(free) >= most - min(settings.reservedDescriptors, most / 4)
+    }
+
     /// Accepts a connection. Returns false if there is none now.
     private func acceptOne() -> Bool {
         guard count.load(ordering: .sequentiallyConsistent) < settings.connections else {
             pauseUntilNotFull()
+            return false
+        }
+        guard !isShortOfDescriptors else {
+            pause("too many open files")
             return false
         }
         var from = sockaddr_storage()
@@ -117,6 +136,7 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
             }
         }
         guard accepted >= 0 else { return failedToAccept() }
+        lastAccepted = accepted
         assign(accepted, from)
         return true
     }
@@ -143,18 +163,23 @@ final class Acceptor: EventLoop.Descriptor, @unchecked Sendable {
             ENOPROTOOPT, EOPNOTSUPP:
             return true
         default:
-            guard phase == .accepting else { return false }
-            if !isWarned {
-                isWarned = true
-                settings.logger.warning(
-                    "no connection can be accepted now; the next wait until others are closed",
-                    metadata: ["address": "\(address)", "reason": "\(String(cString: strerror(errno)))"])
-            }
-            phase = .paused
-            loop.unwatch(descriptor)
-            deadline.set(in: Self.pauseDuration)
+            pause(String(cString: strerror(errno)))
             return false
         }
+    }
+
+    /// Stops accepting for a moment.
+    private func pause(_ reason: String) {
+        guard phase == .accepting else { return }
+        if !isWarned {
+            isWarned = true
+            settings.logger.warning(
+                "no connection can be accepted now; the next wait until others are closed",
+                metadata: ["address": "\(address)", "reason": "\(reason)"])
+        }
+        phase = .paused
+        loop.unwatch(descriptor)
+        deadline.set(in: Self.pauseDuration)
     }
 
     private func pauseUntilNotFull() {

@@ -10,6 +10,7 @@ struct ListenerSettings: Sendable {
     let logger: Logger
     let parser: RequestParser.Limits
     let connections: Int
+    let reservedDescriptors: Int
     // In nanoseconds.
     let idle: UInt64
     let body: UInt64
@@ -28,6 +29,7 @@ struct ListenerSettings: Sendable {
             headerBytes: limits.headerBytes, fields: limits.fields,
             requestLineBytes: min(limits.headerBytes, RequestParser.Limits().requestLineBytes))
         connections = limits.connections
+        reservedDescriptors = limits.reservedDescriptors
         (idle, body, answer, linger) = (
             limits.idle.wholeNanoseconds, limits.body.wholeNanoseconds, limits.answer.wholeNanoseconds,
             limits.linger.wholeNanoseconds

@@ -38,6 +38,18 @@ public final class ListenerPool: Sendable {
         for listener in left { await listener.close() }
     }
 
+    /// Checks, without changing anything, that an address can be listened on with a certificate: it is free, or listened on already.
+    ///
+    /// - Throws: `HTTPListenerError` if the certificate or the address cannot be used.
+    public func check(_ address: ListenAddress, tls: ServerTLS?, logger: Logger) async throws {
+        if let tls { _ = try ServerCertificate(tls) }
+        guard state.withLock({ $0.open[address] == nil }) else { return }
+        let listener = HTTPListener(address: address, limits: HTTPLimits(bodyBytes: 0), logger: logger) {
+            $1.respond(.init(status: 503))
+        }
+        try await listener.run { await listener.stop() }
+    }
+
     /// Serves a path of an address and everything below it that nobody else serves, until a signal. Shares an open
     /// listener and reloads its certificate. Returns when all its requests are answered.
     ///

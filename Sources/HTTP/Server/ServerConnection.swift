@@ -36,7 +36,7 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
 
     /// The most bytes that are read while `lingering`.
     private static let maximumLingerBytes = 16 << 20
-    /// How long the rest of a request may take while draining.
+    /// How long the rest of a request may take while draining, and reading its response.
     private static let drainHeadTimeout = Duration.seconds(1).wholeNanoseconds
     private static let drainBodyTimeout = Duration.seconds(5).wholeNanoseconds
     /// The bytes per second that a client must read of a response, after the basic timeout.
@@ -402,14 +402,16 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
         case .reading(writesAnswer: true), .streaming, .closing:
             let now = loop.deadlines.now
             let left = output.count - written
+            let timeout = connections.isDraining ? min(settings.answer, Self.drainBodyTimeout) : settings.answer
             if !isBlocked {
                 isBlocked = true
-                answerEnd = now &+ settings.answer &+ UInt64(left / Self.slowestReading) &* 1_000_000_000
+                let extra = connections.isDraining ? 0 : UInt64(left / Self.slowestReading) &* 1_000_000_000
+                answerEnd = now &+ timeout &+ extra
             } else if left == blockedBytes {
                 return
             }
             blockedBytes = left
-            deadline.set(inNanoseconds: min(settings.answer, answerEnd > now ? answerEnd - now : 0))
+            deadline.set(inNanoseconds: min(timeout, answerEnd > now ? answerEnd - now : 0))
         case .handshaking, .reading, .answering, .lingering, .closed: break
         }
     }
@@ -481,7 +483,11 @@ final class ServerConnection: EventLoop.Descriptor, @unchecked Sendable {
             read()
             guard phase == .reading(writesAnswer: false) else { break }
             deadline.set(inNanoseconds: parser.isWithinBody ? Self.drainBodyTimeout : Self.drainHeadTimeout)
-        case .reading, .answering, .streaming, .closing, .closed: break
+        case .reading, .streaming, .closing:
+            guard isBlocked else { break }
+            isBlocked = false
+            waitForClient()
+        case .answering, .closed: break
         }
         endTurn()
     }

@@ -1,4 +1,5 @@
 import CHecateSSL
+import Glibc
 
 /// An OpenSSL context: certificates, trust and options of TLS sessions.
 ///
@@ -45,6 +46,10 @@ final class TLSContext: @unchecked Sendable {
 
     /// Uses a certificate with its chain from PEM files, and checks that the key matches.
     func use(certificate: String, key: String) throws(TLSError) {
+        // OpenSSL would name a missing file by its own call.
+        for file in [certificate, key] where access(file, R_OK) != 0 {
+            throw TLSError("\(file): \(String(cString: strerror(errno)))")
+        }
         ERR_clear_error()
         guard SSL_CTX_use_certificate_chain_file(pointer, certificate) == 1,
             SSL_CTX_use_PrivateKey_file(pointer, key, SSL_FILETYPE_PEM) == 1, SSL_CTX_check_private_key(pointer) == 1

@@ -1,11 +1,20 @@
 /// Stores dead letters.
 public protocol DeadLetterStore: Sendable {
+    /// Checks, without changing anything, that `open` would find what it needs.
+    ///
+    /// - Throws: why it could not be opened.
+    func prepare() async throws
     /// Opens the store. The pipeline calls it once, before anything else.
     func open() async throws
     /// Stores a dead letter. Returns when it is stored durably.
     func put(_ letter: DeadLetter) async throws
     /// Closes the store.
     func close() async
+}
+
+extension DeadLetterStore {
+    /// Checks nothing.
+    public func prepare() async throws {}
 }
 
 /// Stores dead letters in any sink, one JSON message for each.

@@ -113,7 +113,11 @@ public final class Pipeline: Sendable {
     /// Checks what `run` needs without changing anything. Called before this pipeline replaces a running one.
     ///
     /// - Throws: the error that would make `run` fail.
-    public func prepare() async throws { try await source.prepare() }
+    public func prepare() async throws {
+        try await source.prepare()
+        try await spool?.prepare()
+        try await deadLetters?.prepare()
+    }
 
     /// Opens the sink, runs the source to its end, waits for the messages in the pipeline, and closes the sink.
     ///

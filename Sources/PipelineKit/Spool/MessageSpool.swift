@@ -1,6 +1,11 @@
 /// A durable queue in front of a pipeline: its messages survive a crash. A message in it counts as accepted and is
 /// processed until it has ended.
 public protocol MessageSpool: Sendable {
+    /// Checks, without changing anything, that `open` would find what it needs. Another pipeline may still use the queue.
+    ///
+    /// - Throws: why it could not be opened.
+    func prepare() async throws
+
     /// Opens the queue. The pipeline calls it once, before anything else.
     ///
     /// - Throws: if it cannot be opened, for example because another process uses it.
@@ -22,4 +27,9 @@ public protocol MessageSpool: Sendable {
 
     /// Writes everything pending and closes the file.
     func close() async
+}
+
+extension MessageSpool {
+    /// Checks nothing.
+    public func prepare() async throws {}
 }

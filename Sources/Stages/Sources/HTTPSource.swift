@@ -76,8 +76,8 @@ public final class HTTPSource: Source {
         isListening.load(ordering: .relaxed) ? .ready : .notReady("the listener is not up yet")
     }
 
-    /// Loads the certificate and its key.
-    public func prepare() async throws { if let tls { _ = try ServerCertificate(tls) } }
+    /// Checks the certificate, and that the address can be listened on.
+    public func prepare() async throws { try await ListenerPool.shared.check(listen, tls: tls, logger: context.logger) }
 
     /// Listens until it is stopped.
     public func run(into intake: Intake) async throws {
@@ -97,10 +97,6 @@ public final class HTTPSource: Source {
     /// Tries to listen.
     public func probe() async throws -> String {
         try await prepare()
-        let listener = HTTPListener(address: listen, limits: limits, logger: context.logger) {
-            $1.respond(.init(status: 503))
-        }
-        try await listener.run { await listener.stop() }
         return "\(listen) is free to listen on"
     }
 

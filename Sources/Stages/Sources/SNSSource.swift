@@ -58,8 +58,10 @@ public final class SNSSource: Source {
         }
     }
 
-    /// Loads the certificate and its key.
-    public func prepare() async throws { if let tls = options.tls { _ = try ServerCertificate(tls) } }
+    /// Checks the certificate, and that the address can be listened on.
+    public func prepare() async throws {
+        try await ListenerPool.shared.check(options.listen, tls: options.tls, logger: context.logger)
+    }
 
     /// Listens and receives notifications until it is stopped.
     public func run(into intake: Intake) async throws {
