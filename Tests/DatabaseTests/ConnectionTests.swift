@@ -33,6 +33,18 @@ import Testing
         try connection.execute(script: "CREATE TABLE t (number INTEGER PRIMARY KEY, text TEXT, bytes BLOB)")
     }
 
+    @Test func aNewFileIsItsUsersAlone() throws {
+        let connection = try open()
+        try on(queue) { () throws in
+            try table(connection)
+            for suffix in ["", "-wal"] {
+                let attributes = try FileManager.default.attributesOfItem(atPath: path + suffix)
+                #expect(attributes[.posixPermissions] as? Int == 0o600, "\(suffix)")
+            }
+            connection.close()
+        }
+    }
+
     @Test(arguments: [(Connection.Synchronous.full, 2), (.normal, 1)])
     func aFileIsInWALModeAndSynchronousAsIsSaid(synchronous: Connection.Synchronous, number: Int) throws {
         let connection = try open(synchronous)

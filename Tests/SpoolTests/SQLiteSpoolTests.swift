@@ -60,6 +60,14 @@ final class Scratch: Sendable {
         }
     }
 
+    @Test func whereNoFileCanBeIsSaidBeforeItIsOpened() async throws {
+        try await spool().prepare()
+        #expect(!FileManager.default.fileExists(atPath: scratch.path()))
+        let missing = spool { $0.path = scratch.path("none/spool.sqlite") }
+        let error = await #expect(throws: SpoolError.self) { try await missing.prepare() }
+        #expect(error?.description.contains("No such file or directory") == true)
+    }
+
     @Test func whatIsStoredIsThereForTheNextProcess() async throws {
         let first = spool()
         #expect(try await first.open() == 0)

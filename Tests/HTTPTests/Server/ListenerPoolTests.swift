@@ -56,6 +56,24 @@ import Testing
         return String(words[1])
     }
 
+    @Test func aCheckTellsWhetherAnAddressCanBeListenedOn() async throws {
+        try await pool.check(address, tls: nil, logger: logger)
+        let served = try await serve("/a") { "a" }
+        // It is this pool's own.
+        try await pool.check(address, tls: nil, logger: logger)
+        let error = await #expect(throws: HTTPListenerError.self) {
+            try await ListenerPool().check(address, tls: nil, logger: logger)
+        }
+        #expect(error?.description.contains("the port is taken") == true)
+        let files = ServerTLS(certificate: "/none/c.pem", key: "/none/k.pem")
+        let missing = await #expect(throws: HTTPListenerError.self) {
+            try await pool.check(address, tls: files, logger: logger)
+        }
+        #expect(missing?.description.contains("/none/c.pem: No such file or directory") == true)
+        served.stop.fire()
+        try await served.task.value
+    }
+
     @Test func eachPathIsAnsweredByItsOwnAndWhatNobodyHasByNobody() async throws {
         let short = try await serve("/api/hook", bodyBytes: 10) { "short" }
         let long = try await serve("/api/hook/list", bodyBytes: 50) { "long" }
