@@ -171,11 +171,11 @@ import Testing
         let old = try Peer(port: address.port, tls: true)
         try await old.handshake()
         for (certificate, key, shown) in [(second, second, second), (first, second, second), (first, first, first)] {
-            pool.beginHandingOver()
+            pool.beginHandover()
             serving.stop.fire()
             try await serving.task.value
             serving = try await serve("/a", tls: put(certificate, key)) { "new" }
-            await pool.endHandingOver()
+            await pool.endHandover()
             #expect(await shows(shown))
             #expect(await !shows(shown === first ? second : first))
             try await old.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
