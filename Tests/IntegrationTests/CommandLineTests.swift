@@ -122,7 +122,7 @@ import Testing
         #expect(output.split(separator: "\n").sorted() == ["one", "one", "one", "two", "two", "two", "two"])
         // Two of one name are a mistake.
         let (twice, why) = try await hecate(["validate", files[0], files[0]])
-        #expect(twice == 2 && why.contains("is called 'one'"))
+        #expect(twice == 2 && why.contains("the pipeline 'one' has the same name"))
     }
 
     @Test func aSourceWithoutEndStopsWhenItIsTold() async throws {
