@@ -210,7 +210,10 @@ import Testing
     }
 
     @Test(arguments: [
-        (["backfill", "--from", "http://127.0.0.1:9/hooks"], 1, "the list at http://127.0.0.1:9/hooks cannot be fetched"),
+        (
+            ["backfill", "--from", "http://127.0.0.1:9/hooks"], 1,
+            "the list at http://127.0.0.1:9/hooks cannot be fetched"
+        ),
         (["backfill", "--from", "/nope.json"], 2, "the list '/nope.json' cannot be read"),
         (["backfill", "--from", "-", "--rate", "0"], 2, "--rate"),
         (["backfill", "--from", "-", "--list-auth", "x"], 0, "0 registrations"),
