@@ -2,17 +2,21 @@ import Glibc
 import HTTP
 import Testing
 
-/// A process without descriptors, which has to be one of its own.
+/// A process that is short of descriptors, which has to be one of its own. Some are left: Dispatch ends a process where it has none to
+/// look at its threads with.
 @Suite struct DescriptorTests {
     @Test func withoutDescriptorsConnectionsWaitAndNothingSpins() async throws {
         await #expect(processExitsWith: .success) {
             try await Listening.with(echo) { served in
+                let filling = Filling()
+                filling.take(upTo: 100)
                 let early = try Peer(port: served.port)
                 try await early.send("GET /early HTTP/1.1\r\nHost: a\r\n\r\n")
                 _ = try await early.answer()
-                let filling = Filling()
-                // One descriptor for the client; none is left for the listener's side of the connection.
-                filling.giveBackOne()
+                // What is left is not for the listener's side of connections.
+                filling.take(upTo: 180)
+                // It may have looked at them before they were taken, and accept one connection more.
+                let first = try Peer(port: served.port)
                 let waiting = try Peer(port: served.port)
                 try await waiting.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n")
                 let before = clock()
@@ -26,31 +30,43 @@ import Testing
                 filling.giveBackAll()
                 let answer = try await waiting.answer()
                 try #require(answer.text == "GET /late \n")
+                try await first.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
+                try #require(try await first.answer().text == "GET /first \n")
             }
         }
     }
 
-    /// Descriptors that take all the room there is.
+    /// Descriptors that take up room.
     private final class Filling: Sendable {
         private let taken = Taken()
 
         /// `@unchecked Sendable`: used by one task at a time.
         private final class Taken: @unchecked Sendable { var descriptors: [Int32] = [] }
 
+        /// A process may have 200 descriptors from now on.
         init() {
             var limit = rlimit()
             getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             limit.rlim_cur = min(limit.rlim_cur, 200)
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        }
+
+        /// Takes all numbers below one. The system gives out the lowest that is free.
+        func take(upTo number: Int32) {
             while true {
                 let descriptor = dup(0)
-                guard descriptor >= 0 else { break }
+                guard descriptor >= 0 else { return }
+                guard descriptor < number else {
+                    close(descriptor)
+                    return
+                }
                 taken.descriptors.append(descriptor)
             }
         }
 
-        func giveBackOne() { if let last = taken.descriptors.popLast() { close(last) } }
-
-        func giveBackAll() { while !taken.descriptors.isEmpty { giveBackOne() } }
+        func giveBackAll() {
+            for descriptor in taken.descriptors { close(descriptor) }
+            taken.descriptors = []
+        }
     }
 }
